@@ -1,0 +1,252 @@
+"""Every failure that PixyProxy names, one class each; none of them knows HTTP.
+
+PixyProxyException
+├── InvalidInputError               a value breaks a rule of a model
+├── ConfigurationError              a setting is missing or wrong
+├── AuthenticationRequiredError     nobody is signed in, and somebody has to be
+├── InvalidCredentialsError         user unknown, disabled, or password wrong
+├── PermissionDeniedError           the caller may see it but not change it
+├── RecordNotFoundError             no such record, or none that the caller may see
+├── ConstraintViolationError        the database refused a row
+├── DBConnectionError               the database can't be reached
+├── DatabaseBusyError               it can be reached, and can't do this now
+├── DatabaseError                   it refused a statement for another reason
+├── SchemaError                     its tables are not the ones that this version needs
+├── StorageUnavailableError         image bytes can't be written
+├── ContentDamagedError             a file is not what its row says
+├── ServiceClosedError              the service is shutting down
+└── GenerationError                 an image could not be made
+    ├── GenerationBusyError         all places are taken
+    ├── PromptRejectedError         the provider will not draw this
+    ├── GeneratorRequestError       the provider calls our request or model wrong
+    ├── GeneratorKeyError           the provider refuses our key
+    ├── GeneratorUnreachableError   no connection was ever made
+    ├── GeneratorOverloadedError    the provider asks us to slow down
+    ├── GeneratorQuotaError         the account has no money or budget left
+    ├── GeneratorResponseError      the provider answered without a usable image
+    ├── GenerationUnknownError      it broke off after the request was sent
+    └── GenerationTimeoutError      our deadline passed
+"""
+
+from typing import ClassVar, Literal
+
+Billed = Literal["yes", "no", "unknown"]
+
+
+class PixyProxyException(Exception):  # noqa: N818 - the specification gives this name
+    """A failure that PixyProxy has a name for.
+
+    Args:
+        message: What happened, for a log or a command line. It must hold nothing that a
+            stranger may not read; without it the class's own message stands.
+    """
+
+    message: ClassVar[str] = "An unexpected error occurred while processing your request."
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.message)
+
+
+class InvalidInputError(PixyProxyException):
+    """A value breaks a rule of a model.
+
+    Args:
+        errors: One (location, reason) pair for each broken rule, such as
+            `(("prompt",), "must not be blank")`. Reasons never repeat the value.
+    """
+
+    message = "The input is not valid"
+
+    def __init__(self, errors: tuple[tuple[tuple[str, ...], str], ...] = ()) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+class ConfigurationError(PixyProxyException):
+    """A setting is missing or wrong; the message names it and says what to set."""
+
+    message = "A setting is missing or wrong"
+
+
+class AuthenticationRequiredError(PixyProxyException):
+    """Nobody is signed in, and the operation needs somebody."""
+
+    message = "Sign in to do this"
+
+
+class InvalidCredentialsError(PixyProxyException):
+    """The user is unknown or disabled, or the password is wrong: never said which."""
+
+    message = "The user name or the password is wrong"
+
+
+class PermissionDeniedError(PixyProxyException):
+    """The caller may see the image; only its owner may change it."""
+
+    message = "Only the owner of an image may change it"
+
+
+class RecordNotFoundError(PixyProxyException):
+    """There is no such record, or none that the caller may see."""
+
+    def __init__(self) -> None:
+        super().__init__("Record not found")
+
+
+class ConstraintViolationError(PixyProxyException):
+    """The database refused a row: not unique, or a reference to nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("A database constraint was violated")
+
+
+class DBConnectionError(PixyProxyException):
+    """The database can't be reached, or the connection to it broke."""
+
+    def __init__(self) -> None:
+        super().__init__("Error connecting to the database")
+
+
+class DatabaseBusyError(PixyProxyException):
+    """The database answers but can't do this now: locks, no free connection, read-only."""
+
+    message = "The database is busy"
+
+
+class DatabaseError(PixyProxyException):
+    """The database refused a statement for a reason that has no class of its own."""
+
+    message = "The database refused a statement"
+
+
+class SchemaError(PixyProxyException):
+    """The tables are not those that this version of PixyProxy needs."""
+
+    message = "The database schema does not fit this version of PixyProxy"
+
+
+class StorageUnavailableError(PixyProxyException):
+    """Image bytes can't be written: disk full, read-only or gone."""
+
+    message = "Image storage is unavailable"
+
+
+class ContentDamagedError(PixyProxyException):
+    """The file of an image is missing, or differs from what its row says."""
+
+    message = "The file of this image is missing or damaged"
+
+
+class ServiceClosedError(PixyProxyException):
+    """The service is shutting down and takes no new work."""
+
+    message = "The service is shutting down"
+
+
+class GenerationError(PixyProxyException):
+    """An image could not be made.
+
+    Attributes:
+        code: A stable word for programs, in snake case.
+        retryable: Whether the same request may succeed later.
+        billed: Whether the provider charged for it.
+        retry_after: Seconds after which a retry makes sense, where that is known.
+
+    Args:
+        upstream_request_id: The provider's own id of the request, for its support.
+        retry_after: Seconds, when the provider named a delay; otherwise the class's own.
+    """
+
+    message = "The image could not be made"
+    code: ClassVar[str] = "generation_failed"
+    retryable: ClassVar[bool] = False
+    billed: ClassVar[Billed] = "no"
+    retry_after: int | None = None
+
+    def __init__(
+        self, *, upstream_request_id: str | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__()
+        self.upstream_request_id = upstream_request_id
+        if retry_after is not None:
+            self.retry_after = retry_after
+
+
+class GenerationBusyError(GenerationError):
+    """All places for a generation are taken; nothing was asked of the provider."""
+
+    message = "Too many images are being made right now"
+    code = "generation_busy"
+    retryable = True
+    retry_after = 10
+
+
+class PromptRejectedError(GenerationError):
+    """The provider's moderation will not draw this prompt; a retry won't help."""
+
+    message = "The provider rejected this prompt"
+    code = "prompt_rejected"
+
+
+class GeneratorRequestError(GenerationError):
+    """The provider calls our request, or the model that it names, wrong."""
+
+    message = "The provider refused the request"
+    code = "provider_refused_request"
+
+
+class GeneratorKeyError(GenerationError):
+    """The provider does not accept this server's key."""
+
+    message = "The provider refused this server's credentials"
+    code = "provider_refused_credentials"
+
+
+class GeneratorUnreachableError(GenerationError):
+    """No connection to the provider was ever made."""
+
+    message = "The provider can't be reached"
+    code = "provider_unreachable"
+    retryable = True
+    retry_after = 30
+
+
+class GeneratorOverloadedError(GenerationError):
+    """The provider limits our rate, or is overloaded."""
+
+    message = "The provider is overloaded"
+    code = "provider_overloaded"
+    retryable = True
+    retry_after = 30
+
+
+class GeneratorQuotaError(GenerationError):
+    """The account at the provider has no credit or budget left."""
+
+    message = "The account at the provider has no budget left"
+    code = "provider_quota_exhausted"
+    retryable = True
+    retry_after = 3600
+
+
+class GeneratorResponseError(GenerationError):
+    """The provider answered, and charged for it, but without a usable image."""
+
+    message = "The provider sent no usable image"
+    code = "provider_sent_no_image"
+    billed = "yes"
+
+
+class GenerationUnknownError(GenerationError):
+    """The exchange broke off after the request was sent: it may have been charged."""
+
+    message = "The outcome at the provider is unknown"
+    code = "outcome_unknown"
+    billed = "unknown"
+
+
+class GenerationTimeoutError(GenerationUnknownError):
+    """The deadline passed while the provider worked: it may have been charged."""
+
+    message = "The provider took too long"
+    code = "generation_timeout"

@@ -1,0 +1,108 @@
+"""The image models, from what a caller asks for to what the database holds.
+
+Rules of a single value stand here; who may see an image does not.
+"""
+
+import unicodedata
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
+
+MAX_PROMPT_LENGTH = 32_000
+"""Characters; the limit of OpenAI's gpt-image models."""
+
+GUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+"""The canonical lower-case form of RFC 9562, section 4, and no other spelling."""
+
+_ALLOWED_CONTROLS = frozenset("\t\n\r\x1b")
+# Cc control, Cf format (zero-width joiners, direction marks), Z* separators
+_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+
+
+class Visibility(StrEnum):
+    """Who may see an image, apart from its owner."""
+
+    PRIVATE = "private"
+    CLASS = "class"
+    PUBLIC = "public"
+
+
+def _check_prompt(prompt: str) -> str:
+    if any(unicodedata.category(char) == "Cc" for char in set(prompt) - _ALLOWED_CONTROLS):
+        raise ValueError("must not contain control characters")
+    if all(unicodedata.category(char) in _INVISIBLE_CATEGORIES for char in set(prompt)):
+        raise ValueError("must not be blank")
+    return prompt
+
+
+Prompt = Annotated[
+    StrictStr,
+    Field(
+        min_length=1,
+        max_length=MAX_PROMPT_LENGTH,
+        description="What to draw, kept byte for byte. It needs one visible character, and may "
+        "hold no control characters but tab, newline, carriage return and escape.",
+        examples=["a lighthouse at dusk, in the style of a woodcut"],
+    ),
+    AfterValidator(_check_prompt),
+]
+
+Guid = Annotated[
+    StrictStr,
+    Field(
+        pattern=GUID_PATTERN,
+        min_length=36,
+        max_length=36,
+        description="The image's public name: a UUID in its canonical lower-case form.",
+        examples=["0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11"],
+    ),
+]
+
+
+class ImageDetailCreate(BaseModel):
+    """What a caller asks for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompt: Prompt
+    visibility: Visibility = Field(
+        Visibility.PRIVATE,
+        description="`private`: its owner only. `class`: everyone of the owner's class. "
+        "`public`: everyone, signed in or not.",
+    )
+
+
+class ImageDetail(ImageDetailCreate):
+    """What a caller may know of an image.
+
+    What follows `filename` is None on an object built by hand; a service fills it, but for
+    `owner`, which it tells to signed-in callers only.
+    """
+
+    guid: Guid
+    filename: str = Field(description="Its name in the image store.", examples=["0f8f1a52.png"])
+    owner: str | None = Field(
+        None, description="Its owner's user name, told to signed-in callers only."
+    )
+    media_type: str | None = Field(None, description="RFC 9110, section 8.3.1.")
+    width: int | None = Field(None, description="Pixels.")
+    height: int | None = Field(None, description="Pixels.")
+    size: int | None = Field(None, description="Bytes of the image file.")
+    sha256: str | None = Field(None, description="Of the image file, lower-case hexadecimal.")
+    generator: str | None = Field(
+        None, description="What made it: `openai`, or `sketch` for the offline stand-in."
+    )
+    model: str | None = Field(None, description="The generator's model.")
+
+
+class Image(ImageDetail):
+    """An image as the database holds it.
+
+    `id` is for this process only: no dump, JSON or printed form of the model contains it.
+    """
+
+    id: int = Field(exclude=True, repr=False)
+    created_at: datetime = Field(description="UTC, to the microsecond.")
+    updated_at: datetime = Field(description="UTC, to the microsecond.")
