@@ -1,0 +1,44 @@
+"""PixyProxy's decisions: who may see and do what, how images are made, and who is who.
+
+What an application needs stands here; it works without a web framework. Knows no HTTP.
+"""
+
+from pixy_service.generators import (
+    DEFAULT_OPENAI_BASE_URL,
+    DEFAULT_OPENAI_MODEL,
+    GENERATOR_NAMES,
+    GeneratedImage,
+    ImageGenerator,
+    build_generator,
+)
+from pixy_service.interfaces import ImageServiceInterface, UserServiceInterface
+from pixy_service.passwords import CredentialService, Credentials
+from pixy_service.private_images import PrivateImageService
+from pixy_service.public_images import PublicImageService
+from pixy_service.reading import ImageFile, ImagePage
+from pixy_service.services import Services, open_services, open_users, upgrade_database
+from pixy_service.users import UserService
+from pixy_service.validation import MAX_PAGE_SIZE
+
+__all__ = [
+    "DEFAULT_OPENAI_BASE_URL",
+    "DEFAULT_OPENAI_MODEL",
+    "GENERATOR_NAMES",
+    "MAX_PAGE_SIZE",
+    "CredentialService",
+    "Credentials",
+    "GeneratedImage",
+    "ImageFile",
+    "ImageGenerator",
+    "ImagePage",
+    "ImageServiceInterface",
+    "PrivateImageService",
+    "PublicImageService",
+    "Services",
+    "UserService",
+    "UserServiceInterface",
+    "build_generator",
+    "open_services",
+    "open_users",
+    "upgrade_database",
+]

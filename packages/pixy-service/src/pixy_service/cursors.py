@@ -1,0 +1,79 @@
+"""Cursors: where a list goes on, in a form that a caller can pass back but not read or forge."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import struct
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from pixy_core import InvalidInputError
+from pixy_data import Position
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# microseconds since the epoch, then the 16 bytes of the guid
+_POSITION = struct.Struct(">q16s")
+_MAC_LENGTH = 32
+_MAX_CURSOR_LENGTH = 128
+
+
+class Cursors:
+    """Turns positions into cursors and back, for one scope of listing.
+
+    Args:
+        read_key: Returns the signing key, 32 bytes, the same in every process that serves the
+            same database; it is called when a cursor is needed, not before.
+        scope: Whose list it is. A cursor of one scope is refused in every other.
+    """
+
+    def __init__(self, read_key: Callable[[], bytes], scope: str) -> None:
+        self._read_key = read_key
+        self._scope = scope
+
+    def encode(self, position: Position) -> str:
+        """Return an opaque, URL-safe cursor for a position.
+
+        Raises:
+            DBConnectionError: The signing key can't be read.
+        """
+        microseconds = (position.created_at - _EPOCH) // timedelta(microseconds=1)
+        payload = _POSITION.pack(microseconds, uuid.UUID(position.guid).bytes)
+        return base64.urlsafe_b64encode(payload + self._sign(payload)).decode().rstrip("=")
+
+    def decode(self, cursor: object) -> Position:
+        """Return the position that a cursor stands for.
+
+        Raises:
+            InvalidInputError: This scope never gave out such a cursor.
+            DBConnectionError: The signing key can't be read.
+        """
+        signed = _decode_base64(cursor)
+        payload, mac = signed[: _POSITION.size], signed[_POSITION.size :]
+        if len(mac) != _MAC_LENGTH or not hmac.compare_digest(mac, self._sign(payload)):
+            raise _refusal()
+        microseconds, guid = _POSITION.unpack(payload)
+        return Position(_EPOCH + timedelta(microseconds=microseconds), str(uuid.UUID(bytes=guid)))
+
+    def _sign(self, payload: bytes) -> bytes:
+        scope = self._scope.encode()
+        message = struct.pack(">I", len(scope)) + scope + payload
+        return hmac.digest(self._read_key(), message, hashlib.sha256)
+
+
+def _decode_base64(cursor: object) -> bytes:
+    if not isinstance(cursor, str) or not cursor.isascii() or len(cursor) > _MAX_CURSOR_LENGTH:
+        raise _refusal()
+    try:
+        signed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True)
+    except binascii.Error:
+        raise _refusal() from None
+    # the last character of base64 has bits to spare: only one spelling is ours
+    if base64.urlsafe_b64encode(signed).decode().rstrip("=") != cursor:
+        raise _refusal()
+    return signed
+
+
+def _refusal() -> InvalidInputError:
+    return InvalidInputError(((("cursor",), "must be one that this list gave out"),))

@@ -1,0 +1,57 @@
+"""How an image is taken away: its row first, then its file.
+
+Between the two a file has no row, which nobody can see; the other way about, a row without
+its file could be seen.
+"""
+
+import logging
+
+from pixy_core import PermissionDeniedError, PixyProxyException, RecordNotFoundError, User
+from pixy_data import ContentStore, Database, ImageRepositoryInterface, run_transaction
+
+logger = logging.getLogger(__name__)
+
+
+class ImageRemover:
+    """Deletes images for their owners.
+
+    Args:
+        database: Where the transaction runs.
+        images: The rows.
+        content: The files.
+    """
+
+    def __init__(
+        self, database: Database, images: ImageRepositoryInterface, content: ContentStore
+    ) -> None:
+        self._database = database
+        self._images = images
+        self._content = content
+
+    def delete(self, guid: str, user: User) -> None:
+        """Delete an image of the user's own.
+
+        Args:
+            guid: A validated guid.
+            user: Who asks.
+
+        Raises:
+            RecordNotFoundError: No such image, or none that the user may see.
+            PermissionDeniedError: It is somebody else's.
+            DBConnectionError: The database can't be reached.
+        """
+        filename = run_transaction(self._database, lambda: self._delete_row(guid, user))
+        try:
+            self._content.delete(filename)
+        except (PixyProxyException, OSError):
+            logger.exception("the row of image %s is deleted, its file %s is not", guid, filename)
+
+    def _delete_row(self, guid: str, user: User) -> str:
+        image = self._images.find_visible_image(guid, user)
+        if image is None:
+            raise RecordNotFoundError
+        if image.owner != user.username:
+            raise PermissionDeniedError
+        if not self._images.delete_image(guid, user.username):
+            raise RecordNotFoundError
+        return image.filename

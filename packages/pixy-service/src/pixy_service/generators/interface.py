@@ -1,0 +1,47 @@
+"""What every image generator offers, and what it gives back."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True)
+class GeneratedImage:
+    """A decodable image, byte for byte as the generator made it.
+
+    Attributes:
+        content: The file's bytes.
+        media_type: image/png, image/jpeg or image/webp; what the bytes are.
+        width: Pixels.
+        height: Pixels.
+        generator: The generator's name, such as "openai".
+        model: The generator's model.
+    """
+
+    content: bytes = field(repr=False)
+    media_type: str
+    width: int
+    height: int
+    generator: str
+    model: str
+
+
+class ImageGenerator(Protocol):
+    """Draws images; one object serves many threads."""
+
+    @property
+    def name(self) -> str:
+        """The generator's name, as PIXY_GENERATOR has it."""
+
+    def generate(self, prompt: str, *, user: str) -> GeneratedImage:
+        """Draw one image, and pay for it at most once.
+
+        Args:
+            prompt: 1 to 32,000 characters.
+            user: The name of the user who asks; it never leaves this process as it is.
+
+        Raises:
+            GenerationError: No image was made, or whether one was is unknown.
+        """
+
+    def close(self) -> None:
+        """Release what the generator holds; nothing may be generated afterwards."""

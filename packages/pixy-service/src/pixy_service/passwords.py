@@ -1,0 +1,170 @@
+"""Passwords: how they are hashed, how one is checked, and how a success is remembered.
+
+Who a user is stands in users.py; how credentials travel is a matter of the web layer.
+"""
+
+import hashlib
+import hmac
+import secrets
+import struct
+import threading
+import unicodedata
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import argon2
+from pixy_core import InvalidCredentialsError, InvalidInputError, User
+from pixy_data import UserRepositoryInterface
+
+from pixy_service.validation import validate_username
+
+MAX_PASSWORD_BYTES = 1024
+MIN_PASSWORD_LENGTH = 8
+"""Characters of a new password."""
+
+_CACHE_SIZE = 4096
+# The first recommendation of OWASP's Password Storage Cheat Sheet; 19 MiB.
+_MEMORY_KIB, _PASSES, _LANES = 19_456, 2, 1
+# A hash of the same cost for users who are not there. Its 32 bytes were drawn at random, so no
+# password is known to fit.
+_NOBODY = (
+    "$argon2id$v=19$m=19456,t=2,p=1$cGl4eS1ub2JvZHktMDAwMQ"
+    "$ugnRnE67C5eceuZAzhg3YZmWxkF3MlLBWtHLBG7tDRI"
+)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What somebody signs in with; no printed form contains the password."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+def hash_password(password: str) -> str:
+    """Return the argon2id hash of a new password, as it is stored.
+
+    Args:
+        password: At least 8 characters, at most 1,024 bytes of UTF-8, no control characters.
+
+    Raises:
+        InvalidInputError: It is anything else.
+    """
+    encoded = _encode_password(password)
+    if encoded is None or len(password) < MIN_PASSWORD_LENGTH:
+        reason = (
+            f"must have at least {MIN_PASSWORD_LENGTH} characters and at most "
+            f"{MAX_PASSWORD_BYTES} bytes, and no control characters"
+        )
+        raise InvalidInputError(((("password",), reason),))
+    return _hasher().hash(encoded)
+
+
+class CredentialService:
+    """Checks credentials against the users' rows.
+
+    Args:
+        user_repo: The rows of the users.
+        concurrency: Hashes at the same time; each takes 19 MiB and a core.
+    """
+
+    def __init__(self, user_repo: UserRepositoryInterface, concurrency: int = 2) -> None:
+        self._user_repo = user_repo
+        self._hashing = threading.BoundedSemaphore(concurrency)
+        self._key = secrets.token_bytes(32)
+        self._successes: OrderedDict[bytes, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def recall(self, credentials: Credentials) -> User | None:
+        """Return the user if these credentials were checked before and still hold.
+
+        It reads the user's row and hashes no password, so it is quick. None means nothing but
+        that `check` has to decide.
+
+        Args:
+            credentials: What somebody signs in with.
+
+        Raises:
+            InvalidCredentialsError: Nobody can have such credentials.
+            DBConnectionError: The database can't be reached.
+        """
+        username, password = _validate(credentials)
+        user = self._user_repo.authenticate_user(username)
+        if user is None or user.disabled:
+            return None
+        digest = self._digest(user, password)
+        with self._lock:
+            if digest not in self._successes:
+                return None
+            self._successes.move_to_end(digest)
+        return user
+
+    def check(self, credentials: Credentials) -> User:
+        """Return the user whom these credentials belong to.
+
+        It costs one hash, whether the user is known, unknown or disabled, and waits while
+        `concurrency` others hash.
+
+        Args:
+            credentials: What somebody signs in with.
+
+        Raises:
+            InvalidCredentialsError: The user is unknown or disabled, or the password wrong.
+            DBConnectionError: The database can't be reached.
+        """
+        username, password = _validate(credentials)
+        user = self._user_repo.authenticate_user(username)
+        is_right = self._verify(_NOBODY if user is None else user.password, password)
+        if user is None or user.disabled or not is_right:
+            raise InvalidCredentialsError
+        self._remember(self._digest(user, password))
+        return user
+
+    def _verify(self, stored: str, password: bytes) -> bool:
+        with self._hashing:
+            try:
+                return _hasher().verify(stored, password)
+            except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+                return False
+
+    def _digest(self, user: User, password: bytes) -> bytes:
+        parts = (user.username.encode(), password, user.password.encode())
+        message = b"".join(struct.pack(">I", len(part)) + part for part in parts)
+        return hmac.digest(self._key, message, hashlib.sha256)
+
+    def _remember(self, digest: bytes) -> None:
+        with self._lock:
+            self._successes[digest] = None
+            self._successes.move_to_end(digest)
+            while len(self._successes) > _CACHE_SIZE:
+                self._successes.popitem(last=False)
+
+
+def _hasher() -> argon2.PasswordHasher:
+    return argon2.PasswordHasher(_PASSES, _MEMORY_KIB, _LANES)
+
+
+def _validate(credentials: Credentials) -> tuple[str, bytes]:
+    """Return the name and the password's bytes, refusing what nobody can have."""
+    try:
+        username = validate_username(credentials.username)
+    except InvalidInputError as error:
+        raise InvalidCredentialsError from error
+    password = _encode_password(credentials.password)
+    if password is None:
+        raise InvalidCredentialsError
+    return username, password
+
+
+def _encode_password(password: str) -> bytes | None:
+    """Return a password's bytes, or None if no password can be this.
+
+    NFC and the ban on control characters are RFC 8265's, section 4.2, which RFC 7617 asks for.
+    """
+    try:
+        encoded = unicodedata.normalize("NFC", password).encode()
+    except UnicodeEncodeError:
+        return None
+    if not 1 <= len(encoded) <= MAX_PASSWORD_BYTES:
+        return None
+    return None if any(unicodedata.category(char) == "Cc" for char in password) else encoded

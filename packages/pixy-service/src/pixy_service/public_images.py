@@ -1,0 +1,39 @@
+"""Images for a caller who has not signed in: public ones, and read-only."""
+
+from typing import NoReturn
+
+from pixy_core import AuthenticationRequiredError, Image, ImageDetailCreate
+from pixy_data import ContentStore, Database, ImageRepositoryInterface, Position
+
+from pixy_service.cursors import Cursors
+from pixy_service.reading import ImageReader
+
+
+class PublicImageService(ImageReader):
+    """What strangers may do: look at public images, without being told whose they are.
+
+    Args:
+        database: Holds the key that signs cursors.
+        images: The rows.
+        content: The files.
+    """
+
+    def __init__(
+        self, database: Database, images: ImageRepositoryInterface, content: ContentStore
+    ) -> None:
+        super().__init__(content, Cursors(lambda: database.secret("cursor"), "public"))
+        self._images = images
+
+    def create_image(self, image: ImageDetailCreate) -> NoReturn:
+        """Refuse: an image needs an owner.
+
+        Raises:
+            AuthenticationRequiredError: Always.
+        """
+        raise AuthenticationRequiredError
+
+    def _find_image(self, guid: str) -> Image | None:
+        return self._images.find_public_image(guid)
+
+    def _list_images(self, limit: int, after: Position | None) -> list[Image]:
+        return self._images.list_public_images(limit, after)

@@ -1,0 +1,146 @@
+"""How images are read: the part that the public and the private service have in common.
+
+Which images the caller may see is decided in the modules of the two services.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+
+from pixy_core import ContentDamagedError, Image, RecordNotFoundError
+from pixy_data import ContentStore, Position
+
+from pixy_service.cursors import Cursors
+from pixy_service.interfaces import ImageServiceInterface
+from pixy_service.validation import MAX_PAGE_SIZE, validate_guid, validate_limit
+
+
+@dataclass(frozen=True)
+class ImagePage:
+    """A part of a list.
+
+    Attributes:
+        images: Newest first; never more than the limit that was asked for.
+        next_cursor: Where the list goes on, or None at its end.
+    """
+
+    images: list[Image]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """An image together with the bytes of its file, which are what its details say."""
+
+    image: Image
+    content: bytes = field(repr=False)
+
+
+class ImageReader(ImageServiceInterface):
+    """The read methods, over whatever `_find_image` and `_list_images` let the caller see.
+
+    Args:
+        content: Where the files are.
+        cursors: The cursors of this caller's list.
+    """
+
+    def __init__(self, content: ContentStore, cursors: Cursors) -> None:
+        self._content = content
+        self._cursors = cursors
+
+    @abstractmethod
+    def _find_image(self, guid: str) -> Image | None:
+        """Return an image that the caller may see."""
+
+    @abstractmethod
+    def _list_images(self, limit: int, after: Position | None) -> list[Image]:
+        """Return at most `limit` images that the caller may see and that follow a position."""
+
+    def get_image_by_guid(self, guid: str) -> Image:
+        """Return one image that the caller may see.
+
+        Args:
+            guid: The image's public name, canonical and in lower case.
+
+        Raises:
+            InvalidInputError: `guid` is no canonical UUID.
+            RecordNotFoundError: No such image, or none that the caller may see.
+            DBConnectionError: The database can't be reached.
+        """
+        image = self._find_image(validate_guid(guid))
+        if image is None:
+            raise RecordNotFoundError
+        return image
+
+    def get_all_images(self) -> list[Image]:
+        """Return every image that the caller may see, newest first.
+
+        The whole list is held in memory; `list_images` gives it in parts.
+
+        Raises:
+            DBConnectionError: The database can't be reached.
+        """
+        images: list[Image] = []
+        after: Position | None = None
+        while page := self._list_images(MAX_PAGE_SIZE, after):
+            images += page
+            if len(page) < MAX_PAGE_SIZE:
+                break
+            after = _position_of(page[-1])
+        return images
+
+    def list_images(self, limit: int, cursor: str | None = None) -> ImagePage:
+        """Return a page of the images that the caller may see, newest first.
+
+        Args:
+            limit: 1 to MAX_PAGE_SIZE images.
+            cursor: The `next_cursor` of the page before; None for the first page.
+
+        Raises:
+            InvalidInputError: The limit is out of range, or the cursor not one of this list.
+            DBConnectionError: The database can't be reached.
+        """
+        limit = validate_limit(limit)
+        after = None if cursor is None else self._cursors.decode(cursor)
+        # one more than asked for tells whether the list goes on
+        images = self._list_images(limit + 1, after)
+        if len(images) <= limit:
+            return ImagePage(images, None)
+        page = images[:limit]
+        return ImagePage(page, self._cursors.encode(_position_of(page[-1])))
+
+    def get_image_file(self, guid: str) -> str:
+        """Return the absolute path of the file of an image that the caller may see.
+
+        Args:
+            guid: The image's public name, canonical and in lower case.
+
+        Raises:
+            InvalidInputError: `guid` is no canonical UUID.
+            RecordNotFoundError: No such image, or none that the caller may see.
+            DBConnectionError: The database can't be reached.
+        """
+        return str(self._content.locate(self.get_image_by_guid(guid).filename))
+
+    def read_image(self, guid: str) -> ImageFile:
+        """Return an image that the caller may see, with the bytes of its file.
+
+        Args:
+            guid: The image's public name, canonical and in lower case.
+
+        Raises:
+            InvalidInputError: `guid` is no canonical UUID.
+            RecordNotFoundError: No such image, or none that the caller may see.
+            ContentDamagedError: The file is missing, or not what the details say.
+            DBConnectionError: The database can't be reached.
+        """
+        image = self.get_image_by_guid(guid)
+        try:
+            return ImageFile(image, self._content.read(image))
+        except ContentDamagedError:
+            # the owner may have deleted it since the row was read
+            self.get_image_by_guid(guid)
+            raise
+
+
+def _position_of(image: Image) -> Position:
+    return Position(image.created_at, image.guid)

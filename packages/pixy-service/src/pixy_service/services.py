@@ -1,0 +1,219 @@
+"""The composition root: the one place where services meet their stores and their generator.
+
+Nothing is decided here; this module builds, opens and closes.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pixy_core import DatabaseBusyError, DBConnectionError, PixyProxyException, User
+from pixy_data import (
+    ContentStore,
+    Database,
+    ImageRepository,
+    UserRepository,
+    initialise_database,
+    open_database,
+)
+
+from pixy_service.creation import ImageCreator
+from pixy_service.deletion import ImageRemover
+from pixy_service.generation import GenerationExecutor
+from pixy_service.generators.interface import ImageGenerator
+from pixy_service.passwords import CredentialService
+from pixy_service.private_images import ImageTools, PrivateImageService
+from pixy_service.public_images import PublicImageService
+from pixy_service.users import UserService
+
+logger = logging.getLogger(__name__)
+
+_CHECKOUT_TIMEOUT = 2.0
+_CONNECT_TIMEOUT = 3
+_RETRY_PAUSE = 1.0
+
+
+class Services:
+    """All services of one application, over one database and one folder of images.
+
+    Use `open_services` to make it.
+
+    Attributes:
+        users: Who the users are.
+        credentials: Whether somebody is one of them.
+        public_images: Images for callers who have not signed in.
+
+    Args:
+        database: Holds the rows; this object closes it.
+        content: Holds the files.
+        generator: Draws the images; this object closes it.
+        generation_concurrency: Images that may be in the making at once.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        content: ContentStore,
+        generator: ImageGenerator,
+        generation_concurrency: int,
+    ) -> None:
+        images, users = ImageRepository(database), UserRepository(database)
+        self._database = database
+        self._content = content
+        self._generator = generator
+        self._tools = ImageTools(
+            database=database,
+            images=images,
+            content=content,
+            creator=ImageCreator(database, images, content, generator),
+            remover=ImageRemover(database, images, content),
+            executor=GenerationExecutor(generation_concurrency),
+        )
+        self._closing = threading.Event()
+        self._waiter: threading.Thread | None = None
+        self.users = UserService(users)
+        self.credentials = CredentialService(users)
+        self.public_images = PublicImageService(database, images, content)
+
+    def private_images(self, user: User) -> PrivateImageService:
+        """Return the image service of one user; it costs nothing to make.
+
+        Args:
+            user: Somebody whose credentials have been checked.
+        """
+        return PrivateImageService(self._tools, user)
+
+    def check_ready(self) -> None:
+        """Return if a create could be served now.
+
+        Raises:
+            DBConnectionError: The database can't be reached.
+            DatabaseBusyError: It has no connection to give.
+            StorageUnavailableError: Image bytes can't be written.
+        """
+        self._database.ping()
+        self._content.check_writable()
+
+    def close(self) -> None:
+        """Wait for the images in the making, then release everything; safe to call twice."""
+        self._closing.set()
+        self._tools.executor.close()
+        if self._waiter is not None:
+            self._waiter.join()
+        self._generator.close()
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def wait_for_database(self) -> None:
+        """Initialise the database in a thread of its own, every second until it works."""
+        self._waiter = threading.Thread(
+            target=self._initialise_repeatedly, name="pixy-database-waiter", daemon=True
+        )
+        self._waiter.start()
+
+    def _initialise_repeatedly(self) -> None:
+        while not self._closing.wait(_RETRY_PAUSE):
+            try:
+                initialise_database(self._database)
+            except PixyProxyException as error:
+                logger.warning("the database is still not ready: %s", error)
+            else:
+                logger.info("the database is ready")
+                return
+
+
+def open_services(
+    *,
+    database_url: str,
+    data_dir: Path,
+    generator: ImageGenerator,
+    generation_concurrency: int = 16,
+    threads: int = 8,
+    wait_for_database: bool = False,
+    database_read_timeout: int = 10,
+) -> Services:
+    """Open the database and the image folder, and put the services together.
+
+    Args:
+        database_url: sqlite:///path or mysql://user:password@host:port/name.
+        data_dir: The folder whose `images` folder holds the files.
+        generator: Draws the images; the services close it.
+        generation_concurrency: Images that may be in the making at once.
+        threads: Threads of the application that call the services.
+        wait_for_database: Whether to open without the database if it is down, and to try
+            again every second; until then every call that needs it raises DBConnectionError.
+        database_read_timeout: Seconds that a statement may take.
+
+    Raises:
+        ConfigurationError: The URL is wrong, or its driver is not installed.
+        SchemaError: The tables are newer than this program.
+        DBConnectionError: The database is down, and `wait_for_database` is false.
+    """
+    database = Database(
+        database_url,
+        pool_size=threads + generation_concurrency,
+        checkout_timeout=_CHECKOUT_TIMEOUT,
+        connect_timeout=_CONNECT_TIMEOUT,
+        read_timeout=database_read_timeout,
+    )
+    content = ContentStore(data_dir / "images")
+    services = Services(database, content, generator, generation_concurrency)
+    try:
+        initialise_database(database)
+    except (DBConnectionError, DatabaseBusyError) as error:
+        if not wait_for_database:
+            services.close()
+            raise
+        logger.warning("the database is not ready, and is tried again every second: %s", error)
+        services.wait_for_database()
+    except BaseException:
+        services.close()
+        raise
+    return services
+
+
+def upgrade_database(database_url: str) -> None:
+    """Bring the tables up to this version of PixyProxy, or make them.
+
+    Args:
+        database_url: sqlite:///path or mysql://user:password@host:port/name.
+
+    Raises:
+        ConfigurationError: The URL is wrong, or its driver is not installed.
+        SchemaError: The tables are newer than this program.
+        DBConnectionError: The database is down.
+    """
+    open_database(database_url).close()
+
+
+@contextmanager
+def open_users(database_url: str) -> Iterator[UserService]:
+    """Open the users of a database alone, for a command line; leaving closes it.
+
+    Args:
+        database_url: sqlite:///path or mysql://user:password@host:port/name.
+
+    Raises:
+        ConfigurationError: The URL is wrong, or its driver is not installed.
+        SchemaError: The tables are newer than this program.
+        DBConnectionError: The database is down.
+    """
+    database = open_database(database_url)
+    try:
+        yield UserService(UserRepository(database))
+    finally:
+        database.close()

@@ -1,0 +1,100 @@
+"""Revalidation of whatever enters the service layer, by the rules of the models.
+
+A broken rule becomes an InvalidInputError whose reasons never repeat a value. The rules
+themselves stand in pixy_core, but for a page's size, which is this layer's own.
+"""
+
+from typing import Annotated, Any, TypeVar
+
+from pixy_core import ClassKey, Guid, ImageDetailCreate, InvalidInputError, Username, Visibility
+from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
+
+MAX_PAGE_SIZE = 200
+"""Images on one page of a list."""
+
+T = TypeVar("T")
+
+_GUID: TypeAdapter[str] = TypeAdapter(Guid)
+_LIMIT: TypeAdapter[int] = TypeAdapter(Annotated[StrictInt, Field(ge=1, le=MAX_PAGE_SIZE)])
+_USERNAME: TypeAdapter[str] = TypeAdapter(Username)
+_CLASS_KEY: TypeAdapter[str] = TypeAdapter(ClassKey)
+_VISIBILITY: TypeAdapter[Visibility] = TypeAdapter(Visibility)
+_CREATE: TypeAdapter[ImageDetailCreate] = TypeAdapter(ImageDetailCreate)
+
+
+def validate_guid(guid: object) -> str:
+    """Return `guid` when it is a canonical lower-case UUID.
+
+    Raises:
+        InvalidInputError: It is anything else.
+    """
+    return _validate(_GUID, guid, "guid")
+
+
+def validate_limit(limit: object) -> int:
+    """Return `limit` when it is a whole number from 1 to MAX_PAGE_SIZE.
+
+    Raises:
+        InvalidInputError: It is anything else.
+    """
+    return _validate(_LIMIT, limit, "limit")
+
+
+def validate_username(username: object) -> str:
+    """Return the NFC form of a user name.
+
+    Raises:
+        InvalidInputError: No user can have this name.
+    """
+    return _validate(_USERNAME, username, "username")
+
+
+def validate_class_key(class_key: object) -> str:
+    """Return the NFC form of a class key.
+
+    Raises:
+        InvalidInputError: No class can have this key.
+    """
+    return _validate(_CLASS_KEY, class_key, "class_key")
+
+
+def validate_visibility(visibility: object) -> Visibility:
+    """Return `visibility` as the enumeration's member.
+
+    Raises:
+        InvalidInputError: There is no such visibility.
+    """
+    return _validate(_VISIBILITY, visibility, "visibility")
+
+
+def validate_create(image: object) -> ImageDetailCreate:
+    """Return a freshly validated copy of what a caller asks for.
+
+    An instance is taken apart first: `model_construct` and `model_copy` make some that no
+    validator has seen.
+
+    Raises:
+        InvalidInputError: A field is missing, unknown or breaks its rule.
+    """
+    # a field of a wrong type warns while it is dumped, and is refused just below
+    dumped = image.model_dump(warnings=False) if isinstance(image, BaseModel) else image
+    return _validate(_CREATE, dumped)
+
+
+def _validate(adapter: TypeAdapter[T], value: object, *location: str) -> T:
+    try:
+        return adapter.validate_python(value)
+    except ValidationError as error:
+        found: list[Any] = error.errors(
+            include_url=False, include_context=False, include_input=False
+        )
+    raise InvalidInputError(
+        tuple(
+            (
+                location + tuple(str(part) for part in detail["loc"]),
+                # pydantic puts this before the words of a validator of our own
+                detail["msg"].removeprefix("Value error, "),
+            )
+            for detail in found
+        )
+    )
