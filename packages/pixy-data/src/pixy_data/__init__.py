@@ -1,0 +1,124 @@
+"""PixyProxy's memory: rows in MySQL or SQLite, image bytes in files.
+
+The initialisation of a database stands here: reach it, check it, migrate it. Who may see what
+is decided a floor above; only what is asked for in SQL is known here.
+"""
+
+from pathlib import Path
+
+from pixy_core import DatabaseError, DBConnectionError
+
+from pixy_data.content import ContentStore, StoredContent
+from pixy_data.database import Database, Result, Row
+from pixy_data.images import ImageRepository, ImageRepositoryInterface, Position
+from pixy_data.schema import (
+    SCHEMA_REVISION,
+    SELECT_REVISION,
+    SELECT_SERVER,
+    check_server,
+    explain_refusal,
+    migrate,
+)
+from pixy_data.transactions import DatabaseContext, run_transaction
+from pixy_data.users import UserRepository, UserRepositoryInterface
+
+__all__ = [
+    "ContentStore",
+    "Database",
+    "DatabaseContext",
+    "ImageRepository",
+    "ImageRepositoryInterface",
+    "Position",
+    "Result",
+    "Row",
+    "StoredContent",
+    "UserRepository",
+    "UserRepositoryInterface",
+    "initialise_database",
+    "open_database",
+    "run_transaction",
+]
+
+
+def open_database(
+    url: str,
+    *,
+    pool_size: int = 8,
+    checkout_timeout: float = 2.0,
+    connect_timeout: int = 3,
+    read_timeout: int = 10,
+) -> Database:
+    """Open a database, ready for use; `close` releases it.
+
+    Args:
+        url: `sqlite:///path` or `mysql://user:password@host:port/name`.
+        pool_size: Connections; as many as there are threads that use them.
+        checkout_timeout: Seconds to wait for a free connection.
+        connect_timeout: Seconds to wait for a server; MySQL only.
+        read_timeout: Seconds that a server may be silent; MySQL only.
+
+    Returns:
+        The database, its tables at this version.
+
+    Raises:
+        ConfigurationError: The URL can't be used, or the server refuses it.
+        DBConnectionError: The database can't be reached.
+        SchemaError: Its tables are newer than this code.
+    """
+    database = Database(
+        url,
+        pool_size=pool_size,
+        checkout_timeout=checkout_timeout,
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
+    )
+    try:
+        initialise_database(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def initialise_database(database: Database) -> None:
+    """Reach the database, check it and migrate it; safe in several processes at once.
+
+    Args:
+        database: One whose statements fail until this has succeeded.
+
+    Raises:
+        ConfigurationError: The server refuses the user or database, or can't be used.
+        DBConnectionError: The database can't be reached.
+        DatabaseBusyError: It takes no more connections, or another process migrates too long.
+        SchemaError: Its tables are newer than this code.
+    """
+    _reach(database)
+    if _find_revision(database) != SCHEMA_REVISION:
+        migrate(database.url)
+    database.initialised = True
+
+
+def _reach(database: Database) -> None:
+    if database.sqlite:
+        try:
+            Path(database.url.database or "").parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DBConnectionError from error
+    try:
+        row = database.fetch_at_start("SELECT 1" if database.sqlite else SELECT_SERVER)
+    except DBConnectionError as error:
+        refusal = explain_refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+    if row is not None and not database.sqlite:
+        check_server(row)
+
+
+def _find_revision(database: Database) -> str | None:
+    try:
+        row = database.fetch_at_start(SELECT_REVISION)
+    except DatabaseError:
+        # a new database has no such table yet; if it was another reason, migrating meets it again
+        return None
+    return None if row is None else str(row[0])

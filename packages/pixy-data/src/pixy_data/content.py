@@ -1,0 +1,216 @@
+"""Image bytes on disk: written so that they survive a crash, read so that damage is noticed.
+
+Bytes are never changed, decoded or described here; what a file ought to be is in its row.
+"""
+
+import errno
+import hashlib
+import logging
+import os
+import re
+import secrets
+import shutil
+import stat
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import NamedTuple
+
+from pixy_core import ContentDamagedError, ImageDetail, InvalidInputError, StorageUnavailableError
+
+EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+
+_logger = logging.getLogger(__name__)
+_FILENAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(png|jpg|webp)", re.ASCII)
+_RESERVE = 256 * 1024 * 1024
+_REMEMBERED = 4096
+# what opening answers when the file is missing, a symbolic link, or below something else
+_DAMAGED = frozenset({errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR})
+
+
+class StoredContent(NamedTuple):
+    """What was written: the file's name in the store, its bytes, their hash in hexadecimal."""
+
+    filename: str
+    size: int
+    sha256: str
+
+
+class ContentStore:
+    """A folder of image files, `<aa>/<guid>.<ext>`, where aa begins the guid.
+
+    Args:
+        directory: The folder; it must exist when the first file is written.
+        reserve: Bytes that stay free on its file system.
+    """
+
+    def __init__(self, directory: Path, *, reserve: int = _RESERVE) -> None:
+        self._directory = directory.absolute()
+        self._reserve = reserve
+        self._hashes = _HashMemory(_REMEMBERED)
+
+    def write(self, guid: str, media_type: str, content: bytes) -> StoredContent:
+        """Store the bytes of an image; once it returns they survive a crash.
+
+        Args:
+            guid: The image's, in canonical form.
+            media_type: `image/png`, `image/jpeg` or `image/webp`.
+            content: The bytes, kept as they are.
+
+        Returns:
+            What the row has to say of the file.
+
+        Raises:
+            InvalidInputError: The guid or the media type can't be stored.
+            StorageUnavailableError: Disk full, read-only or broken; no file is left.
+        """
+        if media_type not in EXTENSIONS:
+            raise InvalidInputError(((("media_type",), "is none that is stored"),))
+        filename = f"{guid}.{EXTENSIONS[media_type]}"
+        if _FILENAME.fullmatch(filename) is None:
+            raise InvalidInputError(((("guid",), "is not in canonical form"),))
+        try:
+            _write_durably(self.locate(filename), content)
+        except OSError as error:
+            raise StorageUnavailableError from error
+        return StoredContent(filename, len(content), hashlib.sha256(content).hexdigest())
+
+    def read(self, image: ImageDetail) -> bytes:
+        """Return the bytes of an image, if they are those that were stored.
+
+        Args:
+            image: Its row, with filename, size and sha256.
+
+        Returns:
+            The whole file.
+
+        Raises:
+            ContentDamagedError: The file is missing, no regular file, or differs from its row.
+            StorageUnavailableError: It can't be read for another reason.
+        """
+        try:
+            return self._read_checked(image)
+        except ContentDamagedError:
+            _logger.error("the file of image %s is missing or damaged", image.guid)
+            raise
+        except OSError as error:
+            raise StorageUnavailableError from error
+
+    def _read_checked(self, image: ImageDetail) -> bytes:
+        try:
+            # without O_NONBLOCK opening a FIFO waits for its writer
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+            descriptor = os.open(self.locate(image.filename), flags)
+        except OSError as error:
+            if error.errno in _DAMAGED:
+                raise ContentDamagedError from error
+            raise
+        with open(descriptor, "rb", buffering=0, closefd=True) as file:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_size != image.size:
+                raise ContentDamagedError
+            content = file.readall()
+        if len(content) != image.size or self._hashes.find(status, content) != image.sha256:
+            raise ContentDamagedError
+        return content
+
+    def locate(self, filename: str) -> Path:
+        """Return where a file is or would be.
+
+        Args:
+            filename: From a row.
+
+        Returns:
+            An absolute path inside the store.
+
+        Raises:
+            ContentDamagedError: The name is none that this store gives.
+        """
+        if _FILENAME.fullmatch(filename) is None:
+            raise ContentDamagedError
+        return self._directory / filename[:2] / filename
+
+    def delete(self, filename: str) -> None:
+        """Remove a file; one that is absent is fine.
+
+        Args:
+            filename: From a row.
+
+        Raises:
+            ContentDamagedError: The name is none that this store gives.
+            StorageUnavailableError: It can't be removed.
+        """
+        try:
+            self.locate(filename).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageUnavailableError from error
+
+    def check_writable(self) -> None:
+        """Ask whether an image could be stored now.
+
+        Raises:
+            StorageUnavailableError: The folder is missing or read-only, or its file system has
+                less free than the reserve.
+        """
+        try:
+            free = shutil.disk_usage(self._directory).free
+        except OSError as error:
+            raise StorageUnavailableError from error
+        if free < self._reserve or not os.access(self._directory, os.W_OK | os.X_OK):
+            raise StorageUnavailableError
+
+
+class _HashMemory:
+    """The hashes of files that were read lately, so that a hot file is hashed once."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._hashes: OrderedDict[tuple[int, ...], str] = OrderedDict()
+
+    def find(self, status: os.stat_result, content: bytes) -> str:
+        key = (
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+            # utime sets the time of change of the content, but not of the inode
+            status.st_ctime_ns,
+        )
+        with self._lock:
+            if key in self._hashes:
+                self._hashes.move_to_end(key)
+                return self._hashes[key]
+        digest = hashlib.sha256(content).hexdigest()
+        with self._lock:
+            self._hashes[key] = digest
+            if len(self._hashes) > self._limit:
+                self._hashes.popitem(last=False)
+        return digest
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    folder = path.parent
+    if not folder.is_dir():
+        folder.mkdir(exist_ok=True)
+        _sync_folder(folder.parent)
+    temporary = folder / f"{path.name}.{secrets.token_hex(4)}.part"
+    try:
+        with open(temporary, "xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(path)
+        _sync_folder(folder)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    # a rename survives a crash only once its folder is written too: fsync(2)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,157 @@
+"""Models to named parameters, and rows to models: one function each way.
+
+No SQL but the column lists that rows are read by.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pixy_core import Image, ImageDetail, User, Visibility
+
+from pixy_data.database import Row
+
+IMAGE_COLUMNS = (
+    "id, guid, filename, prompt, created_at, updated_at, owner, visibility, "
+    "media_type, width, height, size, sha256, generator, model"
+)
+_IMAGE_FIELDS = tuple(IMAGE_COLUMNS.split(", "))
+_IMAGE_FIELD_SET = frozenset(_IMAGE_FIELDS)
+_VISIBILITIES = {visibility.value: visibility for visibility in Visibility}
+
+USER_COLUMNS = "username, password, class_key, disabled, created_at"
+
+
+def time_to_parameter(moment: datetime) -> str:
+    """Write a time as both databases take and sort it.
+
+    Args:
+        moment: Aware, in any zone.
+
+    Returns:
+        UTC without a zone, such as `2026-01-31 12:00:00.000000`.
+
+    Raises:
+        Nothing.
+    """
+    # MySQL drops the offset of an aware time without a word
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+def time_from_value(value: datetime | str) -> datetime:
+    """Read a time as MySQL's driver (a naive datetime) or SQLite's (a string) returns it.
+
+    Args:
+        value: UTC without a zone.
+
+    Returns:
+        Aware, in UTC.
+
+    Raises:
+        Nothing.
+    """
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment.replace(tzinfo=UTC)
+
+
+def image_to_parameters(image: ImageDetail, owner: User, created_at: datetime) -> dict[str, Any]:
+    """Turn a new image into the parameters of its row.
+
+    Args:
+        image: All of its details; its own `owner` is not read.
+        owner: Whose it is.
+        created_at: Aware; also the time of its last change.
+
+    Returns:
+        A value for each column but `id`.
+
+    Raises:
+        Nothing.
+    """
+    moment = time_to_parameter(created_at)
+    return {
+        **image.model_dump(mode="json", include=set(ImageDetail.model_fields)),
+        "owner": owner.username,
+        "class_key": owner.class_key,
+        "created_at": moment,
+        "updated_at": moment,
+    }
+
+
+def image_from_row(row: Row) -> Image:
+    """Turn a row of IMAGE_COLUMNS into an image.
+
+    Args:
+        row: What the database holds; it was validated when it was stored, and is not again.
+
+    Returns:
+        The image, its owner told.
+
+    Raises:
+        Nothing.
+    """
+    values = dict(zip(_IMAGE_FIELDS, row, strict=True))
+    values["visibility"] = _VISIBILITIES[values["visibility"]]
+    values["created_at"] = time_from_value(values["created_at"])
+    values["updated_at"] = time_from_value(values["updated_at"])
+    return Image.model_construct(_fields_set=set(_IMAGE_FIELD_SET), **values)
+
+
+def image_from_parameters(parameters: dict[str, Any], image_id: int | None) -> Image:
+    """Turn the parameters of a row that was just inserted into an image.
+
+    Args:
+        parameters: From `image_to_parameters`.
+        image_id: The number that the database gave the row.
+
+    Returns:
+        The image as it would be read.
+
+    Raises:
+        Nothing.
+    """
+    values = {**parameters, "id": image_id}
+    return image_from_row(tuple(values[field] for field in _IMAGE_FIELDS))
+
+
+def user_to_parameters(user: User, created_at: datetime) -> dict[str, Any]:
+    """Turn a new user into the parameters of its row.
+
+    Args:
+        user: Its own `created_at` is not read.
+        created_at: Aware.
+
+    Returns:
+        A value for each column.
+
+    Raises:
+        Nothing.
+    """
+    return {
+        "username": user.username,
+        "password": user.password,
+        "class_key": user.class_key,
+        "disabled": int(user.disabled),
+        "created_at": time_to_parameter(created_at),
+    }
+
+
+def user_from_row(row: Row) -> User:
+    """Turn a row of USER_COLUMNS into a user.
+
+    Args:
+        row: What the database holds; it was validated when it was stored, and is not again.
+
+    Returns:
+        The user.
+
+    Raises:
+        Nothing.
+    """
+    username, password, class_key, disabled, created_at = row
+    return User.model_construct(
+        username=username,
+        password=password,
+        class_key=class_key,
+        disabled=bool(disabled),
+        created_at=time_from_value(created_at),
+    )

@@ -1,0 +1,131 @@
+"""From a database URL to a SQLAlchemy engine that is set up for one of the two databases.
+
+What differs between MySQL and SQLite in connecting stands here; nothing connects.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy.exc
+from pixy_core import ConfigurationError
+from sqlalchemy import URL, Engine, Pool, create_engine, event, make_url
+
+LOCK_TIMEOUT = 2
+"""Seconds that a statement waits for another transaction's lock."""
+
+_URL_OPTIONS = frozenset(
+    {"ssl_mode", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher", "unix_socket"}
+)
+_EXPECTED = "expected sqlite:///path or mysql://user:password@host:port/name"
+
+
+def parse_url(url: str) -> URL:
+    """Read and check a database URL.
+
+    Args:
+        url: `sqlite:///path` or `mysql://user:password@host:port/name`, the latter optionally
+            with `?ssl_mode=REQUIRED` and its like.
+
+    Returns:
+        The URL in SQLAlchemy's form, its driver named.
+
+    Raises:
+        ConfigurationError: It is neither, or it asks for what isn't offered. The message never
+            repeats the URL, which may hold a password.
+    """
+    try:
+        parsed = make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        # without the cause, whose message repeats the URL
+        raise ConfigurationError(f"The database URL can't be read: {_EXPECTED}") from None
+    if parsed.drivername == "sqlite":
+        if parsed.database in (None, "", ":memory:") or parsed.host or parsed.query:
+            raise ConfigurationError("The database URL must name a file: sqlite:///path")
+        return parsed
+    if parsed.drivername not in ("mysql", "mysql+mysqldb"):
+        raise ConfigurationError(f"The database URL names another kind of database: {_EXPECTED}")
+    if not parsed.database or not parsed.host:
+        raise ConfigurationError(f"The database URL lacks a host or a name: {_EXPECTED}")
+    if unknown := sorted(set(parsed.query) - _URL_OPTIONS):
+        raise ConfigurationError(
+            f"The database URL has options that are not known: {', '.join(unknown)}; "
+            f"known are {', '.join(sorted(_URL_OPTIONS))}"
+        )
+    return parsed.set(drivername="mysql+mysqldb")
+
+
+def build_engine(
+    url: URL,
+    *,
+    connect_timeout: int,
+    read_timeout: int,
+    lock_timeout: int = LOCK_TIMEOUT,
+    poolclass: type[Pool],
+    **pool_options: Any,
+) -> Engine:
+    """Build the engine of a checked URL; it connects when it is first used.
+
+    Args:
+        url: From `parse_url`.
+        connect_timeout: Seconds; MySQL only.
+        read_timeout: Seconds that a server may be silent while it works; MySQL only.
+        lock_timeout: Seconds that a statement waits for another transaction's lock.
+        poolclass: SQLAlchemy's pool to use.
+        pool_options: More of `create_engine`'s `pool_…` arguments.
+
+    Returns:
+        An engine whose connections commit each statement by themselves until told BEGIN.
+
+    Raises:
+        ConfigurationError: The driver for MySQL isn't installed.
+    """
+    sqlite = url.get_backend_name() == "sqlite"
+    connect_args: Mapping[str, Any]
+    if sqlite:
+        # isolation_level None: the driver's own BEGIN comes too late and loses updates;
+        # connections are used by one thread at a time, but not always by the same
+        connect_args = {
+            "isolation_level": None,
+            "timeout": lock_timeout,
+            "check_same_thread": False,
+        }
+    else:
+        connect_args = _mysql_arguments(connect_timeout, read_timeout, lock_timeout)
+    try:
+        engine = create_engine(
+            url,
+            poolclass=poolclass,
+            pool_reset_on_return=None,
+            connect_args=dict(connect_args),
+            **pool_options,
+        )
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "MySQL needs a driver that is not installed: pip install pixy-web[mysql]"
+        ) from error
+    if sqlite:
+        event.listen(engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _mysql_arguments(connect_timeout: int, read_timeout: int, lock_timeout: int) -> dict[str, Any]:
+    # below the read timeout, or a lock would be mistaken for a server that hangs
+    lock_timeout = max(1, min(lock_timeout, read_timeout - 1))
+    return {
+        "charset": "utf8mb4",
+        "autocommit": True,
+        "connect_timeout": connect_timeout,
+        "read_timeout": read_timeout,
+        "write_timeout": read_timeout,
+        # without a strict mode MySQL shortens what is too long and says nothing;
+        # a metadata lock waits a year by default
+        "init_command": "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+        "time_zone = '+00:00', "
+        f"innodb_lock_wait_timeout = {lock_timeout}, lock_wait_timeout = {lock_timeout}",
+    }
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")

@@ -1,0 +1,265 @@
+"""The rows of images: their SQL, one statement for each question.
+
+Whose question it may be is decided by a service; here it is only a parameter.
+"""
+
+from abc import ABC, abstractmethod
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pixy_core import Image, ImageDetail, User, Visibility
+
+from pixy_data import image_statements as sql
+from pixy_data.conversions import (
+    image_from_parameters,
+    image_from_row,
+    image_to_parameters,
+    time_to_parameter,
+)
+from pixy_data.database import Database
+
+
+class Position(NamedTuple):
+    """A place in the order of a list: just after the image with these two values."""
+
+    created_at: datetime
+    guid: str
+
+
+NEWEST = Position(datetime.max.replace(tzinfo=UTC), "g")
+"""Before every image: no time is later, and no guid sorts after this letter."""
+
+
+class ImageRepositoryInterface(ABC):
+    """What a service may ask of the images' rows.
+
+    Lists are newest first, by (created_at, guid). Every method raises DBConnectionError,
+    DatabaseBusyError or DatabaseError when the database fails.
+    """
+
+    @abstractmethod
+    def insert_image(self, image: ImageDetail, owner: User) -> Image:
+        """Store a new image.
+
+        Args:
+            image: All of its details.
+            owner: Whose it is; the class that may see it is this user's.
+
+        Returns:
+            The image with its id and times.
+
+        Raises:
+            ConstraintViolationError: The guid is taken, the owner unknown or of another class,
+                or a detail missing.
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def find_image(self, guid: str) -> Image | None:
+        """Find an image whatever its visibility: for creating and checking only.
+
+        Args:
+            guid: In canonical form.
+
+        Returns:
+            The image, its owner told, or None.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def find_public_image(self, guid: str) -> Image | None:
+        """Find an image that strangers may see.
+
+        Args:
+            guid: In canonical form.
+
+        Returns:
+            The image, its owner not told, or None.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def find_visible_image(self, guid: str, user: User) -> Image | None:
+        """Find an image that a user may see: public, own, or of the same class.
+
+        Args:
+            guid: In canonical form.
+            user: Who looks.
+
+        Returns:
+            The image, its owner told, or None.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def list_public_images(self, limit: int, after: Position | None = None) -> list[Image]:
+        """Return a page of the images that strangers may see, owners not told.
+
+        Args:
+            limit: Images at most.
+            after: The last image of the page before.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def list_owned_images(
+        self, username: str, limit: int, after: Position | None = None
+    ) -> list[Image]:
+        """Return a page of one owner's images.
+
+        Args:
+            username: The owner.
+            limit: Images at most.
+            after: The last image of the page before.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def list_class_images(
+        self, class_key: str, limit: int, after: Position | None = None
+    ) -> list[Image]:
+        """Return a page of the images shown to a class.
+
+        Args:
+            class_key: The class.
+            limit: Images at most.
+            after: The last image of the page before.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def list_visible_images(
+        self, user: User, limit: int, after: Position | None = None
+    ) -> list[Image]:
+        """Return a page of all that a user may see: public, own, or of the same class.
+
+        Args:
+            user: Who looks.
+            limit: Images at most.
+            after: The last image of the page before.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def update_visibility(self, guid: str, owner: str, visibility: Visibility) -> bool:
+        """Change who may see an image.
+
+        Args:
+            guid: In canonical form.
+            owner: The user name that it must belong to.
+            visibility: The new one.
+
+        Returns:
+            Whether that owner has such an image.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def delete_image(self, guid: str, owner: str) -> bool:
+        """Delete an image's row.
+
+        Args:
+            guid: In canonical form.
+            owner: The user name that it must belong to.
+
+        Returns:
+            Whether that owner had such an image.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+
+class ImageRepository(ImageRepositoryInterface):
+    """The images of one database.
+
+    Args:
+        database: Where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def insert_image(self, image: ImageDetail, owner: User) -> Image:
+        parameters = image_to_parameters(image, owner, datetime.now(UTC))
+        result = self._database.execute(sql.INSERT, parameters)
+        return image_from_parameters(parameters, result.last_id)
+
+    def find_image(self, guid: str) -> Image | None:
+        return self._find(sql.SELECT, {"guid": guid})
+
+    def find_public_image(self, guid: str) -> Image | None:
+        return self._find(sql.SELECT_PUBLIC, {"guid": guid})
+
+    def find_visible_image(self, guid: str, user: User) -> Image | None:
+        return self._find(
+            sql.SELECT_VISIBLE,
+            {"guid": guid, "username": user.username, "class_key": user.class_key},
+        )
+
+    def list_public_images(self, limit: int, after: Position | None = None) -> list[Image]:
+        return self._list(sql.LIST_PUBLIC, limit, after)
+
+    def list_owned_images(
+        self, username: str, limit: int, after: Position | None = None
+    ) -> list[Image]:
+        return self._list(sql.LIST_OWNED, limit, after, username=username)
+
+    def list_class_images(
+        self, class_key: str, limit: int, after: Position | None = None
+    ) -> list[Image]:
+        return self._list(sql.LIST_CLASS, limit, after, class_key=class_key)
+
+    def list_visible_images(
+        self, user: User, limit: int, after: Position | None = None
+    ) -> list[Image]:
+        return self._list(
+            sql.LIST_VISIBLE, limit, after, username=user.username, class_key=user.class_key
+        )
+
+    def update_visibility(self, guid: str, owner: str, visibility: Visibility) -> bool:
+        parameters = {
+            "guid": guid,
+            "owner": owner,
+            "visibility": visibility.value,
+            "updated_at": time_to_parameter(datetime.now(UTC)),
+        }
+        return self._database.execute(sql.UPDATE_VISIBILITY, parameters).rowcount > 0
+
+    def delete_image(self, guid: str, owner: str) -> bool:
+        return self._database.execute(sql.DELETE, {"guid": guid, "owner": owner}).rowcount > 0
+
+    def _find(self, statement: str, parameters: dict[str, str]) -> Image | None:
+        row = self._database.fetch_one(statement, parameters)
+        return None if row is None else image_from_row(row)
+
+    def _list(
+        self, statement: str, limit: int, after: Position | None, **scope: str
+    ) -> list[Image]:
+        position = after or NEWEST
+        rows = self._database.fetch_all(
+            statement,
+            {
+                **scope,
+                "created_at": time_to_parameter(position.created_at),
+                "guid": position.guid,
+                "limit": limit,
+            },
+        )
+        return [image_from_row(row) for row in rows]
