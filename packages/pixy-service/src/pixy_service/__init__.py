@@ -12,7 +12,7 @@ from pixy_service.generators import (
     build_generator,
 )
 from pixy_service.interfaces import ImageServiceInterface, UserServiceInterface
-from pixy_service.passwords import CredentialService, Credentials
+from pixy_service.passwords import Credentials, CredentialService
 from pixy_service.private_images import PrivateImageService
 from pixy_service.public_images import PublicImageService
 from pixy_service.reading import ImageFile, ImagePage

@@ -23,7 +23,6 @@ from pixy_data import (
     StoredContent,
     run_transaction,
 )
-
 from pixy_service.generators.interface import GeneratedImage, ImageGenerator
 
 logger = logging.getLogger(__name__)

@@ -81,7 +81,7 @@ class GenerationExecutor:
     def _run(self, work: Callable[[], T], future: Future[T]) -> None:
         try:
             result = work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the future raises it
             # the place is free before anyone learns of the end and asks for it again
             self._leave_place()
             future.set_exception(error)

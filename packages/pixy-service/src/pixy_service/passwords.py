@@ -13,9 +13,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 import argon2
+
 from pixy_core import InvalidCredentialsError, InvalidInputError, User
 from pixy_data import UserRepositoryInterface
-
 from pixy_service.validation import validate_username
 
 MAX_PASSWORD_BYTES = 1024

@@ -15,7 +15,6 @@ from pixy_core import (
     Visibility,
 )
 from pixy_data import ContentStore, Database, ImageRepositoryInterface, Position, run_transaction
-
 from pixy_service.creation import ImageCreator
 from pixy_service.cursors import Cursors
 from pixy_service.deletion import ImageRemover

@@ -4,7 +4,6 @@ from typing import NoReturn
 
 from pixy_core import AuthenticationRequiredError, Image, ImageDetailCreate
 from pixy_data import ContentStore, Database, ImageRepositoryInterface, Position
-
 from pixy_service.cursors import Cursors
 from pixy_service.reading import ImageReader
 
@@ -30,6 +29,7 @@ class PublicImageService(ImageReader):
         Raises:
             AuthenticationRequiredError: Always.
         """
+        del image
         raise AuthenticationRequiredError
 
     def _find_image(self, guid: str) -> Image | None:

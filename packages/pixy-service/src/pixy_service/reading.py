@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from pixy_core import ContentDamagedError, Image, RecordNotFoundError
 from pixy_data import ContentStore, Position
-
 from pixy_service.cursors import Cursors
 from pixy_service.interfaces import ImageServiceInterface
 from pixy_service.validation import MAX_PAGE_SIZE, validate_guid, validate_limit

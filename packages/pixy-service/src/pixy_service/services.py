@@ -11,7 +11,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pixy_core import DatabaseBusyError, DBConnectionError, PixyProxyException, User
+from pixy_core import (
+    ConfigurationError,
+    DatabaseBusyError,
+    DBConnectionError,
+    PixyProxyException,
+    User,
+)
 from pixy_data import (
     ContentStore,
     Database,
@@ -20,7 +26,6 @@ from pixy_data import (
     initialise_database,
     open_database,
 )
-
 from pixy_service.creation import ImageCreator
 from pixy_service.deletion import ImageRemover
 from pixy_service.generation import GenerationExecutor
@@ -159,7 +164,8 @@ def open_services(
         database_read_timeout: Seconds that a statement may take.
 
     Raises:
-        ConfigurationError: The URL is wrong, or its driver is not installed.
+        ConfigurationError: The URL is wrong, its driver is not installed, or the image folder
+            can't be made.
         SchemaError: The tables are newer than this program.
         DBConnectionError: The database is down, and `wait_for_database` is false.
     """
@@ -170,7 +176,7 @@ def open_services(
         connect_timeout=_CONNECT_TIMEOUT,
         read_timeout=database_read_timeout,
     )
-    content = ContentStore(data_dir / "images")
+    content = ContentStore(_make_folder(data_dir / "images"))
     services = Services(database, content, generator, generation_concurrency)
     try:
         initialise_database(database)
@@ -184,6 +190,17 @@ def open_services(
         services.close()
         raise
     return services
+
+
+def _make_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The image folder {folder} can't be made: {error.strerror}; "
+            "set PIXY_DATA_DIR to a folder that this process may write to"
+        ) from error
+    return folder
 
 
 def upgrade_database(database_url: str) -> None:

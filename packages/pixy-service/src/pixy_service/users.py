@@ -5,7 +5,6 @@ Whether somebody is who he says stands in passwords.py.
 
 from pixy_core import RecordNotFoundError, User
 from pixy_data import UserRepositoryInterface
-
 from pixy_service.interfaces import UserServiceInterface
 from pixy_service.passwords import hash_password
 from pixy_service.validation import validate_class_key, validate_username

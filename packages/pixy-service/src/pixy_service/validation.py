@@ -6,8 +6,9 @@ themselves stand in pixy_core, but for a page's size, which is this layer's own.
 
 from typing import Annotated, Any, TypeVar
 
-from pixy_core import ClassKey, Guid, ImageDetailCreate, InvalidInputError, Username, Visibility
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
+
+from pixy_core import ClassKey, Guid, ImageDetailCreate, InvalidInputError, Username, Visibility
 
 MAX_PAGE_SIZE = 200
 """Images on one page of a list."""

@@ -3,8 +3,9 @@
 Nothing here imports a provider's SDK before its generator is asked for.
 """
 
-from pixy_core import ConfigurationError
+from urllib.parse import urlsplit
 
+from pixy_core import ConfigurationError
 from pixy_service.generators.interface import GeneratedImage, ImageGenerator
 from pixy_service.generators.sketch import SketchGenerator
 
@@ -41,24 +42,38 @@ def build_generator(
         return SketchGenerator()
     if name != "openai":
         raise ConfigurationError(
-            f"PIXY_GENERATOR must be one of {', '.join(GENERATOR_NAMES)}; "
-            "set PIXY_GENERATOR=openai or PIXY_GENERATOR=sketch"
+            "PIXY_GENERATOR names no generator: set PIXY_GENERATOR=openai or PIXY_GENERATOR=sketch"
         )
+    key, url = _check_key(api_key), _check_base_url(base_url or DEFAULT_OPENAI_BASE_URL)
+    # half a second to import, which nobody pays who draws offline
+    from pixy_service.generators.openai import OpenAIGenerator  # noqa: PLC0415
+
+    return OpenAIGenerator(api_key=key, base_url=url, model=model, timeout=timeout)
+
+
+def _check_key(api_key: str | None) -> str:
     if not api_key:
         raise ConfigurationError(
             "OPENAI_API_KEY is missing: set OPENAI_API_KEY to your key, "
             "or PIXY_GENERATOR=sketch to draw offline"
         )
+    # anything else would break the header, and its error would show the key
     if not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
         raise ConfigurationError(
-            "OPENAI_API_KEY holds a space or a character that no key has: "
-            "set OPENAI_API_KEY to your key again"
+            "OPENAI_API_KEY holds a character that no key has: set OPENAI_API_KEY to your key"
         )
-    from pixy_service.generators.openai import OpenAIGenerator
+    return api_key
 
-    return OpenAIGenerator(
-        api_key=api_key,
-        base_url=base_url or DEFAULT_OPENAI_BASE_URL,
-        model=model,
-        timeout=timeout,
-    )
+
+def _check_base_url(base_url: str) -> str:
+    try:
+        parts = urlsplit(base_url)
+        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_usable = False
+    if not is_usable:
+        raise ConfigurationError(
+            "OPENAI_BASE_URL is no URL of a server: set it like "
+            f"OPENAI_BASE_URL={DEFAULT_OPENAI_BASE_URL}, or leave it out"
+        )
+    return base_url

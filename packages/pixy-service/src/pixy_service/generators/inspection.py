@@ -7,6 +7,7 @@ import io
 from typing import NamedTuple
 
 from PIL import Image as Picture
+
 from pixy_core import GeneratorResponseError
 
 MAX_BYTES = 64 * 1024 * 1024

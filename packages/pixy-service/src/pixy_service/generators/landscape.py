@@ -79,9 +79,7 @@ def _gradient(top: Colour, bottom: Colour, width: int, height: int) -> Picture.I
     return column.resize((width, height), Picture.Resampling.NEAREST)
 
 
-def _ridge_line(
-    random: Random, width: int, base: float, rise: float
-) -> list[tuple[float, float]]:
+def _ridge_line(random: Random, width: int, base: float, rise: float) -> list[tuple[float, float]]:
     waves = [
         (rise / octave**1.15, octave * random.uniform(1.2, 2.2), random.uniform(0, math.tau))
         for octave in (1, 2, 4, 8, 16, 32)

@@ -13,6 +13,8 @@ from typing import Literal
 
 import httpx2
 import openai
+from pydantic import BaseModel, Field, ValidationError
+
 from pixy_core import (
     GenerationError,
     GenerationTimeoutError,
@@ -22,8 +24,6 @@ from pixy_core import (
     GeneratorResponseError,
     GeneratorUnreachableError,
 )
-from pydantic import BaseModel, Field, ValidationError
-
 from pixy_service.generators.inspection import inspect_image
 from pixy_service.generators.interface import GeneratedImage
 from pixy_service.generators.refusals import classify_refusal, printable_code, read_retry_after
@@ -112,7 +112,8 @@ class OpenAIGenerator:
         except TimeoutError as error:
             raise GenerationTimeoutError from error
         except openai.APIStatusError as error:
-            raise _explain_refusal(error) from error
+            # not chained: its message is the provider's text, which may repeat prompt and key
+            raise _explain_refusal(error) from None
         except openai.APIConnectionError as error:
             raise _explain_break(error) from error
 
@@ -145,9 +146,9 @@ def _hash_user(user: str) -> str:
 def _explain_refusal(error: openai.APIStatusError) -> GenerationError:
     kind = classify_refusal(error.status_code, error.code)
     # somebody has to act on these two: no request succeeds until then
-    level = logging.CRITICAL if kind in (GeneratorQuotaError, GeneratorKeyError) else logging.WARNING
+    is_alert = issubclass(kind, GeneratorQuotaError | GeneratorKeyError)
     logger.log(
-        level,
+        logging.CRITICAL if is_alert else logging.WARNING,
         "the provider refused: status %d, code %s, request id %s",
         error.status_code,
         printable_code(error.code),

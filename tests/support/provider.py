@@ -1,0 +1,240 @@
+"""A stand-in for OpenAI's Images API: a real HTTP server whose behaviour a test chooses.
+
+In a test: `with Provider() as provider: provider.behave("drip")`. As a process of its own:
+`python tests/support/provider.py --port 9100 --behaviour png`, then `PUT /behaviour/NAME` changes
+what it does and `GET /requests` counts what it was asked. The answers stand in
+provider_answers.py.
+"""
+
+import argparse
+import json
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from provider_answers import ANSWERS, Answer
+
+PAID_PATH = "/v1/images/generations"
+STREAMS = ("drip", "reset", "silent", "stall", "truncated")
+BEHAVIOURS = (*ANSWERS, *STREAMS)
+"""What `behave` takes."""
+
+
+@dataclass(frozen=True)
+class RecordedRequest:
+    """A request that the provider would have charged for."""
+
+    headers: Message
+    body: dict[str, Any]
+
+
+class Provider:
+    """The server, in a thread of the test process, on the loopback address.
+
+    Args:
+        port: 0 for any free one.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.requests: list[RecordedRequest] = []
+        self.connections = 0
+        self.other_requests = 0
+        self.stopping = threading.Event()
+        self._behaviours = ["png"]
+        self._lock = threading.Lock()
+        self._free = threading.Event()
+        self._free.set()
+        self._server = _Server(port, self)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    @property
+    def base_url(self) -> str:
+        """The URL to give the SDK."""
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    @property
+    def paid_requests(self) -> int:
+        """How many requests a real provider would have charged for."""
+        return len(self.requests)
+
+    def behave(self, *behaviours: str) -> None:
+        """Behave so from the next request on, one after the other; the last one stays.
+
+        Args:
+            behaviours: Some of BEHAVIOURS.
+
+        Raises:
+            ValueError: There is no such behaviour.
+        """
+        if not behaviours or not set(behaviours) <= set(BEHAVIOURS):
+            raise ValueError(f"choose from {', '.join(BEHAVIOURS)}")
+        self._behaviours = list(behaviours)
+
+    @contextmanager
+    def holding(self) -> Iterator[None]:
+        """Give no answer until this block is left; requests arrive and are recorded."""
+        self._free.clear()
+        try:
+            yield
+        finally:
+            self._free.set()
+
+    def start(self) -> Self:
+        """Begin to listen."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """End every exchange, and return when the port is free."""
+        self.stopping.set()
+        self._free.set()
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def take_request(self, request: RecordedRequest) -> str:
+        """Record a paid request, and return the behaviour for it once the provider is free."""
+        with self._lock:
+            self.requests.append(request)
+            is_last = len(self._behaviours) == 1
+            behaviour = self._behaviours[0] if is_last else self._behaviours.pop(0)
+        self._free.wait()
+        return behaviour
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = False
+    request_queue_size = 256
+
+    def __init__(self, port: int, provider: Provider) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.provider = provider
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.provider.connections += 1
+        super().process_request(request, client_address)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        # a client that hangs up is what many tests are about
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's
+        """Keep quiet."""
+
+    def do_GET(self) -> None:
+        self._count_other()
+        provider = self.server.provider
+        counts = {
+            "paid_requests": provider.paid_requests,
+            "connections": provider.connections,
+            "bodies": [request.body for request in provider.requests],
+        }
+        self._answer(Answer(200, counts))
+
+    def do_PUT(self) -> None:
+        try:
+            self.server.provider.behave(self.path.removeprefix("/behaviour/"))
+        except ValueError as error:
+            self._answer(Answer(404, {"error": str(error)}))
+        else:
+            self._answer(Answer(200, {}))
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path != PAID_PATH:
+            self._count_other()
+            self._answer(Answer(404, {"error": {"message": "no such page"}}))
+            return
+        request = RecordedRequest(self.headers, json.loads(body))
+        behaviour = self.server.provider.take_request(request)
+        if behaviour in STREAMS:
+            getattr(self, f"_{behaviour}")()
+        else:
+            self._answer(ANSWERS[behaviour])
+
+    def _count_other(self) -> None:
+        if self.path != "/requests":
+            self.server.provider.other_requests += 1
+
+    def _answer(self, answer: Answer) -> None:
+        body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
+        self._send_head(answer.status, len(body), answer.headers)
+        self.wfile.write(body)
+
+    def _send_head(self, status: int, length: int, headers: dict[str, str]) -> None:
+        self.close_connection = True
+        self.send_response(status)
+        defaults = {
+            "Content-Type": "application/json",
+            "Content-Length": str(length),
+            "Connection": "close",
+            "x-request-id": "req_stand_in",
+        }
+        for name, value in (defaults | headers).items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _silent(self) -> None:
+        """Take the request, and never answer."""
+        self.close_connection = True
+        self.server.provider.stopping.wait()
+
+    def _stall(self) -> None:
+        """Send half an answer, and nothing more."""
+        self._send_head(200, 1000, {})
+        self.wfile.write(b'{"data": [')
+        self.server.provider.stopping.wait()
+
+    def _drip(self) -> None:
+        """Send an answer that has no end, a byte at a time."""
+        self._send_head(200, 1_000_000, {})
+        while not self.server.provider.stopping.wait(0.02):
+            self.wfile.write(b" ")
+
+    def _reset(self) -> None:
+        """Break the connection off without an answer."""
+        self.close_connection = True
+        # closing with a linger time of 0 sends RST; http.server's own end would send FIN first
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        socket.close(self.connection.detach())
+
+    def _truncated(self) -> None:
+        """Promise more bytes than there are."""
+        self._send_head(200, 1000, {})
+        self.wfile.write(b'{"data": [')
+
+
+def main() -> None:
+    """Serve until the process is stopped."""
+    parser = argparse.ArgumentParser(description="Stand in for OpenAI's Images API")
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--behaviour", choices=BEHAVIOURS, default="png")
+    arguments = parser.parse_args()
+    with Provider(arguments.port) as provider:
+        provider.behave(arguments.behaviour)
+        print(provider.base_url, flush=True)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
