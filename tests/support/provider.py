@@ -48,7 +48,7 @@ class Provider:
         self.other_requests = 0
         self.stopping = threading.Event()
         self._behaviours = ["png"]
-        self._lock = threading.Lock()
+        self._arrived = threading.Condition()
         self._free = threading.Event()
         self._free.set()
         self._server = _Server(port, self)
@@ -76,6 +76,16 @@ class Provider:
         if not behaviours or not set(behaviours) <= set(BEHAVIOURS):
             raise ValueError(f"choose from {', '.join(BEHAVIOURS)}")
         self._behaviours = list(behaviours)
+
+    def wait_for_requests(self, count: int) -> None:
+        """Return when so many paid requests have arrived in all.
+
+        Raises:
+            TimeoutError: They did not within 30 seconds.
+        """
+        with self._arrived:
+            if not self._arrived.wait_for(lambda: self.paid_requests >= count, 30):
+                raise TimeoutError
 
     @contextmanager
     def holding(self) -> Iterator[None]:
@@ -107,8 +117,9 @@ class Provider:
 
     def take_request(self, request: RecordedRequest) -> str:
         """Record a paid request, and return the behaviour for it once the provider is free."""
-        with self._lock:
+        with self._arrived:
             self.requests.append(request)
+            self._arrived.notify_all()
             is_last = len(self._behaviours) == 1
             behaviour = self._behaviours[0] if is_last else self._behaviours.pop(0)
         self._free.wait()

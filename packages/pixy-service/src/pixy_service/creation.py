@@ -110,24 +110,19 @@ class ImageCreator:
 
     def _settle(self, detail: ImageDetail, error: PixyProxyException) -> Image:
         """Return the image if its row is there after all; else remove its file and raise."""
+        # a lost connection may leave a commit under way that no reader sees yet
+        is_absence_sure = not isinstance(error, DBConnectionError)
         try:
             found = self._images.find_image(detail.guid)
+            if found is not None:
+                return found
+            if is_absence_sure:
+                self._content.delete(detail.filename)
         except PixyProxyException:
-            found = None
-            error.add_note("and the row could not be looked up")
-            is_absent = False
-        else:
-            # a lost connection may leave a commit under way that no reader sees yet
-            is_absent = not isinstance(error, DBConnectionError)
-        if found is not None:
-            return found
-        if is_absent:
-            self._content.delete(detail.filename)
-        else:
+            is_absence_sure = False
+        if not is_absence_sure:
             logger.critical(
-                "image %s is stored as %s, and whether it has a row is unknown",
-                detail.guid,
-                detail.filename,
+                "image %s is stored as %s, and may have no row", detail.guid, detail.filename
             )
         raise error
 

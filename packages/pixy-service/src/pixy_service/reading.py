@@ -133,11 +133,25 @@ class ImageReader(ImageServiceInterface):
             DBConnectionError: The database can't be reached.
         """
         image = self.get_image_by_guid(guid)
+        return ImageFile(image, self.read_content(image))
+
+    def read_content(self, image: Image) -> bytes:
+        """Return the bytes of an image that this service has just given out.
+
+        Args:
+            image: As a method of this object returned it: what the caller may see was decided
+                there.
+
+        Raises:
+            RecordNotFoundError: It has been deleted since.
+            ContentDamagedError: The file is missing, or not what the details say.
+            DBConnectionError: The database can't be reached.
+        """
         try:
-            return ImageFile(image, self._content.read(image))
+            return self._content.read(image)
         except ContentDamagedError:
             # the owner may have deleted it since the row was read
-            self.get_image_by_guid(guid)
+            self.get_image_by_guid(image.guid)
             raise
 
 

@@ -1,0 +1,196 @@
+import logging
+import re
+import socket
+import traceback
+
+import pytest
+
+from pixy_core import (
+    GenerationError,
+    GenerationTimeoutError,
+    GenerationUnknownError,
+    GeneratorKeyError,
+    GeneratorOverloadedError,
+    GeneratorQuotaError,
+    GeneratorRequestError,
+    GeneratorResponseError,
+    GeneratorUnreachableError,
+    PromptRejectedError,
+)
+from pixy_service.generators.openai import OpenAIGenerator
+from provider import BEHAVIOURS, STREAMS, Provider
+from provider_answers import ANSWERS, JPEG, PNG, RATE_LIMIT_SECONDS, WEBP
+
+KEY = "sk-secret-of-the-server"
+MODEL = "gpt-image-2.6-flare"
+IMAGES = {"png": PNG, "jpeg": JPEG, "webp": WEBP, "unnamed_format": PNG}
+OUTCOMES: dict[str, type[GenerationError]] = {
+    "moderation_blocked": PromptRejectedError,
+    "content_policy_violation": PromptRejectedError,
+    "bad_request": GeneratorRequestError,
+    "bad_request_without_code": GeneratorRequestError,
+    "not_found": GeneratorRequestError,
+    "conflict": GeneratorRequestError,
+    "unprocessable": GeneratorRequestError,
+    "redirect": GeneratorRequestError,
+    "redirect_found": GeneratorRequestError,
+    "unauthorized": GeneratorKeyError,
+    "forbidden": GeneratorKeyError,
+    "rate_limit_exceeded": GeneratorOverloadedError,
+    "too_many_requests": GeneratorOverloadedError,
+    "overloaded": GeneratorOverloadedError,
+    "insufficient_quota": GeneratorQuotaError,
+    "credit_balance_exhausted": GeneratorQuotaError,
+    "project_spend_limit_exceeded": GeneratorQuotaError,
+    "billing_hard_limit_reached": GeneratorQuotaError,
+    "server_error": GenerationUnknownError,
+    "bad_gateway": GenerationUnknownError,
+    "gateway_timeout": GenerationUnknownError,
+    "request_timeout": GenerationUnknownError,
+    "reset": GenerationUnknownError,
+    "truncated": GenerationUnknownError,
+    "drip": GenerationTimeoutError,
+    "silent": GenerationTimeoutError,
+    "stall": GenerationTimeoutError,
+    "null_data": GeneratorResponseError,
+    "empty_data": GeneratorResponseError,
+    "no_b64": GeneratorResponseError,
+    "bad_base64": GeneratorResponseError,
+    "wrong_shape": GeneratorResponseError,
+    "json_list": GeneratorResponseError,
+    "broken_json": GeneratorResponseError,
+    "html": GeneratorResponseError,
+    "junk_image": GeneratorResponseError,
+    "truncated_image": GeneratorResponseError,
+    "jpeg_as_png": GeneratorResponseError,
+    "gif": GeneratorResponseError,
+    "gif_as_png": GeneratorResponseError,
+    "too_wide": GeneratorResponseError,
+}
+
+
+def open_generator(base_url: str, timeout: float = 30) -> OpenAIGenerator:
+    return OpenAIGenerator(api_key=KEY, base_url=base_url, model=MODEL, timeout=timeout)
+
+
+def fail(provider: Provider, behaviour: str) -> GenerationError:
+    provider.behave(behaviour)
+    timeout = 0.5 if behaviour in ("drip", "silent", "stall") else 30
+    with pytest.raises(GenerationError) as caught:
+        open_generator(provider.base_url, timeout).generate("secret prompt", user="ann")
+    return caught.value
+
+
+def test_every_behaviour_of_the_provider_is_expected_here() -> None:
+    assert set(OUTCOMES) | set(IMAGES) == set(BEHAVIOURS) == set(ANSWERS) | set(STREAMS)
+
+
+@pytest.mark.parametrize(("behaviour", "content"), IMAGES.items())
+def test_an_image_comes_back_byte_for_byte(
+    provider: Provider, behaviour: str, content: bytes
+) -> None:
+    provider.behave(behaviour)
+    assert open_generator(provider.base_url).generate("a fox", user="ann").content == content
+
+
+def test_an_image_is_described_as_it_is(provider: Provider) -> None:
+    provider.behave("jpeg")
+    image = open_generator(provider.base_url).generate("a fox", user="ann")
+    assert (image.media_type, image.width, image.height) == ("image/jpeg", 16, 16)
+    assert (image.generator, image.model) == ("openai", MODEL)
+
+
+@pytest.mark.parametrize(("behaviour", "outcome"), OUTCOMES.items())
+def test_a_failure_has_the_name_of_what_happened(
+    provider: Provider, behaviour: str, outcome: type[GenerationError]
+) -> None:
+    assert type(fail(provider, behaviour)) is outcome
+
+
+@pytest.mark.parametrize("behaviour", OUTCOMES)
+def test_a_failure_costs_one_paid_request_and_no_other(provider: Provider, behaviour: str) -> None:
+    fail(provider, behaviour)
+    assert (provider.paid_requests, provider.other_requests, provider.connections) == (1, 0, 1)
+
+
+@pytest.mark.parametrize("behaviour", OUTCOMES)
+def test_a_failure_tells_neither_the_key_nor_the_prompt_nor_the_provider_s_words(
+    provider: Provider, behaviour: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    error = fail(provider, behaviour)
+    told = "".join(traceback.format_exception(error)) + caplog.text
+    # the line of this test that asks for the image is part of the traceback
+    assert not re.search(r"sk-secret|The stand-in repeats|Welcome", told)
+    assert "secret prompt" not in f"{error!r} {vars(error)} {caplog.text}"
+
+
+def test_a_delay_that_the_provider_names_is_passed_on(provider: Provider) -> None:
+    assert fail(provider, "rate_limit_exceeded").retry_after == RATE_LIMIT_SECONDS
+
+
+def test_an_exhausted_account_is_worth_a_retry_after_an_hour(provider: Provider) -> None:
+    assert fail(provider, "insufficient_quota").retry_after == 3600
+
+
+def test_a_refusal_carries_the_provider_s_own_request_id(provider: Provider) -> None:
+    assert fail(provider, "bad_request").upstream_request_id == "req_stand_in"
+
+
+@pytest.mark.parametrize("behaviour", ["insufficient_quota", "unauthorized"])
+def test_a_refusal_that_somebody_has_to_act_on_is_an_alert_in_the_log(
+    provider: Provider, behaviour: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    fail(provider, behaviour)
+    ours = [record for record in caplog.records if record.name.startswith("pixy_service")]
+    assert [record.levelno for record in ours] == [logging.CRITICAL]
+
+
+def test_a_refused_connection_means_that_the_provider_was_never_reached() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with pytest.raises(GeneratorUnreachableError):
+        open_generator(f"http://127.0.0.1:{port}/v1").generate("a fox", user="ann")
+
+
+def test_a_name_that_has_no_address_means_that_the_provider_was_never_reached() -> None:
+    with pytest.raises(GeneratorUnreachableError):
+        open_generator("http://provider.invalid/v1").generate("a fox", user="ann")
+
+
+def test_a_failed_tls_handshake_means_that_the_provider_was_never_reached(
+    provider: Provider,
+) -> None:
+    with pytest.raises(GeneratorUnreachableError):
+        open_generator(provider.base_url.replace("http:", "https:")).generate("a", user="ann")
+
+
+def test_the_model_is_named_and_nothing_is_sent_that_the_provider_refuses(
+    provider: Provider,
+) -> None:
+    open_generator(provider.base_url).generate("a fox 🦊", user="ann")
+    body = provider.requests[0].body
+    assert (body["model"], body["prompt"]) == (MODEL, "a fox 🦊")
+    assert not {"response_format", "style", "user"} & set(body)
+
+
+def test_the_key_is_sent_as_a_bearer_token(provider: Provider) -> None:
+    open_generator(provider.base_url).generate("a fox", user="ann")
+    assert provider.requests[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+def test_the_provider_learns_a_hash_of_the_user_and_not_the_name(provider: Provider) -> None:
+    generator = open_generator(provider.base_url)
+    for user in ("ann", "ann", "bär"):
+        generator.generate("a fox", user=user)
+    first, second, other = (request.body["safety_identifier"] for request in provider.requests)
+    assert first == second != other
+    assert re.fullmatch("[0-9a-f]{64}", first)
+    assert "ann" not in str(provider.requests)
+
+
+def test_each_image_has_a_connection_of_its_own(provider: Provider) -> None:
+    generator = open_generator(provider.base_url)
+    for _ in range(3):
+        generator.generate("a fox", user="ann")
+    assert provider.connections == 3

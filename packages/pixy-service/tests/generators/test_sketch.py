@@ -1,0 +1,60 @@
+import io
+
+import pytest
+from PIL import Image as Picture
+
+from pixy_service.generators.sketch import SketchGenerator
+
+PROMPTS = ["a lighthouse", "🦊", "日本の山", "a" * 32_000, "\x1b[31m\r\nred\u202e", "x"]
+
+
+def draw(prompt: str, user: str = "ann") -> bytes:
+    return SketchGenerator().generate(prompt, user=user).content
+
+
+def test_the_same_prompt_gives_the_same_picture() -> None:
+    assert draw("a lighthouse") == draw("a lighthouse")
+
+
+def test_another_prompt_gives_another_picture() -> None:
+    assert draw("a lighthouse") != draw("a lighthouse ")
+
+
+def test_the_user_makes_no_difference() -> None:
+    assert draw("a lighthouse", "ann") == draw("a lighthouse", "ben")
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_every_prompt_gives_a_whole_png_of_the_size_that_is_told(prompt: str) -> None:
+    image = SketchGenerator().generate(prompt, user="ann")
+    with Picture.open(io.BytesIO(image.content), formats=["PNG"]) as picture:
+        picture.load()
+        assert picture.size == (image.width, image.height) == (1024, 1024)
+    assert image.media_type == "image/png"
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_a_picture_is_small(prompt: str) -> None:
+    assert len(draw(prompt)) < 300_000
+
+
+def test_a_sketch_says_that_it_is_one() -> None:
+    image = SketchGenerator().generate("a lighthouse", user="ann")
+    assert (image.generator, image.model) == ("sketch", "sketch-1")
+
+
+def test_every_picture_bears_the_same_stamp() -> None:
+    corner = (700, 860, 970, 970)
+    stamps = set()
+    for prompt in ("a lighthouse", "two foxes"):
+        with Picture.open(io.BytesIO(draw(prompt))) as picture:
+            stamps.add(picture.crop(corner).tobytes())
+    assert len(stamps) == 1
+    assert len(set(stamps.pop())) > 10
+
+
+def test_a_picture_is_more_than_a_plain_surface() -> None:
+    with Picture.open(io.BytesIO(draw("a lighthouse"))) as picture:
+        colours = picture.getcolors(picture.width * picture.height)
+    assert colours is not None
+    assert len(colours) > 100

@@ -1,0 +1,30 @@
+"""What importing the package does not do."""
+
+import subprocess
+import sys
+
+
+def run(code: str) -> str:
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_importing_the_package_imports_neither_a_web_framework_nor_the_sdk() -> None:
+    code = (
+        "import pixy_service, sys\n"
+        "print({'fastapi', 'starlette', 'uvicorn', 'pixy_web', 'openai'} & set(sys.modules))"
+    )
+    assert run(code) == "set()\n"
+
+
+def test_the_sketch_is_drawn_without_the_sdk() -> None:
+    code = (
+        "import sys; from pixy_service import build_generator\n"
+        "g = build_generator('sketch', api_key=None, base_url=None, model='', timeout=1)\n"
+        "g.generate('a fox', user='ann'); print('openai' in sys.modules)"
+    )
+    assert run(code) == "False\n"
+
+
+def test_every_public_name_exists() -> None:
+    run("import pixy_service\nfor name in pixy_service.__all__: getattr(pixy_service, name)")
