@@ -7,7 +7,6 @@ is decided a floor above; only what is asked for in SQL is known here.
 from pathlib import Path
 
 from pixy_core import DatabaseError, DBConnectionError
-
 from pixy_data.content import ContentStore, StoredContent
 from pixy_data.database import Database, Result, Row
 from pixy_data.images import ImageRepository, ImageRepositoryInterface, Position
@@ -17,7 +16,6 @@ from pixy_data.schema import (
     SELECT_SERVER,
     check_server,
     explain_refusal,
-    migrate,
 )
 from pixy_data.transactions import DatabaseContext, run_transaction
 from pixy_data.users import UserRepository, UserRepositoryInterface
@@ -94,6 +92,9 @@ def initialise_database(database: Database) -> None:
     """
     _reach(database)
     if _find_revision(database) != SCHEMA_REVISION:
+        # Alembic alone takes longer to import than all the rest
+        from pixy_data.upgrade import migrate  # noqa: PLC0415
+
         migrate(database.url)
     database.initialised = True
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, TypeVar
 
-from pixy_core import DBConnectionError, PixyProxyException
 from sqlalchemy import URL, QueuePool, event, text
 from sqlalchemy.engine.interfaces import DBAPICursor
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
+from pixy_core import DBConnectionError, PixyProxyException
 from pixy_data.engine import build_engine
 from pixy_data.errors import ConnectionLostError, translate_error
 
@@ -194,14 +194,16 @@ class ConnectionPool:
 
     def _translate(self, sql: str) -> tuple[str, tuple[str, ...]]:
         compiled = text(sql).compile(dialect=self._engine.dialect)
-        names = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]
+        names = tuple(compiled.positiontup or ())
         self._statements[sql] = (str(compiled), names)
         return self._statements[sql]
 
-    def _remember_opening(self, connection: object, record: ConnectionPoolEntry) -> None:
+    def _remember_opening(self, _connection: object, record: ConnectionPoolEntry) -> None:
         record.info["opened"] = monotonic()
 
-    def _refuse_stale(self, connection: object, record: ConnectionPoolEntry, _: object) -> None:
+    def _refuse_stale(
+        self, _connection: object, record: ConnectionPoolEntry, _proxy: object
+    ) -> None:
         if record.info["opened"] < self._stale_before:
             # SQLAlchemy answers this one by opening a new connection
             raise DisconnectionError

@@ -40,12 +40,14 @@ class ContentStore:
     """A folder of image files, `<aa>/<guid>.<ext>`, where aa begins the guid.
 
     Args:
-        directory: The folder; it must exist when the first file is written.
+        directory: The folder. It is made at the first use, and not again: one that vanishes
+            later is a disk that is gone.
         reserve: Bytes that stay free on its file system.
     """
 
     def __init__(self, directory: Path, *, reserve: int = _RESERVE) -> None:
         self._directory = directory.absolute()
+        self._prepared = False
         self._reserve = reserve
         self._hashes = _HashMemory(_REMEMBERED)
 
@@ -70,6 +72,7 @@ class ContentStore:
         if _FILENAME.fullmatch(filename) is None:
             raise InvalidInputError(((("guid",), "is not in canonical form"),))
         try:
+            self._prepare()
             _write_durably(self.locate(filename), content)
         except OSError as error:
             raise StorageUnavailableError from error
@@ -91,7 +94,8 @@ class ContentStore:
         try:
             return self._read_checked(image)
         except ContentDamagedError:
-            _logger.error("the file of image %s is missing or damaged", image.guid)
+            # the traceback is for whoever handles the exception
+            _logger.error("the file of image %s is missing or damaged", image.guid)  # noqa: TRY400
             raise
         except OSError as error:
             raise StorageUnavailableError from error
@@ -105,7 +109,7 @@ class ContentStore:
             if error.errno in _DAMAGED:
                 raise ContentDamagedError from error
             raise
-        with open(descriptor, "rb", buffering=0, closefd=True) as file:
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size != image.size:
                 raise ContentDamagedError
@@ -153,11 +157,17 @@ class ContentStore:
                 less free than the reserve.
         """
         try:
+            self._prepare()
             free = shutil.disk_usage(self._directory).free
         except OSError as error:
             raise StorageUnavailableError from error
         if free < self._reserve or not os.access(self._directory, os.W_OK | os.X_OK):
             raise StorageUnavailableError
+
+    def _prepare(self) -> None:
+        if not self._prepared:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            self._prepared = True
 
 
 class _HashMemory:
@@ -196,14 +206,18 @@ def _write_durably(path: Path, content: bytes) -> None:
         _sync_folder(folder.parent)
     temporary = folder / f"{path.name}.{secrets.token_hex(4)}.part"
     try:
-        with open(temporary, "xb") as file:
+        with temporary.open("xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
-        _sync_folder(folder)
     except BaseException:
         temporary.unlink(missing_ok=True)
+        raise
+    try:
+        _sync_folder(folder)
+    except BaseException:
+        path.unlink(missing_ok=True)
         raise
 
 

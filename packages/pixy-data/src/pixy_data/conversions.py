@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pixy_core import Image, ImageDetail, User, Visibility
-
 from pixy_data.database import Row
 
 IMAGE_COLUMNS = (
@@ -15,7 +14,6 @@ IMAGE_COLUMNS = (
     "media_type, width, height, size, sha256, generator, model"
 )
 _IMAGE_FIELDS = tuple(IMAGE_COLUMNS.split(", "))
-_IMAGE_FIELD_SET = frozenset(_IMAGE_FIELDS)
 _VISIBILITIES = {visibility.value: visibility for visibility in Visibility}
 
 USER_COLUMNS = "username, password, class_key, disabled, created_at"
@@ -93,7 +91,7 @@ def image_from_row(row: Row) -> Image:
     values["visibility"] = _VISIBILITIES[values["visibility"]]
     values["created_at"] = time_from_value(values["created_at"])
     values["updated_at"] = time_from_value(values["updated_at"])
-    return Image.model_construct(_fields_set=set(_IMAGE_FIELD_SET), **values)
+    return Image.model_construct(**values)
 
 
 def image_from_parameters(parameters: dict[str, Any], image_id: int | None) -> Image:

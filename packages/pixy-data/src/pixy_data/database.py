@@ -7,9 +7,9 @@ SQL stands with the repositories, transactions in `transactions`, driver connect
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from pixy_core import DBConnectionError, RecordNotFoundError
 from sqlalchemy.engine.interfaces import DBAPICursor
 
+from pixy_core import DBConnectionError, RecordNotFoundError
 from pixy_data.connections import ConnectionPool
 from pixy_data.engine import parse_url
 from pixy_data.errors import ConnectionLostError
@@ -20,7 +20,7 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 """One row, its values in the order of the SELECT."""
 
-_SELECT_SECRET = "SELECT value FROM secrets WHERE name = :name"
+_SELECT_VALUE = "SELECT value FROM secrets WHERE name = :name"
 
 
 class Result(NamedTuple):
@@ -145,7 +145,7 @@ class Database:
             DBConnectionError: The database can't be reached.
         """
         if name not in self._secrets:
-            row = self.fetch_one(_SELECT_SECRET, {"name": name})
+            row = self.fetch_one(_SELECT_VALUE, {"name": name})
             if row is None:
                 raise RecordNotFoundError
             self._secrets[name] = bytes.fromhex(row[0])

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy.exc
-from pixy_core import ConfigurationError
 from sqlalchemy import URL, Engine, Pool, create_engine, event, make_url
+
+from pixy_core import ConfigurationError
 
 LOCK_TIMEOUT = 2
 """Seconds that a statement waits for another transaction's lock."""
@@ -125,7 +126,7 @@ def _mysql_arguments(connect_timeout: int, read_timeout: int, lock_timeout: int)
     }
 
 
-def _prepare_sqlite(connection: Any, record: object) -> None:
+def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")

@@ -4,10 +4,10 @@ No other module reads an error code. Messages never hold SQL or values; the driv
 stays reachable as `__cause__`.
 """
 
-from types import ModuleType
 from typing import Any
 
 import sqlalchemy.exc
+
 from pixy_core import (
     ConstraintViolationError,
     DatabaseBusyError,
@@ -92,6 +92,20 @@ _SQLITE_BUSY = frozenset({8, 13})  # READONLY, FULL
 _SQLITE_UNREACHABLE = frozenset({3, 10, 14})  # PERM, IOERR, CANTOPEN
 _SQLITE_CONSTRAINT = frozenset({18, 19, 20})  # TOOBIG, CONSTRAINT, MISMATCH
 
+_MYSQL_KINDS: tuple[tuple[frozenset[int], type[PixyProxyException]], ...] = (
+    (_MYSQL_LOST, ConnectionLostError),
+    (_MYSQL_UNREACHABLE, DBConnectionError),
+    (_MYSQL_CONFLICT, TransactionConflictError),
+    (_MYSQL_BUSY, DatabaseBusyError),
+    (_MYSQL_CONSTRAINT, ConstraintViolationError),
+)
+_SQLITE_KINDS: tuple[tuple[frozenset[int], type[PixyProxyException]], ...] = (
+    (_SQLITE_CONFLICT, TransactionConflictError),
+    (_SQLITE_BUSY, DatabaseBusyError),
+    (_SQLITE_UNREACHABLE, DBConnectionError),
+    (_SQLITE_CONSTRAINT, ConstraintViolationError),
+)
+
 
 def find_mysql_code(error: BaseException | None) -> int | None:
     """Return the number that MySQL or its client library gave an error.
@@ -109,7 +123,7 @@ def find_mysql_code(error: BaseException | None) -> int | None:
     return code if isinstance(code, int) else None
 
 
-def translate_error(error: Exception, driver: ModuleType) -> PixyProxyException:
+def translate_error(error: Exception, driver: Any) -> PixyProxyException:
     """Name a driver's failure as one of PixyProxy's; the caller raises it `from` the original.
 
     Args:
@@ -124,17 +138,14 @@ def translate_error(error: Exception, driver: ModuleType) -> PixyProxyException:
     """
     if isinstance(error, sqlalchemy.exc.DBAPIError) and isinstance(error.orig, Exception):
         error = error.orig
-    if isinstance(error, PixyProxyException):
-        return error
     if isinstance(error, sqlalchemy.exc.TimeoutError):
         return DatabaseBusyError("No database connection became free in time")
     # a lone surrogate has no UTF-8 form; an integer may be too large for the driver
-    if isinstance(error, UnicodeEncodeError | OverflowError):
+    refused = (UnicodeEncodeError, OverflowError, driver.IntegrityError, driver.DataError)
+    if isinstance(error, refused):
         return ConstraintViolationError()
     if not isinstance(error, driver.Error):
         return DatabaseError()
-    if isinstance(error, driver.IntegrityError | driver.DataError):
-        return ConstraintViolationError()
     sqlite_code: Any = getattr(error, "sqlite_errorcode", None)
     if isinstance(sqlite_code, int):
         return _translate_sqlite(sqlite_code & 0xFF)
@@ -142,27 +153,11 @@ def translate_error(error: Exception, driver: ModuleType) -> PixyProxyException:
 
 
 def _translate_sqlite(code: int) -> PixyProxyException:
-    if code in _SQLITE_CONFLICT:
-        return TransactionConflictError()
-    if code in _SQLITE_BUSY:
-        return DatabaseBusyError("The database can't be written")
-    if code in _SQLITE_UNREACHABLE:
-        return DBConnectionError()
-    if code in _SQLITE_CONSTRAINT:
-        return ConstraintViolationError()
-    return DatabaseError()
+    return next((kind() for codes, kind in _SQLITE_KINDS if code in codes), DatabaseError())
 
 
 def _translate_mysql(code: int | None) -> PixyProxyException:
     # mysqlclient raises InterfaceError(0, "") on a connection that it has closed itself
-    if code is None or code == 0 or code in _MYSQL_LOST:
+    if code is None or code == 0:
         return ConnectionLostError()
-    if code in _MYSQL_UNREACHABLE:
-        return DBConnectionError()
-    if code in _MYSQL_CONFLICT:
-        return TransactionConflictError()
-    if code in _MYSQL_BUSY:
-        return DatabaseBusyError()
-    if code in _MYSQL_CONSTRAINT:
-        return ConstraintViolationError()
-    return DatabaseError()
+    return next((kind() for codes, kind in _MYSQL_KINDS if code in codes), DatabaseError())

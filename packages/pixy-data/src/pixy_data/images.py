@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from pixy_core import Image, ImageDetail, User, Visibility
+from typing_extensions import override
 
+from pixy_core import Image, ImageDetail, User, Visibility
 from pixy_data import image_statements as sql
 from pixy_data.conversions import (
     image_from_parameters,
@@ -196,36 +197,44 @@ class ImageRepository(ImageRepositoryInterface):
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @override
     def insert_image(self, image: ImageDetail, owner: User) -> Image:
         parameters = image_to_parameters(image, owner, datetime.now(UTC))
         result = self._database.execute(sql.INSERT, parameters)
         return image_from_parameters(parameters, result.last_id)
 
+    @override
     def find_image(self, guid: str) -> Image | None:
         return self._find(sql.SELECT, {"guid": guid})
 
+    @override
     def find_public_image(self, guid: str) -> Image | None:
         return self._find(sql.SELECT_PUBLIC, {"guid": guid})
 
+    @override
     def find_visible_image(self, guid: str, user: User) -> Image | None:
         return self._find(
             sql.SELECT_VISIBLE,
             {"guid": guid, "username": user.username, "class_key": user.class_key},
         )
 
+    @override
     def list_public_images(self, limit: int, after: Position | None = None) -> list[Image]:
         return self._list(sql.LIST_PUBLIC, limit, after)
 
+    @override
     def list_owned_images(
         self, username: str, limit: int, after: Position | None = None
     ) -> list[Image]:
         return self._list(sql.LIST_OWNED, limit, after, username=username)
 
+    @override
     def list_class_images(
         self, class_key: str, limit: int, after: Position | None = None
     ) -> list[Image]:
         return self._list(sql.LIST_CLASS, limit, after, class_key=class_key)
 
+    @override
     def list_visible_images(
         self, user: User, limit: int, after: Position | None = None
     ) -> list[Image]:
@@ -233,6 +242,7 @@ class ImageRepository(ImageRepositoryInterface):
             sql.LIST_VISIBLE, limit, after, username=user.username, class_key=user.class_key
         )
 
+    @override
     def update_visibility(self, guid: str, owner: str, visibility: Visibility) -> bool:
         parameters = {
             "guid": guid,
@@ -242,6 +252,7 @@ class ImageRepository(ImageRepositoryInterface):
         }
         return self._database.execute(sql.UPDATE_VISIBILITY, parameters).rowcount > 0
 
+    @override
     def delete_image(self, guid: str, owner: str) -> bool:
         return self._database.execute(sql.DELETE, {"guid": guid, "owner": owner}).rowcount > 0
 

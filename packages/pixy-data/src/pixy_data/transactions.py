@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
-from pixy_core import ConstraintViolationError, DBConnectionError, PixyProxyException
 from sqlalchemy.engine.interfaces import DBAPICursor
 
+from pixy_core import ConstraintViolationError, DBConnectionError, PixyProxyException
 from pixy_data.connections import Connection, take_nothing
 from pixy_data.errors import TransactionConflictError
 
@@ -131,7 +131,7 @@ class DatabaseContext:
             PixyProxyException: It failed, or one before it did.
         """
         if self._failure is not None:
-            raise type(self._failure)() from self._failure
+            raise type(self._failure) from self._failure
         connection = self._connection
         if connection is None or not connection.is_valid:
             raise DBConnectionError

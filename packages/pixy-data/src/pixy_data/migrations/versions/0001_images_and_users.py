@@ -5,6 +5,7 @@ in the middle leaves the first tables behind.
 """
 
 import secrets
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -32,7 +33,7 @@ _PROMPT = sa.Text().with_variant(
 _TIME = sa.String(26).with_variant(mysql.DATETIME(fsp=6), "mysql")
 # only a column of type INTEGER can count by itself in SQLite
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-_OPTIONS = {
+_OPTIONS: dict[str, Any] = {
     "mysql_engine": "InnoDB",
     "mysql_charset": "utf8mb4",
     "mysql_collate": "utf8mb4_bin",

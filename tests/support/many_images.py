@@ -1,0 +1,138 @@
+"""Many rows of images, and what a list of them costs: for measuring plans, not behaviour."""
+
+import datetime
+import random
+import uuid
+from collections.abc import Iterator, Mapping
+
+from pixy_core import User
+from pixy_data import Database, Position, UserRepository, image_statements
+from pixy_data.conversions import time_to_parameter
+from pixy_data.engine import build_engine
+from pixy_data.images import NEWEST
+from sqlalchemy import Connection, NullPool, text
+
+USERS = 40
+CLASSES = 8
+VIEWER = User(username="user-0", password="-", class_key="class-0")
+LISTS = {
+    "public": (image_statements.LIST_PUBLIC, {}),
+    "owned": (image_statements.LIST_OWNED, {"username": VIEWER.username}),
+    "class": (image_statements.LIST_CLASS, {"class_key": VIEWER.class_key}),
+    "visible": (
+        image_statements.LIST_VISIBLE,
+        {"username": VIEWER.username, "class_key": VIEWER.class_key},
+    ),
+}
+"""Each list's name -> its statement, and the parameters that choose it for VIEWER."""
+
+_BATCH = 5_000
+_START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+
+def open_connection(database: Database) -> Connection:
+    """Open a connection of its own to a database, beside its pool."""
+    engine = build_engine(
+        database.url, connect_timeout=5, read_timeout=600, lock_timeout=60, poolclass=NullPool
+    )
+    return engine.connect()
+
+
+def insert_many_images(database: Database, count: int) -> None:
+    """Insert users and images, one a second, every tenth at the same time as the one before."""
+    users = UserRepository(database)
+    for number in range(USERS):
+        name, class_key = f"user-{number}", f"class-{number % CLASSES}"
+        users.insert_user(User(username=name, password="-", class_key=class_key))
+    rows = _make_rows(count)
+    with open_connection(database) as connection:
+        if database.sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        while batch := [row for row, _ in zip(rows, range(_BATCH), strict=False)]:
+            connection.execute(text(image_statements.INSERT), batch)
+        connection.commit()
+        connection.exec_driver_sql("ANALYZE" if database.sqlite else "ANALYZE TABLE images")
+        connection.commit()
+
+
+def _make_rows(count: int) -> Iterator[dict[str, object]]:
+    chance = random.Random(7)
+    for number in range(count):
+        user = chance.randrange(USERS)
+        guid = str(uuid.UUID(int=chance.getrandbits(128), version=4))
+        seconds = number - 1 if number % 10 == 9 else number
+        moment = time_to_parameter(_START + datetime.timedelta(seconds=seconds))
+        yield {
+            "guid": guid,
+            "filename": f"{guid}.png",
+            "prompt": "a lighthouse at dusk, in the style of a woodcut",
+            "created_at": moment,
+            "updated_at": moment,
+            "owner": f"user-{user}",
+            "class_key": f"class-{user % CLASSES}",
+            "visibility": chance.choice(["private", "class", "public"]),
+            "media_type": "image/png",
+            "width": 1024,
+            "height": 1024,
+            "size": 1_500_000,
+            "sha256": "0" * 64,
+            "generator": "sketch",
+            "model": "sketch-1",
+        }
+
+
+def make_parameters(
+    name: str, limit: int, after: Position | None = None
+) -> Mapping[str, str | int]:
+    """Return the parameters of a page of one of LISTS."""
+    position = after or NEWEST
+    return {
+        **LISTS[name][1],
+        "created_at": time_to_parameter(position.created_at),
+        "guid": position.guid,
+        "limit": limit,
+    }
+
+
+def measure_page(
+    connection: Connection, name: str, limit: int, after: Position | None = None
+) -> int:
+    """Count what the database does for one page: rows that MySQL touches, or SQLite's steps."""
+    statement, parameters = text(LISTS[name][0]), make_parameters(name, limit, after)
+    if connection.engine.dialect.name == "sqlite":
+        return _count_steps(connection, name, parameters)
+    before = _count_rows(connection)
+    connection.execute(statement, parameters).fetchall()
+    return _count_rows(connection) - before
+
+
+def _count_rows(connection: Connection) -> int:
+    status = connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Handler_read%%'")
+    return sum(int(value) for _, value in status)
+
+
+def _count_steps(connection: Connection, name: str, parameters: Mapping[str, object]) -> int:
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.set_progress_handler(count, 1)
+    connection.execute(text(LISTS[name][0]), parameters).fetchall()
+    driver.set_progress_handler(None, 0)
+    return steps
+
+
+def explain_page(connection: Connection, name: str, limit: int, after: Position | None) -> str:
+    """Return the database's own plan of a page, one line a step."""
+    sqlite = connection.engine.dialect.name == "sqlite"
+    prefix = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
+    rows = connection.execute(text(prefix + LISTS[name][0]), make_parameters(name, limit, after))
+    lines = rows.mappings().all()
+    if sqlite:
+        return "\n".join(str(line["detail"]) for line in lines)
+    return "\n".join("  ".join(str(value) for value in line.values()) for line in lines)
