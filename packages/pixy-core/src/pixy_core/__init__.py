@@ -36,6 +36,7 @@ from pixy_core.images import (
     Image,
     ImageDetail,
     ImageDetailCreate,
+    ImageDetailUpdate,
     Prompt,
     Visibility,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "Image",
     "ImageDetail",
     "ImageDetailCreate",
+    "ImageDetailUpdate",
     "InvalidCredentialsError",
     "InvalidInputError",
     "PermissionDeniedError",

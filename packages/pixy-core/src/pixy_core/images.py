@@ -3,7 +3,7 @@
 Rules of a single value stand here; who may see an image does not.
 """
 
-import unicodedata
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -16,9 +16,20 @@ MAX_PROMPT_LENGTH = 32_000
 GUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 """The canonical lower-case form of RFC 9562, section 4, and no other spelling."""
 
-_ALLOWED_CONTROLS = frozenset("\t\n\r\x1b")
-# Cc control, Cf format (zero-width joiners, direction marks), Z* separators
-_INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+# Unicode's categories Cc (but for tab, newline, carriage return and escape), Cf (zero-width
+# joiners, direction marks, tags) and Z (separators), as ranges for a regular expression
+_FORBIDDEN = "\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f"
+_INVISIBLE = (
+    "\t\n\r\x1b \u00a0\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e"
+    "\u2000-\u200f\u2028-\u202f\u205f-\u2064\u2066-\u206f\u3000\ufeff\ufff9-\ufffb"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0001\U000e0020-\U000e007f"
+)
+PROMPT_PATTERN = f"^[^{_FORBIDDEN}]*[^{_FORBIDDEN}{_INVISIBLE}][^{_FORBIDDEN}]*$"
+"""The rule for a prompt's characters, for those who describe it; `Prompt` itself applies it."""
+
+_forbidden = re.compile(f"[{_FORBIDDEN}]")
+_visible = re.compile(f"[^{_INVISIBLE}]")
 
 
 class Visibility(StrEnum):
@@ -30,9 +41,9 @@ class Visibility(StrEnum):
 
 
 def _check_prompt(prompt: str) -> str:
-    if any(unicodedata.category(char) == "Cc" for char in set(prompt) - _ALLOWED_CONTROLS):
+    if _forbidden.search(prompt):
         raise ValueError("must not contain control characters")
-    if all(unicodedata.category(char) in _INVISIBLE_CATEGORIES for char in set(prompt)):
+    if not _visible.search(prompt):
         raise ValueError("must not be blank")
     return prompt
 
@@ -45,6 +56,7 @@ Prompt = Annotated[
         description="What to draw, kept byte for byte. It needs one visible character, and may "
         "hold no control characters but tab, newline, carriage return and escape.",
         examples=["a lighthouse at dusk, in the style of a woodcut"],
+        json_schema_extra={"pattern": PROMPT_PATTERN},
     ),
     AfterValidator(_check_prompt),
 ]
@@ -72,6 +84,14 @@ class ImageDetailCreate(BaseModel):
         description="`private`: its owner only. `class`: everyone of the owner's class. "
         "`public`: everyone, signed in or not.",
     )
+
+
+class ImageDetailUpdate(BaseModel):
+    """What an owner may change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    visibility: Visibility
 
 
 class ImageDetail(ImageDetailCreate):
