@@ -1,0 +1,145 @@
+"""The settings: what they are called, their defaults and their limits.
+
+The only module that reads the environment. Floors below receive plain values.
+"""
+
+import os
+import re
+from pathlib import Path
+from typing import Any, Self
+
+from dotenv import dotenv_values
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from pixy_core import ConfigurationError
+from pixy_service import DEFAULT_OPENAI_MODEL
+
+ENV_FILE = ".env"
+PREFIX = "PIXY_"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, from `PIXY_…` variables, a `.env` file, or by argument."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+    )
+
+    data_dir: Path = Field(
+        Path("pixy-data"), description="Folder of the images, and of the SQLite file by default."
+    )
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="`mysql://user:password@host:port/name` or `sqlite:///path`. "
+        "Default: a SQLite file in the data folder.",
+    )
+    generator: str = Field(
+        "openai", description="What makes images: `openai`, or `sketch` to draw them offline."
+    )
+    openai_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENAI_API_KEY", description="The key to the OpenAI API."
+    )
+    openai_base_url: str | None = Field(
+        None,
+        validation_alias="OPENAI_BASE_URL",
+        description="Where the API is, if not at OpenAI itself.",
+    )
+    openai_model: str = Field(DEFAULT_OPENAI_MODEL, description="The image model to ask for.")
+    generation_concurrency: int = Field(
+        16, ge=1, le=256, description="Images made at once, for each worker; more are told 503."
+    )
+    generation_timeout: float = Field(
+        180.0, gt=0, le=3600, description="Seconds until a generation is given up."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    workers: int = Field(1, ge=1, le=64, description="Processes that serve.")
+    threads: int = Field(
+        8, ge=1, le=128, description="Threads for reads and small writes, for each worker."
+    )
+    max_body_size: int = Field(
+        256 * 1024, ge=1024, description="Bytes of a request body; a larger one is refused."
+    )
+    log_level: str = Field(
+        "INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$",
+        description="Least level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_database_to_data_folder(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if not values.get("database_url"):
+            folder = Path(values.get("data_dir") or cls.model_fields["data_dir"].default)
+            values["database_url"] = f"sqlite:///{folder / 'pixy.sqlite3'}"
+        return values
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_kind(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("sqlite:///", "mysql://")):
+            raise ValueError("must begin with sqlite:/// or mysql://")
+        return url
+
+    @classmethod
+    def load(cls, **overrides: object) -> Self:
+        """Read the settings from the environment and `.env`.
+
+        Args:
+            overrides: Settings by field name that win over both; None means not given.
+
+        Raises:
+            ConfigurationError: A setting is unknown or wrong; its message names each one.
+        """
+        _refuse_unknown_names(cls)
+        try:
+            return cls(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise ConfigurationError(
+                "\n".join(_describe(cls, problem) for problem in error.errors())
+            ) from error
+
+    def shown(self) -> dict[str, str]:
+        """Return each variable's name and effective value, with secrets masked."""
+        return {
+            variable_name(type(self), field): _masked(getattr(self, field))
+            for field in type(self).model_fields
+        }
+
+
+def variable_name(settings: type[Settings], field: str) -> str:
+    """Return the environment variable that sets a field of `settings`."""
+    alias = settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + field.upper()
+
+
+def _refuse_unknown_names(settings: type[Settings]) -> None:
+    # pydantic-settings ignores unknown names at the top level, even with extra="forbid"
+    known = {variable_name(settings, field) for field in settings.model_fields}
+    given = {name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))}
+    unknown = sorted(name for name in given - known if name.startswith(PREFIX))
+    if unknown:
+        raise ConfigurationError(
+            "\n".join(f"{name}: there is no such setting; remove it" for name in unknown)
+        )
+
+
+def _describe(settings: type[Settings], problem: Any) -> str:
+    field = str(problem["loc"][0]) if problem["loc"] else ""
+    name = variable_name(settings, field) if field in settings.model_fields else field
+    return f"{name}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _masked(value: object) -> str:
+    if not isinstance(value, SecretStr):
+        return "" if value is None else str(value)
+    secret = value.get_secret_value()
+    if "://" not in secret:
+        return "********"
+    return re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:********@", secret)
