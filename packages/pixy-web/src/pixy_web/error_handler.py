@@ -1,0 +1,167 @@
+"""The single exception handler: every error, ours or the framework's, leaves through here.
+
+The table gives each failure its status; `docs/api.md` lists the same codes.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+import pixy_core as core
+from pixy_web.problems import InvalidField, Problem, problem_response, status_title
+
+logger = logging.getLogger(__name__)
+
+CHALLENGE = {"WWW-Authenticate": 'Basic realm="PixyProxy", charset="UTF-8"'}
+"""RFC 7617, section 2.1: the charset tells browsers to send UTF-8."""
+
+RETRY_SOON = {"Retry-After": "2"}
+
+STATUSES: dict[type[core.PixyProxyException], tuple[int, str, dict[str, str]]] = {
+    core.InvalidInputError: (422, "invalid_input", {}),
+    core.AuthenticationRequiredError: (401, "authentication_required", CHALLENGE),
+    core.InvalidCredentialsError: (401, "invalid_credentials", CHALLENGE),
+    core.PermissionDeniedError: (403, "permission_denied", {}),
+    core.RecordNotFoundError: (404, "record_not_found", {}),
+    core.ConstraintViolationError: (409, "constraint_violated", {}),
+    core.DBConnectionError: (503, "database_unavailable", RETRY_SOON),
+    core.DatabaseBusyError: (503, "database_busy", RETRY_SOON),
+    core.SchemaError: (503, "database_unavailable", RETRY_SOON),
+    core.StorageUnavailableError: (503, "storage_unavailable", {"Retry-After": "30"}),
+    core.ServiceClosedError: (503, "shutting_down", RETRY_SOON),
+    core.ContentDamagedError: (500, "content_damaged", {}),
+    core.GenerationBusyError: (503, "generation_busy", {}),
+    core.PromptRejectedError: (422, "prompt_rejected", {}),
+    core.GeneratorOverloadedError: (503, "provider_overloaded", {}),
+    core.GeneratorQuotaError: (503, "provider_quota_exhausted", {}),
+    core.GeneratorUnreachableError: (503, "provider_unreachable", {}),
+    core.GenerationTimeoutError: (504, "generation_timeout", {}),
+    core.GenerationError: (502, "generation_failed", {}),
+    core.PixyProxyException: (500, "internal_error", {}),
+}
+"""Status, code and headers of each failure; a class without a row takes its parent's."""
+
+HTTP_CODES = {
+    400: "bad_request",
+    404: "no_such_resource",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+    416: "range_not_satisfiable",
+}
+
+
+async def handle_error(request: Request, error: Exception) -> Response:
+    """Answer an error that a route, a dependency or the framework raised."""
+    if isinstance(error, core.PixyProxyException):
+        return _respond_to_failure(request, error)
+    if isinstance(error, RequestValidationError):
+        return _respond_to_invalid_input(request, _described(error.errors()))
+    if isinstance(error, HTTPException):
+        return _respond_to_http_error(request, error)
+    return respond_to_crash(request)
+
+
+def respond_to_crash(request: Request) -> Response:
+    """Answer an error that nobody has a name for, and say nothing of it."""
+    return _respond(request, 500, "internal_error", core.PixyProxyException.message)
+
+
+def _respond_to_failure(request: Request, error: core.PixyProxyException) -> Response:
+    if isinstance(error, core.InvalidInputError):
+        return _respond_to_invalid_input(
+            request,
+            [
+                InvalidField(location=_placed(request, where), reason=why)
+                for where, why in error.errors
+            ],
+        )
+    status, code, headers = next(STATUSES[cls] for cls in type(error).__mro__ if cls in STATUSES)
+    if status >= 500:
+        logger.error("%s", error, exc_info=error if code == "internal_error" else None)
+    if not isinstance(error, core.GenerationError):
+        return _respond(request, status, code, str(error), headers)
+    if error.retry_after is not None:
+        headers = headers | {"Retry-After": str(error.retry_after)}
+    return _respond(
+        request,
+        status,
+        error.code,
+        str(error),
+        headers,
+        retryable=error.retryable,
+        billed=error.billed,
+        upstream_request_id=error.upstream_request_id,
+    )
+
+
+def _respond_to_invalid_input(request: Request, errors: list[InvalidField]) -> Response:
+    return _respond(request, 422, "invalid_input", core.InvalidInputError.message, errors=errors)
+
+
+def _respond_to_http_error(request: Request, error: HTTPException) -> Response:
+    code = HTTP_CODES.get(error.status_code, "http_error")
+    # without these the 401 loses WWW-Authenticate and the 405 loses Allow
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed_methods(request))
+    return _respond(request, error.status_code, code, error.detail, headers)
+
+
+def _respond(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    headers: dict[str, str] | None = None,
+    **extensions: Any,
+) -> Response:
+    problem = Problem(
+        title=status_title(status),
+        status=status,
+        detail=detail,
+        code=code,
+        request_id=request.scope["state"]["request_record"].request_id,
+        **extensions,
+    )
+    return problem_response(problem, headers or {})
+
+
+def _allowed_methods(request: Request) -> list[str]:
+    """Return the methods of a path: of all its routes, where Starlette names the first one's."""
+    found: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        if route.path_regex.match(request.scope["path"]):
+            found |= route.methods or set()
+    return sorted(found)
+
+
+def _placed(request: Request, location: tuple[str, ...]) -> list[str]:
+    """Return the location of a value that the service refused, from where it came to the web."""
+    name = location[0] if location else ""
+    if name in request.path_params:
+        return ["path", *location]
+    return ["query" if name in request.query_params else "body", *location]
+
+
+def _described(errors: Sequence[Any]) -> list[InvalidField]:
+    """Return pydantic's errors without the input that they quote."""
+    return [
+        InvalidField(
+            # the last step of an unknown field's location is its name, which is input
+            location=[
+                str(step)
+                for step in (
+                    error["loc"][:-1] if error["type"] == "extra_forbidden" else error["loc"]
+                )
+            ],
+            reason=str(error["msg"]).removeprefix("Value error, "),
+        )
+        for error in errors
+    ]

@@ -1,0 +1,43 @@
+"""A real server on a real socket, for each test that asks for one."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from running_service import RunningService, run_service
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker that ties a test to a case of docs/api.md."""
+    config.addinivalue_line("markers", "case(number): the case of docs/api.md that a test shows")
+
+
+@pytest.fixture
+def start_service(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., RunningService]]:
+    """Start services with settings of the test's own; they end with it."""
+    running: list[RunningService] = []
+
+    def start(**overrides: object) -> RunningService:
+        service = run_service(tmp_path_factory.mktemp("data"), **overrides)
+        running.append(service)
+        return service
+
+    yield start
+    for service in running:
+        service.stop()
+
+
+@pytest.fixture
+def fresh(start_service: Callable[..., RunningService]) -> RunningService:
+    """A service that holds nothing yet."""
+    return start_service()
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service that the tests of a module share, each with users of its own."""
+    running = run_service(tmp_path_factory.mktemp("data"))
+    yield running
+    running.stop()

@@ -1,0 +1,103 @@
+"""PixyProxy on a real socket, in a thread of the test process."""
+
+import itertools
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from pixy_service import open_users
+from pixy_web.app import create_app
+from pixy_web.request_log import LogFormatter
+from pixy_web.server import bind, build_server
+from pixy_web.settings import Settings
+
+PASSWORD = "correct horse: bättery"
+_names = itertools.count()
+
+
+@dataclass
+class RunningService:
+    """A service that answers at `url`, its users and its log."""
+
+    url: str
+    settings: Settings
+    log: StringIO
+    stop: Callable[[], None]
+    clients: list[httpx2.Client] = field(default_factory=list)
+
+    def add_user(self, name: str | None = None, class_key: str = "class") -> str:
+        """Return the name of a new user, whose password is PASSWORD."""
+        name = name or f"user{next(_names)}"
+        with self.open_users() as users:
+            users.add_user(name, PASSWORD, class_key)
+        return name
+
+    def open_users(self) -> Any:
+        return open_users(self.settings.database_url.get_secret_value())
+
+    def client(self, user: str | None = None, password: str = PASSWORD) -> httpx2.Client:
+        """Return a client that signs in as `user`, or as nobody."""
+        auth = httpx2.BasicAuth(user.encode(), password.encode()) if user else None
+        client = httpx2.Client(base_url=self.url, auth=auth, timeout=30, trust_env=False)
+        self.clients.append(client)
+        return client
+
+    def sign_in(self, class_key: str = "class") -> httpx2.Client:
+        """Return a client of a new user."""
+        return self.client(self.add_user(class_key=class_key))
+
+    def make_image(
+        self, client: httpx2.Client, prompt: str = "a lighthouse", visibility: str = "private"
+    ) -> dict[str, Any]:
+        """Return the details of a new image."""
+        response = client.post("/image", json={"prompt": prompt, "visibility": visibility})
+        assert response.status_code == 201, response.text
+        details: dict[str, Any] = response.json()
+        return details
+
+    def log_lines(self) -> list[str]:
+        """Return the log so far, once the END lines of all answered requests are there."""
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            lines = self.log.getvalue().splitlines()
+            if sum("REQUEST START" in x for x in lines) == sum("REQUEST END" in x for x in lines):
+                break
+            time.sleep(0.01)
+        return self.log.getvalue().splitlines()
+
+
+def run_service(data_dir: Path, **overrides: object) -> RunningService:
+    """Run a service in a thread of this process."""
+    settings = Settings.load(
+        **{"data_dir": data_dir, "generator": "sketch", "port": 0, **overrides}
+    )
+    log = StringIO()
+    handler = logging.StreamHandler(log)
+    handler.setFormatter(LogFormatter())
+    listener = bind("127.0.0.1", 0)
+    server = build_server(create_app(settings), settings)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    logging.getLogger().addHandler(handler)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive(), log.getvalue()
+        time.sleep(0.005)
+
+    def stop() -> None:
+        for client in running.clients:
+            client.close()
+        server.should_exit = True
+        thread.join()
+        listener.close()
+        logging.getLogger().removeHandler(handler)
+
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    running = RunningService(url, settings, log, stop)
+    return running
