@@ -1,0 +1,105 @@
+"""The application: what it opens, which routers it serves, and where errors and the log attach."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from pixy_core import PixyProxyException
+from pixy_service import Services, build_generator, open_services
+from pixy_web import health, openapi, private_images, public_images
+from pixy_web.dependencies import Runtime
+from pixy_web.error_handler import handle_error
+from pixy_web.pages import build_pages_router
+from pixy_web.request_log import RequestLog, configure_logging, log_request
+from pixy_web.settings import Settings
+from pixy_web.threads import Threads
+
+HASHING_THREADS = 2
+"""argon2id fills a core for 20 ms; more threads than this would slow the reads."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application; nothing is opened until a server starts it.
+
+    Args:
+        settings: The settings to run with.
+    """
+
+    @asynccontextmanager
+    async def open_runtime(app: FastAPI) -> AsyncIterator[None]:
+        services = await asyncio.to_thread(open_configured_services, settings)
+        runtime = app.state.runtime = Runtime(
+            services=services,
+            reads=Threads(settings.threads, "pixy-read"),
+            passwords=Threads(HASHING_THREADS, "pixy-password"),
+            max_body_size=settings.max_body_size,
+        )
+        yield
+        await asyncio.to_thread(services.close)
+        runtime.reads.close()
+        runtime.passwords.close()
+
+    app = FastAPI(
+        title="PixyProxy",
+        version=version("pixy-web"),
+        description="A team's image service: a prompt goes in, an image comes out, and is kept.",
+        lifespan=open_runtime,
+        dependencies=[Depends(log_request)],
+        # the redirect would be built from the client's Host header
+        redirect_slashes=False,
+        # these pages load their scripts from another origin
+        docs_url=None,
+        redoc_url=None,
+    )
+    for error in (PixyProxyException, RequestValidationError, HTTPException):
+        app.add_exception_handler(error, handle_error)
+    app.add_middleware(RequestLog)
+    app.include_router(private_images.reads)
+    app.include_router(private_images.writes)
+    app.include_router(public_images.router)
+    app.include_router(health.router)
+    app.include_router(build_pages_router())
+    document = openapi.build_document(app)
+    app.openapi = lambda: document  # type: ignore[method-assign]
+    return app
+
+
+def create_app_from_environment() -> FastAPI:
+    """Return the application for the settings in the environment: each worker's factory.
+
+    Raises:
+        ConfigurationError: A setting is unknown or wrong.
+    """
+    settings = Settings.load()
+    configure_logging(settings.log_level)
+    return create_app(settings)
+
+
+def open_configured_services(settings: Settings) -> Services:
+    """Return the floor below, opened with these settings; a database that is down may come later.
+
+    Raises:
+        ConfigurationError: A setting can't be used.
+        SchemaError: The database belongs to a later version.
+    """
+    key = settings.openai_api_key
+    generator = build_generator(
+        settings.generator,
+        api_key=key.get_secret_value() if key else None,
+        base_url=settings.openai_base_url,
+        model=settings.openai_model,
+        timeout=settings.generation_timeout,
+    )
+    return open_services(
+        database_url=settings.database_url.get_secret_value(),
+        data_dir=settings.data_dir,
+        generator=generator,
+        generation_concurrency=settings.generation_concurrency,
+        threads=settings.threads,
+        wait_for_database=True,
+    )

@@ -1,0 +1,51 @@
+"""HTTP Basic (RFC 7617), read strictly: what the header says, not whether it is true.
+
+FastAPI's own parser refuses passwords in UTF-8 and accepts NUL, so it does not serve here.
+"""
+
+import binascii
+import unicodedata
+from base64 import b64decode
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from pixy_core import AuthenticationRequiredError, InvalidCredentialsError
+from pixy_service import Credentials
+
+
+def read_credentials(request: Request) -> Credentials:
+    """Return the user name and password that a request carries.
+
+    Raises:
+        AuthenticationRequiredError: It carries none.
+        InvalidCredentialsError: The header is no well-formed Basic credentials.
+        HTTPException: 400, there are two such headers.
+    """
+    headers = request.headers.getlist("authorization")
+    if not headers:
+        raise AuthenticationRequiredError
+    if len(headers) > 1:
+        raise HTTPException(400, "More than one Authorization header")
+    scheme, _, token = headers[0].partition(" ")
+    # RFC 9110, section 11.1: the scheme's name has no case
+    if scheme.lower() != "basic":
+        raise InvalidCredentialsError
+    return parse_basic_token(token.strip(" "))
+
+
+def parse_basic_token(token: str) -> Credentials:
+    """Return what a Basic token, base64 of `user:password` in UTF-8, says.
+
+    Raises:
+        InvalidCredentialsError: It is not base64, not UTF-8, has no colon, or holds control
+            characters.
+    """
+    try:
+        text = b64decode(token, validate=True).decode("utf-8")
+    except (binascii.Error, ValueError) as error:
+        raise InvalidCredentialsError from error
+    username, colon, password = text.partition(":")
+    if not colon or any(unicodedata.category(char) == "Cc" for char in text):
+        raise InvalidCredentialsError
+    return Credentials(username=username, password=password)

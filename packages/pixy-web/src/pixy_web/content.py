@@ -1,0 +1,115 @@
+"""The image file over HTTP: conditional requests, a single range, and who may cache it.
+
+RFC 9110, sections 13 (conditional requests) and 14 (ranges). An image never changes, so its
+hash is its strong entity tag and its date of creation is its date of modification.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pixy_core import Image
+from pixy_service import PrivateImageService, PublicImageService
+from pixy_web.problems import NO_STORE
+
+PUBLIC_CACHING = {"Cache-Control": "public, max-age=60", "Vary": "Authorization"}
+"""Every cache may keep it for a minute: that long an un-published image may still be seen."""
+
+PRIVATE_CACHING = NO_STORE
+
+_SAFETY = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+}
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def load_content(
+    service: PublicImageService | PrivateImageService, guid: str, headers: Mapping[str, str]
+) -> tuple[Image, bytes | None]:
+    """Return an image and its bytes, or None for bytes that the client has already.
+
+    Raises:
+        RecordNotFoundError: There is no such image for this caller.
+        ContentDamagedError: Its file is missing or damaged.
+    """
+    image = service.get_image_by_guid(guid)
+    return image, None if is_unchanged(image, headers) else service.read_content(image)
+
+
+def content_response(
+    request: Request, image: Image, content: bytes | None, caching: Mapping[str, str]
+) -> Response:
+    """Return the bytes, the part that is asked for, or 304 where `content` is None.
+
+    Raises:
+        HTTPException: 416, the file has no such range.
+    """
+    headers = {
+        "ETag": entity_tag(image),
+        "Last-Modified": format_datetime(image.created_at, usegmt=True),
+        "Accept-Ranges": "bytes",
+        **caching,
+        **_SAFETY,
+    }
+    if content is None:
+        return Response(status_code=304, headers=headers)
+    wanted = _wanted_range(request.headers, image, len(content))
+    if wanted is None:
+        return Response(content, 200, headers, image.media_type)
+    start, stop = wanted
+    if start >= stop:
+        unsatisfied = {"Content-Range": f"bytes */{len(content)}"}
+        raise HTTPException(416, "The file has no such range", unsatisfied)
+    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(content)}"
+    return Response(content[start:stop], 206, headers, image.media_type)
+
+
+def entity_tag(image: Image) -> str:
+    """Return the strong entity tag of an image's file."""
+    return f'"{image.sha256}"'
+
+
+def is_unchanged(image: Image, headers: Mapping[str, str]) -> bool:
+    """Return whether the client's copy is still right (RFC 9110, section 13.2.2)."""
+    tags = headers.get("if-none-match")
+    if tags is not None:
+        return tags.strip() == "*" or entity_tag(image) in _ENTITY_TAG.findall(tags)
+    since = _parse_date(headers.get("if-modified-since"))
+    return since is not None and image.created_at.replace(microsecond=0) <= since
+
+
+def _wanted_range(headers: Mapping[str, str], image: Image, size: int) -> tuple[int, int] | None:
+    """Return the first byte and the byte after the last; None for the whole.
+
+    A start at or after the stop means that no byte of it exists. What is malformed, or asks
+    for several ranges, is ignored, as section 14.2 allows.
+    """
+    match = _RANGE.fullmatch(headers.get("range", ""))
+    if match is None or match.group(1) == match.group(2) == "":
+        return None
+    condition = headers.get("if-range")
+    if condition is not None and condition != entity_tag(image):
+        return None
+    first, last = match.groups()
+    if len(first) > 18 or len(last) > 18:
+        return None
+    if not first:
+        return max(size - int(last), 0), size if int(last) else 0
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(int(last) + 1, size) if last else size
+
+
+def _parse_date(text: str | None) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

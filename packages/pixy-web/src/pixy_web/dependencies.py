@@ -1,0 +1,116 @@
+"""What routes depend on: the image service as their caller sees it, and the JSON body.
+
+A request reaches the service by one hop into a thread; credentials are checked in that same
+hop, because a hop costs more than the work (`docs/decisions/0003-one-hop.md`).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from pixy_service import Credentials, PrivateImageService, PublicImageService, Services
+from pixy_web.authentication import read_credentials
+from pixy_web.threads import Threads
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What the application opens at its start and closes at its end.
+
+    Attributes:
+        services: The floor below.
+        reads: Threads for everything that only waits for the database or a file.
+        passwords: Threads for hashing, so that a flood of wrong passwords keeps to itself.
+        max_body_size: Bytes of a request body that are read at most.
+    """
+
+    services: Services
+    reads: Threads
+    passwords: Threads
+    max_body_size: int
+
+
+class PublicImages:
+    """The image service as a stranger sees it."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def call(self, operation: Callable[[PublicImageService], T]) -> T:
+        """Run one operation on the service, in one hop.
+
+        Raises:
+            PixyProxyException: Whatever the operation raises.
+        """
+        return await self._runtime.reads.run(operation, self._runtime.services.public_images)
+
+
+class PrivateImages:
+    """The image service as the user sees it whose credentials the request carries."""
+
+    def __init__(self, runtime: Runtime, credentials: Credentials) -> None:
+        self._runtime = runtime
+        self._credentials = credentials
+
+    async def call(self, operation: Callable[[PrivateImageService], T]) -> T:
+        """Sign in and run one operation on the user's service; one hop if the user is known.
+
+        Raises:
+            InvalidCredentialsError: The credentials are wrong.
+            PixyProxyException: Whatever the operation raises.
+        """
+        services = self._runtime.services
+        remembered: tuple[T] | None = await self._runtime.reads.run(
+            self._call_if_remembered, operation
+        )
+        if remembered is not None:
+            return remembered[0]
+        user = await self._runtime.passwords.run(services.credentials.check, self._credentials)
+        return await self._runtime.reads.run(operation, services.private_images(user))
+
+    def _call_if_remembered(self, operation: Callable[[PrivateImageService], T]) -> tuple[T] | None:
+        services = self._runtime.services
+        user = services.credentials.recall(self._credentials)
+        return None if user is None else (operation(services.private_images(user)),)
+
+
+def get_runtime(request: Request) -> Runtime:
+    """Return what the application that serves `request` has opened."""
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+# async, though they await nothing: FastAPI sends a plain function to a thread
+
+
+async def get_public_images(request: Request) -> PublicImages:
+    """Return the image service for a request without credentials."""
+    return PublicImages(get_runtime(request))
+
+
+async def get_private_images(request: Request) -> PrivateImages:
+    """Return the image service for a request with credentials; they are checked at its call.
+
+    Raises:
+        AuthenticationRequiredError: The request carries no credentials.
+        InvalidCredentialsError: They are malformed.
+    """
+    return PrivateImages(get_runtime(request), read_credentials(request))
+
+
+async def sign_in(
+    images: Annotated[PrivateImages, Depends(get_private_images)],
+) -> PrivateImageService:
+    """Return the user's service, once the credentials are found to be right.
+
+    Writes depend on it, so that nobody who isn't signed in gets as far as their body.
+
+    Raises:
+        InvalidCredentialsError: The credentials are wrong.
+    """
+    return await images.call(lambda service: service)

@@ -1,0 +1,30 @@
+"""Whether the process lives, and whether it can do its work: for load balancers."""
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pixy_web import openapi
+from pixy_web.dependencies import get_runtime
+from pixy_web.problems import NO_STORE
+
+router = APIRouter(prefix="/health")
+
+
+@router.get("/live", **openapi.LIVE)
+async def answer_live() -> Response:
+    """Answer that the process serves, whatever the state of the database."""
+    return Response(b'{"status":"live"}', headers=NO_STORE, media_type="application/json")
+
+
+@router.get("/ready", **openapi.READY)
+async def answer_ready(request: Request) -> Response:
+    """Answer that the database answers and that images can be stored.
+
+    Raises:
+        DBConnectionError: The database doesn't answer.
+        StorageUnavailableError: Images can't be stored.
+    """
+    runtime = get_runtime(request)
+    await runtime.reads.run(runtime.services.check_ready)
+    return Response(b'{"status":"ready"}', headers=NO_STORE, media_type="application/json")

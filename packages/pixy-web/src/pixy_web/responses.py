@@ -1,0 +1,71 @@
+"""Answers about images: their details, and the array or page of them, as JSON."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+from urllib.parse import urlencode
+
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from pixy_core import Image
+from pixy_service import ImagePage
+from pixy_web.problems import NO_STORE
+
+JSON = "application/json"
+STREAM_PAGE_SIZE = 200
+"""Images fetched at once while all of them are streamed."""
+
+_one_image = TypeAdapter(Image)
+_images = TypeAdapter(list[Image])
+
+
+class ListImages(Protocol):
+    """Fetches one page, from a thread and without keeping a connection."""
+
+    async def __call__(self, limit: int, cursor: str | None) -> ImagePage:
+        """Return at most `limit` images that follow `cursor`."""
+
+
+def image_response(image: Image, status: int = 200) -> Response:
+    """Return the details of an image; with 201 also where it is."""
+    headers = {"Location": f"/image/{image.guid}"} if status == 201 else {}
+    return Response(_one_image.dump_json(image), status, headers | NO_STORE, JSON)
+
+
+async def images_response(
+    request: Request, list_images: ListImages, limit: int | None, cursor: str | None
+) -> Response:
+    """Return a page of images, or all of them as one streamed array.
+
+    Args:
+        request: Whose method says if a body is wanted.
+        list_images: Where pages come from.
+        limit: Images on the page; None streams all that follow the cursor.
+        cursor: Where to go on, from an earlier `Link` header; None begins at the newest.
+
+    Raises:
+        PixyProxyException: Whatever the first page raises; nothing is sent before it is there.
+    """
+    page = await list_images(limit or STREAM_PAGE_SIZE, cursor)
+    if limit is None:
+        if request.method == "HEAD":
+            return Response(headers=NO_STORE, media_type=JSON)
+        return StreamingResponse(_stream_array(page, list_images), 200, NO_STORE, JSON)
+    link = {}
+    if page.next_cursor is not None:
+        query = urlencode({"limit": limit, "cursor": page.next_cursor})
+        # relative (RFC 8288, section 3.1), so nothing relies on the client's Host header
+        link = {"Link": f'</image?{query}>; rel="next"'}
+    return Response(_images.dump_json(page.images), headers=link | NO_STORE, media_type=JSON)
+
+
+async def _stream_array(page: ImagePage, list_images: ListImages) -> AsyncIterator[bytes]:
+    opening = b"["
+    while page.images:
+        yield opening + _images.dump_json(page.images)[1:-1]
+        opening = b","
+        if page.next_cursor is None:
+            break
+        page = await list_images(STREAM_PAGE_SIZE, page.next_cursor)
+    yield b"[]" if opening == b"[" else b"]"

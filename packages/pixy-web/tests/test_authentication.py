@@ -1,0 +1,120 @@
+"""Signing in: cases C101 to C108."""
+
+from base64 import b64encode
+
+import pytest
+
+from running_service import PASSWORD, RunningService
+
+GUID = "00000000-0000-4000-8000-000000000000"
+
+
+def basic(text: str | bytes) -> str:
+    raw = text.encode() if isinstance(text, str) else text
+    return "Basic " + b64encode(raw).decode()
+
+
+def status_with(service: RunningService, authorization: str) -> int:
+    return service.client().get("/image", headers={"Authorization": authorization}).status_code
+
+
+@pytest.mark.case("C101")
+@pytest.mark.parametrize("scheme", ["Basic", "basic", "BASIC", "Basic  "])
+def test_right_credentials_are_accepted_in_any_case_of_the_scheme(
+    service: RunningService, scheme: str
+) -> None:
+    token = basic(f"{service.add_user()}:{PASSWORD}").partition(" ")[2]
+    assert status_with(service, f"{scheme} {token}") == 200
+
+
+@pytest.mark.case("C102")
+def test_wrong_password_unknown_user_and_disabled_user_look_the_same(
+    service: RunningService,
+) -> None:
+    name, disabled = service.add_user(), service.add_user()
+    with service.open_users() as users:
+        users.disable_user(disabled)
+    answers = [
+        service.client(user, password).get("/image")
+        for user, password in ((name, "wrong"), ("nobody", PASSWORD), (disabled, PASSWORD))
+    ]
+    for answer in answers:
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == 'Basic realm="PixyProxy", charset="UTF-8"'
+    bodies = [{**answer.json(), "request_id": None} for answer in answers]
+    assert bodies[0] == bodies[1] == bodies[2]
+    assert bodies[0]["code"] == "invalid_credentials"
+
+
+@pytest.mark.case("C103")
+def test_wrong_credentials_are_refused_on_a_public_image_too(service: RunningService) -> None:
+    client = service.sign_in()
+    guid = service.make_image(client, visibility="public")["guid"]
+    stranger, liar = service.client(), service.client("nobody", "wrong password")
+    for path in (f"/image/{guid}", f"/image/{guid}/content", "/image", "/image?limit=1"):
+        assert stranger.get(path).status_code == 200
+        assert liar.get(path).status_code == 401
+
+
+@pytest.mark.case("C104")
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        basic("no colon"),
+        "Basic Og==",
+        "Basic",
+        "",
+        "Basic !!!",
+        "Basic YTpi=",
+        basic(b"user:\xff\xfe"),
+        "Bearer token",
+        basic("user\n:password"),
+        basic("user:pass\0word"),
+        basic("user:pass\x85word"),
+        basic(f"{'u' * 65}:password"),
+        basic(f"user:{'p' * 1025}"),
+        basic(f"user:{'ä' * 513}"),
+        basic(":password"),
+        basic("user:"),
+    ],
+)
+def test_malformed_credentials_are_refused(service: RunningService, authorization: str) -> None:
+    assert status_with(service, authorization) == 401
+
+
+@pytest.mark.case("C105")
+def test_a_password_may_hold_colons_and_any_script(service: RunningService) -> None:
+    with service.open_users() as users:
+        users.add_user("пользователь", "a:b:ключ🔑", "class")
+    assert status_with(service, basic("пользователь:a:b:ключ🔑")) == 200
+
+
+@pytest.mark.case("C106")
+def test_two_authorization_headers_are_malformed(service: RunningService) -> None:
+    value = basic(f"{service.add_user()}:{PASSWORD}")
+    headers = [("Authorization", value), ("Authorization", value)]
+    answer = service.client().get("/image", headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
+
+
+@pytest.mark.case("C107")
+@pytest.mark.parametrize("spelling", ["RENÉ", "rene", "René", "rené ", " rené"])
+def test_another_spelling_is_another_user(fresh: RunningService, spelling: str) -> None:
+    fresh.add_user("rené")
+    assert fresh.client("rené").get("/image").status_code == 200
+    assert fresh.client(spelling).get("/image").status_code == 401
+
+
+@pytest.mark.case("C108")
+def test_a_changed_password_and_a_disabled_user_are_refused_at_once(
+    service: RunningService,
+) -> None:
+    name = service.add_user()
+    old, new = service.client(name), service.client(name, "another password")
+    assert (old.get("/image").status_code, new.get("/image").status_code) == (200, 401)
+    with service.open_users() as users:
+        users.set_password(name, "another password")
+    assert (old.get("/image").status_code, new.get("/image").status_code) == (401, 200)
+    with service.open_users() as users:
+        users.disable_user(name)
+    assert new.get("/image").status_code == 401

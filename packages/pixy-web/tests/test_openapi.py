@@ -1,0 +1,68 @@
+"""The OpenAPI document against the running service: case C803."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from running_service import RunningService
+
+READS = {"/image", "/image/{guid}", "/image/{guid}/content"}
+OPERATIONS = {
+    *((path, method) for path in READS for method in ("get", "head")),
+    ("/image", "post"),
+    ("/image/{guid}", "patch"),
+    ("/image/{guid}", "delete"),
+    ("/health/live", "get"),
+    ("/health/ready", "get"),
+}
+
+
+@pytest.mark.case("C803")
+def test_schemathesis_finds_nothing(fresh: RunningService, tmp_path: Path) -> None:
+    # schemathesis takes no password with a colon
+    with fresh.open_users() as users:
+        users.add_user("ada", "a password", "class")
+    fresh.make_image(fresh.client("ada", "a password"), visibility="public")
+    found = subprocess.run(
+        [
+            *(str(Path(sys.executable).parent / "schemathesis"), "--config-file"),
+            *(str(Path(__file__).with_name("schemathesis.toml")), "run", "--checks", "all"),
+            *("--auth", "ada:a password", "--max-examples", "20", "--no-color"),
+            f"{fresh.url}/openapi.json",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.case("C803")
+def test_the_document_has_every_operation_and_both_ways_to_sign_in(
+    service: RunningService,
+) -> None:
+    document = service.client().get("/openapi.json").json()
+    operations = {
+        (path, method): operation
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    assert set(operations) == OPERATIONS
+    for (path, method), operation in operations.items():
+        if path.startswith("/health"):
+            assert operation["security"] == []
+        elif method in ("get", "head"):
+            assert operation["security"] == [{}, {"basic": []}]
+        else:
+            assert operation["security"] == [{"basic": []}]
+
+
+def test_the_document_describes_no_integer_id_and_no_foreign_error(
+    service: RunningService,
+) -> None:
+    schemas = service.client().get("/openapi.json").json()["components"]["schemas"]
+    assert "id" not in schemas["Image"]["properties"]
+    assert "HTTPValidationError" not in schemas
