@@ -1,0 +1,90 @@
+"""Runs the application under uvicorn: workers, signals and the order of stopping."""
+
+import logging
+import socket
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from pixy_core import ConfigurationError
+from pixy_web.app import open_configured_services
+from pixy_web.request_log import configure_logging
+from pixy_web.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+STOP_MARGIN = 30
+"""Seconds that a stop waits beyond the longest generation, for slow readers to finish."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal stops the process; running requests finish first.
+
+    Args:
+        settings: The settings; workers read the same ones from the environment.
+
+    Raises:
+        PixyProxyException: The service can't start with these settings.
+    """
+    configure_logging(settings.log_level)
+    for name, value in settings.shown().items():
+        logger.info("setting %s=%s", name, value)
+    # workers would say it in tracebacks, one each; and so the tables are made once
+    open_configured_services(settings).close()
+    _check_port_is_free(settings.host, settings.port)
+    uvicorn.run(
+        "pixy_web.app:create_app_from_environment",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        **_options(settings),
+    )
+
+
+def build_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """Return a server for an application in this process, still to be run."""
+    return uvicorn.Server(uvicorn.Config(app, **_options(settings)))
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {
+        # logging is configured by whoever starts a process, not by its server
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        # a forged X-Forwarded-For is not believed
+        "proxy_headers": False,
+        "ws": "none",
+        "lifespan": "on",
+        "timeout_graceful_shutdown": int(settings.generation_timeout) + STOP_MARGIN,
+        # uvicorn kills a worker that doesn't answer in time; it may only be busy
+        "timeout_worker_healthcheck": 30,
+    }
+
+
+def _check_port_is_free(host: str, port: int) -> None:
+    try:
+        bind(host, port).close()
+    except OSError as error:
+        raise ConfigurationError(
+            f"PIXY_HOST, PIXY_PORT: can't listen on {host} port {port}: {error.strerror}"
+        ) from error
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address.
+
+    Raises:
+        OSError: The address is taken, or not this machine's.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
