@@ -152,8 +152,8 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep quiet."""
 
     def do_GET(self) -> None:
-        self._count_other()
         provider = self.server.provider
+        provider.other_requests += self.path != "/requests"
         counts = {
             "paid_requests": provider.paid_requests,
             "connections": provider.connections,
@@ -172,7 +172,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.path != PAID_PATH:
-            self._count_other()
+            self.server.provider.other_requests += 1
             self._answer(Answer(404, {"error": {"message": "no such page"}}))
             return
         request = RecordedRequest(self.headers, json.loads(body))
@@ -181,10 +181,6 @@ class _Handler(BaseHTTPRequestHandler):
             getattr(self, f"_{behaviour}")()
         else:
             self._answer(ANSWERS[behaviour])
-
-    def _count_other(self) -> None:
-        if self.path != "/requests":
-            self.server.provider.other_requests += 1
 
     def _answer(self, answer: Answer) -> None:
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()

@@ -1,12 +1,17 @@
 """What the tests share: a provider on a real socket, services over a real database, users."""
 
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from types import FrameType
+from typing import Any, NamedTuple
 
+import argon2.low_level
 import pytest
 
 from pixy_core import Image, ImageDetailCreate, User, Visibility
+from pixy_data import ContentStore, Database, ImageRepository, open_database
 from pixy_service import (
     ImageGenerator,
     PrivateImageService,
@@ -14,6 +19,7 @@ from pixy_service import (
     build_generator,
     open_services,
 )
+from pixy_service.creation import ImageCreator
 from provider import Provider
 
 
@@ -87,3 +93,51 @@ def make_image(anns: PrivateImageService) -> Callable[..., Image]:
 def list_files(tmp_path: Path) -> Callable[[], list[Path]]:
     """Return a function that lists every file of the image folder, temporary ones too."""
     return lambda: [path for path in (tmp_path / "images").rglob("*") if path.is_file()]
+
+
+@pytest.fixture
+def database(people: tuple[User, ...], database_url: str) -> Iterator[Database]:
+    assert people
+    database = open_database(database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def open_creator(
+    database: Database, tmp_path: Path, generator: ImageGenerator
+) -> Callable[..., ImageCreator]:
+    """Return a function that puts a creator together, with other parts where they are named."""
+
+    def build(**parts: Any) -> ImageCreator:
+        usual: dict[str, Any] = {
+            "database": database,
+            "images": ImageRepository(database),
+            "content": ContentStore(tmp_path / "images"),
+            "generator": generator,
+        }
+        return ImageCreator(**(usual | parts))
+
+    return build
+
+
+@pytest.fixture
+def counting_hashes() -> Callable[[], AbstractContextManager[list[str]]]:
+    """Return a context whose list grows by one with each call of argon2 in this thread."""
+    hashing = {argon2.low_level.verify_secret.__code__, argon2.low_level.hash_secret.__code__}
+
+    @contextmanager
+    def count() -> Iterator[list[str]]:
+        calls: list[str] = []
+
+        def note(frame: FrameType, event: str, _: Any) -> None:
+            if event == "call" and frame.f_code in hashing:
+                calls.append(frame.f_code.co_name)
+
+        sys.setprofile(note)
+        try:
+            yield calls
+        finally:
+            sys.setprofile(None)
+
+    return count

@@ -138,6 +138,13 @@ def test_an_image_is_read_byte_for_byte_as_the_provider_made_it(
     assert services.public_images.read_image(make_image("public").guid).content == PNG
 
 
+def test_the_bytes_of_an_image_that_was_given_out_are_read(
+    services: Services, make_image: Callable[..., Image]
+) -> None:
+    image = services.public_images.get_image_by_guid(make_image("public").guid)
+    assert services.public_images.read_content(image) == PNG
+
+
 def test_the_path_of_the_file_is_absolute_and_holds_the_image(
     services: Services, make_image: Callable[..., Image]
 ) -> None:

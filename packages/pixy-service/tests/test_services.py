@@ -23,6 +23,7 @@ from pixy_service import (
     open_users,
     upgrade_database,
 )
+from pixy_service.generators.sketch import SketchGenerator
 from provider import Provider
 
 ASKED = ImageDetailCreate(prompt="a lighthouse")
@@ -43,6 +44,15 @@ def is_ready(services: Services) -> bool:
     except DBConnectionError:
         return False
     return True
+
+
+class Closable(SketchGenerator):
+    """Knows whether it was closed."""
+
+    is_closed = False
+
+    def close(self) -> None:
+        self.is_closed = True
 
 
 @pytest.fixture
@@ -114,6 +124,19 @@ def _refusal_of(images: PrivateImageService) -> Exception | None:
     except (ServiceClosedError, GenerationBusyError) as error:
         return error
     return None
+
+
+def test_closing_closes_the_generator(tmp_path: Path, database_url: str) -> None:
+    generator = Closable()
+    open_services(database_url=database_url, data_dir=tmp_path, generator=generator).close()
+    assert generator.is_closed
+
+
+def test_a_start_that_fails_closes_the_generator(tmp_path: Path, blocked_url: str) -> None:
+    generator = Closable()
+    with pytest.raises(DBConnectionError):
+        open_services(database_url=blocked_url, data_dir=tmp_path, generator=generator)
+    assert generator.is_closed
 
 
 def test_closed_services_take_no_image(services: Services, people: tuple[User, ...]) -> None:

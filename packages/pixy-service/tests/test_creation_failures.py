@@ -1,0 +1,180 @@
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pixy_core import (
+    ConstraintViolationError,
+    DBConnectionError,
+    GeneratorResponseError,
+    Image,
+    ImageDetail,
+    ImageDetailCreate,
+    PixyProxyException,
+    StorageUnavailableError,
+    User,
+)
+from pixy_data import Database, ImageRepository
+from pixy_service import GeneratedImage, Services
+from pixy_service.creation import ImageCreator
+from provider import Provider
+from provider_answers import PNG
+
+ASKED = ImageDetailCreate(prompt="a lighthouse")
+Criticals = Callable[[], list[str]]
+
+
+@pytest.fixture
+def criticals(caplog: pytest.LogCaptureFixture) -> Criticals:
+    return lambda: [
+        record.getMessage() for record in caplog.records if record.levelno == logging.CRITICAL
+    ]
+
+
+class LosesAcknowledgement(ImageRepository):
+    """Commits the first insert, and loses the connection before anyone hears of it."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._other = database
+        self._is_first = True
+
+    def insert_image(self, image: ImageDetail, owner: User) -> Image:
+        inserted = super().insert_image(image, owner)
+        if self._is_first:
+            self._is_first = False
+            self._other.execute("COMMIT", {})
+            raise DBConnectionError
+        return inserted
+
+
+class LosesConnection(ImageRepository):
+    """Loses the connection of the first insert before it is committed."""
+
+    is_first = True
+
+    def insert_image(self, image: ImageDetail, owner: User) -> Image:
+        inserted = super().insert_image(image, owner)
+        if self.is_first:
+            self.is_first = False
+            raise DBConnectionError
+        return inserted
+
+
+class DatabaseGoesDown:
+    """Draws while the database goes away."""
+
+    name = "sketch"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def generate(self, prompt: str, *, user: str) -> GeneratedImage:
+        del prompt, user
+        self._database.close()
+        return GeneratedImage(PNG, "image/png", 64, 48, "sketch", "sketch-1")
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+class Broken:
+    """Has a mistake in it."""
+
+    name = "sketch"
+
+    def generate(self, prompt: str, *, user: str) -> GeneratedImage:
+        raise ZeroDivisionError(prompt, user)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def test_a_refusal_of_the_provider_leaves_nothing(
+    services: Services,
+    provider: Provider,
+    make_image: Callable[..., Image],
+    list_files: Callable[[], list[Path]],
+    people: tuple[User, ...],
+) -> None:
+    provider.behave("junk_image")
+    with pytest.raises(GeneratorResponseError):
+        make_image()
+    assert list_files() == []
+    assert services.private_images(people[0]).get_all_images() == []
+
+
+def test_an_image_that_can_t_be_stored_is_named_in_the_log_and_has_no_row(
+    open_creator: Callable[..., ImageCreator],
+    services: Services,
+    people: tuple[User, ...],
+    tmp_path: Path,
+    criticals: Criticals,
+) -> None:
+    blocked = tmp_path / "images"
+    blocked.mkdir(exist_ok=True)
+    # a file where each of the 256 folders would be
+    for number in range(256):
+        (blocked / f"{number:02x}").write_bytes(b"")
+    with pytest.raises(StorageUnavailableError):
+        open_creator().create(ASKED, people[0])
+    assert len(criticals()) == 1
+    assert services.private_images(people[0]).get_all_images() == []
+
+
+def test_an_insert_that_the_database_refuses_leaves_no_file(
+    open_creator: Callable[..., ImageCreator], list_files: Callable[[], list[Path]]
+) -> None:
+    gone = User(username="gone", password="-", class_key="red")
+    with pytest.raises(ConstraintViolationError):
+        open_creator().create(ASKED, gone)
+    assert list_files() == []
+
+
+def test_a_commit_whose_acknowledgement_is_lost_is_a_success(
+    open_creator: Callable[..., ImageCreator],
+    services: Services,
+    database: Database,
+    people: tuple[User, ...],
+    provider: Provider,
+) -> None:
+    creator = open_creator(images=LosesAcknowledgement(database))
+    created = creator.create(ASKED, people[0])
+    assert services.private_images(people[0]).get_all_images() == [created]
+    assert provider.paid_requests == 1
+
+
+def test_a_connection_lost_before_the_commit_loses_no_image(
+    open_creator: Callable[..., ImageCreator],
+    services: Services,
+    database: Database,
+    people: tuple[User, ...],
+) -> None:
+    created = open_creator(images=LosesConnection(database)).create(ASKED, people[0])
+    assert services.private_images(people[0]).get_all_images() == [created]
+
+
+def test_an_image_whose_row_is_unknown_keeps_its_file_and_is_named_in_the_log(
+    open_creator: Callable[..., ImageCreator],
+    database: Database,
+    people: tuple[User, ...],
+    list_files: Callable[[], list[Path]],
+    criticals: Criticals,
+) -> None:
+    with pytest.raises(DBConnectionError):
+        open_creator(generator=DatabaseGoesDown(database)).create(ASKED, people[0])
+    (file,) = list_files()
+    assert file.read_bytes() == PNG
+    assert [file.stem in message for message in criticals()] == [True]
+
+
+def test_a_mistake_in_the_program_is_logged_and_has_a_name_for_the_caller(
+    open_creator: Callable[..., ImageCreator],
+    people: tuple[User, ...],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with pytest.raises(PixyProxyException) as caught:
+        open_creator(generator=Broken()).create(ASKED, people[0])
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert [record.levelno for record in caplog.records if record.exc_info] == [logging.ERROR]
