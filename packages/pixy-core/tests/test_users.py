@@ -1,0 +1,61 @@
+"""The user model: names with one spelling, and a password that is not shown."""
+
+import pytest
+from pydantic import ValidationError
+
+from pixy_core.users import MAX_NAME_LENGTH, User, normalise_name
+
+
+def make_user(username: object = "ada", class_key: object = "3b") -> User:
+    """Return a user, from values that need not be right."""
+    return User.model_validate(
+        {"username": username, "password": "the-stored-hash", "class_key": class_key}
+    )
+
+
+@pytest.mark.parametrize("name", ["ada", "Ada Lovelace", "Zoë", "アダ", "x" * MAX_NAME_LENGTH])
+def test_a_name_is_kept(name: str) -> None:
+    user = make_user(name, name)
+    assert (user.username, user.class_key) == (name, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        " ada",
+        "ada ",
+        "a:b",
+        "a\nb",
+        "a\x00b",
+        "zero\u200bwidth",
+        "x" * (MAX_NAME_LENGTH + 1),
+        7,
+    ],
+)
+def test_a_name_that_would_not_survive_is_refused(name: object) -> None:
+    with pytest.raises(ValidationError):
+        make_user(username=name)
+    with pytest.raises(ValidationError):
+        make_user(class_key=name)
+
+
+def test_two_spellings_of_a_name_become_one() -> None:
+    assert make_user("Zoe\u0308") == make_user("Zo\u00eb")
+
+
+def test_what_is_no_string_is_not_normalised() -> None:
+    assert normalise_name(7) == 7
+
+
+def test_the_password_is_not_printed() -> None:
+    assert "the-stored-hash" not in f"{make_user()!r} {make_user()}"
+
+
+def test_a_user_is_enabled_unless_said_otherwise() -> None:
+    assert make_user().disabled is False
+
+
+def test_an_unknown_field_is_refused() -> None:
+    with pytest.raises(ValidationError, match="extra_forbidden"):
+        User.model_validate({"username": "a", "password": "b", "class_key": "c", "admin": True})
