@@ -23,7 +23,7 @@ _SCENE_HEIGHT = 780
 _PAPER = (247, 242, 231)
 _INK = (58, 52, 48)
 _STAMP = (176, 58, 46)
-_CAPTION_WIDTH = 40
+_CAPTION_WIDTH = 44
 """Characters on a line of the caption."""
 
 
@@ -45,24 +45,24 @@ class SketchGenerator:
         random = Random(seed)  # noqa: S311 - a picture is no secret
         scene = draw_landscape(random, _SIDE - 2 * _MARGIN, _SCENE_HEIGHT)
         sheet.paste(scene, (_MARGIN, _MARGIN))
-        _draw_caption(ImageDraw.Draw(sheet), prompt)
+        _draw_caption(sheet, prompt)
         _draw_stamp(sheet)
         file = io.BytesIO()
-        sheet.save(file, "PNG")
+        # quicker than Pillow's own level, for a file that is hardly larger
+        sheet.save(file, "PNG", compress_level=4)
         return GeneratedImage(file.getvalue(), "image/png", _SIDE, _SIDE, _NAME, _MODEL)
 
     def close(self) -> None:
         """Do nothing: a sketch holds nothing."""
 
 
-def _draw_caption(draw: ImageDraw.ImageDraw, prompt: str) -> None:
+def _draw_caption(sheet: Picture.Image, prompt: str) -> None:
     lines = textwrap.wrap(_plain_text(prompt), _CAPTION_WIDTH, max_lines=2, placeholder=" …")
-    if not lines:
-        return
-    font = ImageFont.load_default(30)
-    draw.multiline_text(
-        (_MARGIN, _SCENE_HEIGHT + _MARGIN + 64), "\n".join(lines), _INK, font, "lm", spacing=12
-    )
+    # on a strip of its own, whose edge keeps wide letters away from the stamp
+    strip = Picture.new("RGB", (660, 120), _PAPER)
+    text, font = "\n".join(lines), ImageFont.load_default(30)
+    ImageDraw.Draw(strip).multiline_text((0, 50), text, _INK, font, "lm", spacing=12)
+    sheet.paste(strip, (_MARGIN, _SCENE_HEIGHT + _MARGIN + 14))
 
 
 def _plain_text(prompt: str) -> str:
