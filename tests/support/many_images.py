@@ -5,12 +5,13 @@ import random
 import uuid
 from collections.abc import Iterator, Mapping
 
+from sqlalchemy import Connection, NullPool, text
+
 from pixy_core import User
 from pixy_data import Database, Position, UserRepository, image_statements
 from pixy_data.conversions import time_to_parameter
 from pixy_data.engine import build_engine
 from pixy_data.images import NEWEST
-from sqlalchemy import Connection, NullPool, text
 
 USERS = 40
 CLASSES = 8

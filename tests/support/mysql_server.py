@@ -110,6 +110,8 @@ class MySQLServer:
         """Let the server hang: connections stay open and nothing answers."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        # its threads stop one by one, and until then may answer
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def resume(self) -> None:
         """Let a suspended server go on."""

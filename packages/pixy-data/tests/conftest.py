@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+
 from pixy_core import User
 from pixy_data import Database, ImageRepository, UserRepository, open_database
 

@@ -1,9 +1,11 @@
 """The contract of the image repository, the same on every database."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from image_samples import make_detail
 from pixy_core import ConstraintViolationError, Image, User, Visibility
 from pixy_data import Database, ImageRepository, Position, UserRepository
@@ -69,16 +71,25 @@ def test_an_unknown_guid_finds_nothing(images: ImageRepository, anna: User) -> N
 
 
 @pytest.mark.parametrize("guid", [*HOSTILE, "", "0", "\0", "😀"])
-def test_a_guid_that_is_none_finds_nothing(
-    images: ImageRepository, anna: User, guid: str
-) -> None:
+def test_a_guid_that_is_none_finds_nothing(images: ImageRepository, anna: User, guid: str) -> None:
     images.insert_image(make_detail(visibility=Visibility.PUBLIC), anna)
     assert images.find_public_image(guid) is None
 
 
-def test_a_guid_in_upper_case_finds_nothing(images: ImageRepository, anna: User) -> None:
-    guid = images.insert_image(make_detail(), anna).guid
-    assert images.find_image(guid.upper()) is None
+@pytest.mark.parametrize(
+    "change",
+    [str.upper, "{} ".format, " {}".format, "{}\n".format],
+    ids=["upper", "space after", "space before", "line end"],
+)
+def test_a_guid_that_is_only_alike_finds_nothing(
+    images: ImageRepository, anna: User, change: Callable[[str], str]
+) -> None:
+    inserted = images.insert_image(make_detail(), anna)
+    alike = change(inserted.guid)
+    assert images.find_image(alike) is None
+    assert not images.update_visibility(alike, "anna", Visibility.PUBLIC)
+    assert not images.delete_image(alike, "anna")
+    assert images.find_image(inserted.guid) == inserted
 
 
 @pytest.mark.parametrize("prompt", [*HOSTILE, "😀" * 32_000, "漢" * 32_000, "👩‍👩‍👧‍👦 é"])

@@ -4,10 +4,20 @@ import threading
 from datetime import UTC, datetime
 
 import pytest
+
 from pixy_core import ConstraintViolationError, User
 from pixy_data import UserRepository
 
-HOSTILE_NAMES = ["'; DROP TABLE users; --", "%s%%", "{0}", "back\\slash", '"', "😀", "a" * 64, "漢" * 64]
+HOSTILE_NAMES = [
+    "'; DROP TABLE users; --",
+    "%s%%",
+    "{0}",
+    "back\\slash",
+    '"',
+    "😀",
+    "a" * 64,
+    "漢" * 64,
+]
 
 
 def make_user(username: str, password: str = "hash") -> User:

@@ -101,19 +101,15 @@ class ContentStore:
             raise StorageUnavailableError from error
 
     def _read_checked(self, image: ImageDetail) -> bytes:
+        descriptor = _open_to_read(self.locate(image.filename))
         try:
-            # without O_NONBLOCK opening a FIFO waits for its writer
-            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-            descriptor = os.open(self.locate(image.filename), flags)
-        except OSError as error:
-            if error.errno in _DAMAGED:
-                raise ContentDamagedError from error
-            raise
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size != image.size:
                 raise ContentDamagedError
-            content = file.readall()
+            with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
+                content = file.readall()
+        finally:
+            os.close(descriptor)
         if len(content) != image.size or self._hashes.find(status, content) != image.sha256:
             raise ContentDamagedError
         return content
@@ -197,6 +193,16 @@ class _HashMemory:
             if len(self._hashes) > self._limit:
                 self._hashes.popitem(last=False)
         return digest
+
+
+def _open_to_read(path: Path) -> int:
+    try:
+        # without O_NONBLOCK opening a FIFO waits for its writer
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in _DAMAGED:
+            raise ContentDamagedError from error
+        raise
 
 
 def _write_durably(path: Path, content: bytes) -> None:

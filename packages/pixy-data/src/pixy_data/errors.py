@@ -59,7 +59,7 @@ _MYSQL_UNREACHABLE = frozenset(
         2026,  # TLS failed
         2054,  # authentication method unknown
         2059,  # authentication plugin can't be loaded
-        3159,  # server requires TLS
+        3159,  # the server takes no connection without TLS
     }
 )
 MYSQL_REFUSED = frozenset({1044, 1045, 1049, 1251, 1698, 2059, 3159})

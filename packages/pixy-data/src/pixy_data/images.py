@@ -3,6 +3,7 @@
 Whose question it may be is decided by a service; here it is only a parameter.
 """
 
+import re
 from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from typing_extensions import override
 
 from pixy_core import Image, ImageDetail, User, Visibility
+from pixy_core.images import GUID_PATTERN
 from pixy_data import image_statements as sql
 from pixy_data.conversions import (
     image_from_parameters,
@@ -18,6 +20,9 @@ from pixy_data.conversions import (
     time_to_parameter,
 )
 from pixy_data.database import Database
+
+# MySQL ignores trailing spaces of a guid, and refuses to compare one that isn't ASCII
+_match_guid = re.compile(GUID_PATTERN).fullmatch
 
 
 class Position(NamedTuple):
@@ -250,13 +255,20 @@ class ImageRepository(ImageRepositoryInterface):
             "visibility": visibility.value,
             "updated_at": time_to_parameter(datetime.now(UTC)),
         }
-        return self._database.execute(sql.UPDATE_VISIBILITY, parameters).rowcount > 0
+        return self._change(sql.UPDATE_VISIBILITY, parameters)
 
     @override
     def delete_image(self, guid: str, owner: str) -> bool:
-        return self._database.execute(sql.DELETE, {"guid": guid, "owner": owner}).rowcount > 0
+        return self._change(sql.DELETE, {"guid": guid, "owner": owner})
+
+    def _change(self, statement: str, parameters: dict[str, str]) -> bool:
+        if _match_guid(parameters["guid"]) is None:
+            return False
+        return self._database.execute(statement, parameters).rowcount > 0
 
     def _find(self, statement: str, parameters: dict[str, str]) -> Image | None:
+        if _match_guid(parameters["guid"]) is None:
+            return None
         row = self._database.fetch_one(statement, parameters)
         return None if row is None else image_from_row(row)
 

@@ -54,7 +54,9 @@ def explain_refusal(error: PixyProxyException) -> ConfigurationError | None:
     """
     if find_mysql_code(error.__cause__) not in MYSQL_REFUSED:
         return None
+    # MariaDB's answer to a connection without TLS is the same as to a wrong password
     return ConfigurationError(
-        "The database server refuses this user, password or database name: "
-        "correct the database URL, or create them on the server"
+        "The database server refuses this user, password or database name, or a connection "
+        "without TLS: correct the database URL (?ssl_mode=REQUIRED asks for TLS), or create "
+        "them on the server"
     )

@@ -39,6 +39,13 @@ _OPTIONS: dict[str, Any] = {
     "mysql_collate": "utf8mb4_bin",
     "if_not_exists": True,
 }
+_INDEXES = {
+    # InnoDB makes one for the foreign key by itself; SQLite doesn't
+    "ix_images_member": ["owner", "class_key"],
+    "ix_images_visibility": ["visibility", "created_at", "guid"],
+    "ix_images_owner": ["owner", "created_at", "guid"],
+    "ix_images_class": ["class_key", "visibility", "created_at", "guid"],
+}
 
 
 def upgrade() -> None:
@@ -102,11 +109,10 @@ def _create_images() -> None:
             name="fk_images_owner",
             onupdate="CASCADE",
         ),
-        # InnoDB makes one for the foreign key by itself; SQLite doesn't
-        sa.Index("ix_images_member", "owner", "class_key"),
-        sa.Index("ix_images_visibility", "visibility", "created_at", "guid"),
-        sa.Index("ix_images_owner", "owner", "created_at", "guid"),
-        sa.Index("ix_images_class", "class_key", "visibility", "created_at", "guid"),
         sqlite_autoincrement=True,
         **_OPTIONS,
     )
+    existing = {index["name"] for index in sa.inspect(op.get_bind()).get_indexes("images")}
+    for name, columns in _INDEXES.items():
+        if name not in existing:
+            op.create_index(name, "images", columns)

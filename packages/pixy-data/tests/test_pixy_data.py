@@ -1,0 +1,116 @@
+"""Opening a database: reach it, check it, migrate it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pixy_core import ConfigurationError, DBConnectionError, SchemaError, User
+from pixy_data import Database, UserRepository, initialise_database, open_database
+from pixy_data.schema import SCHEMA_REVISION, check_server
+
+OPEN = "import sys, pixy_data; pixy_data.open_database(sys.argv[1]).close()"
+
+
+def open_in_processes(url: str, count: int) -> list[str]:
+    """Open a database in several processes at once, and return what they complained of."""
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", OPEN, url], stderr=subprocess.PIPE, text=True
+        )
+        for _ in range(count)
+    ]
+    return [process.communicate(timeout=120)[1] for process in processes]
+
+
+def test_a_new_database_is_ready_for_use(database: Database) -> None:
+    assert database.initialised
+    assert UserRepository(database).list_users() == []
+
+
+def test_opening_again_keeps_what_is_stored(
+    database: Database, database_url: str, anna: User
+) -> None:
+    again = open_database(database_url)
+    assert UserRepository(again).authenticate_user("anna") == anna
+    again.close()
+
+
+def test_several_processes_may_migrate_at_once(database_url: str) -> None:
+    assert open_in_processes(database_url, 4) == [""] * 4
+    database = open_database(database_url)
+    assert database.fetch_all("SELECT version_num FROM alembic_version", {}) == [(SCHEMA_REVISION,)]
+    assert database.fetch_one("SELECT COUNT(*) FROM secrets", {}) == (1,)
+    database.close()
+
+
+def test_a_migration_that_was_killed_half_way_is_done_again(
+    database: Database, database_url: str, anna: User
+) -> None:
+    database.execute("DROP TABLE secrets", {})
+    database.execute("DELETE FROM alembic_version", {})
+    again = open_database(database_url)
+    assert len(again.secret("cursor")) == 32
+    assert UserRepository(again).authenticate_user("anna") == anna
+    again.close()
+
+
+def test_tables_of_a_newer_version_are_refused(database: Database, database_url: str) -> None:
+    database.execute("UPDATE alembic_version SET version_num = '9999'", {})
+    with pytest.raises(SchemaError, match="newer version"):
+        open_database(database_url)
+
+
+def test_statements_fail_until_the_database_is_initialised(database_url: str) -> None:
+    database = Database(database_url)
+    with pytest.raises(DBConnectionError):
+        database.ping()
+    with pytest.raises(DBConnectionError):
+        UserRepository(database).insert_user(User(username="a", password="-", class_key="c"))
+    initialise_database(database)
+    database.ping()
+    database.close()
+
+
+def test_a_folder_for_sqlite_is_made(tmp_path: Path) -> None:
+    open_database(f"sqlite:///{tmp_path}/a/b/pixy.db").close()
+    assert (tmp_path / "a" / "b" / "pixy.db").is_file()
+
+
+def test_a_sqlite_file_that_cannot_be_opened_is_a_connection_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file" / "pixy.db", tmp_path):
+        with pytest.raises(DBConnectionError):
+            open_database(f"sqlite:///{path}")
+
+
+def test_nothing_is_connected_or_made_before_it_is_initialised(tmp_path: Path) -> None:
+    Database(f"sqlite:///{tmp_path}/new/pixy.db").close()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "version",
+    [
+        "8.0.11",
+        "8.4.3",
+        "9.7.4-2",
+        "10.6.1-MariaDB-log",
+        "10.11.19-MariaDB-0+deb12u1",
+        "11.8.2-MariaDB",
+    ],
+)
+def test_a_server_that_is_new_enough_is_taken(version: str) -> None:
+    check_server((version, "utf8mb4", "utf8mb4"))
+
+
+@pytest.mark.parametrize("version", ["5.7.44", "10.5.29-MariaDB", "5.5.5-10.3.39-MariaDB"])
+def test_a_server_that_is_too_old_is_refused(version: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"MySQL 8\.0"):
+        check_server((version, "utf8mb4", "utf8mb4"))
+
+
+def test_a_server_that_overrides_the_character_set_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="skip-character-set-client-handshake"):
+        check_server(("9.7.4", "latin1", "latin1"))
