@@ -1,6 +1,7 @@
 """`pixy demo`: a running service with something to see, its images made through its own API."""
 
 import base64
+import contextlib
 import errno
 import json
 import secrets
@@ -71,7 +72,9 @@ def run_demo(host: str, port: int) -> None:
     server = build_server(create_app(settings), settings)
     guide = threading.Thread(target=_show, args=(server, listener, password, folder), daemon=True)
     guide.start()
-    server.run(sockets=[listener])
+    # uvicorn stops at the first Ctrl-C, and raises it again when all is closed
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
 
 
 def _bind_or_take_free(host: str, port: int) -> socket.socket:

@@ -19,6 +19,7 @@ PAGES = {
     "/": ("index.html", "text/html"),
     "/gallery.css": ("gallery.css", "text/css"),
     "/gallery.js": ("gallery.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """Each path, its file and its media type."""
 

@@ -1,0 +1,163 @@
+"""The whole service, from the command line to the file on disk, over HTTP alone."""
+
+import os
+import re
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
+import pytest
+
+from installed_pixy import PASSWORD, InstalledPixy
+from log_format import END, LINE, START
+from provider import Provider
+
+
+def make_image(client: httpx2.Client, prompt: str, visibility: str = "private") -> str:
+    """Return the path of a new image."""
+    answer = client.post("/image", json={"prompt": prompt, "visibility": visibility})
+    assert answer.status_code == 201, answer.text
+    return str(answer.headers["location"])
+
+
+def wait_until(is_true: object) -> None:
+    deadline = time.monotonic() + 20
+    while not is_true():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_an_image_is_made_found_shared_and_deleted(pixy: InstalledPixy) -> None:
+    pixy.add_user("ada")
+    pixy.start()
+    with pixy.client("ada") as ada, pixy.client() as stranger:
+        path = make_image(ada, "a lighthouse 🦩")
+        assert [image["prompt"] for image in ada.get("/image").json()] == ["a lighthouse 🦩"]
+        assert stranger.get(path).status_code == 404
+        assert ada.patch(path, json={"visibility": "public"}).status_code == 200
+        content = stranger.get(f"{path}/content")
+        assert content.content.startswith(b"\x89PNG")
+        assert content.headers["cache-control"] == "public, max-age=60"
+        assert ada.delete(path).status_code == 204
+        assert stranger.get(path).status_code == 404
+    assert pixy.stop() in (0, -signal.SIGTERM)
+
+
+def test_a_restart_keeps_everything(pixy: InstalledPixy) -> None:
+    pixy.add_user("ada")
+    pixy.start()
+    with pixy.client("ada") as ada:
+        for number in range(3):
+            make_image(ada, f"image {number}")
+        before = ada.get("/image").json()
+        cursor = ada.get("/image?limit=2").links["next"]["url"]
+    pixy.stop()
+    pixy.start()
+    with pixy.client("ada") as ada:
+        assert ada.get("/image").json() == before
+        assert ada.get(cursor).json() == before[2:]
+        for image in before:
+            assert len(ada.get(f"/image/{image['guid']}/content").content) == image["size"]
+
+
+def test_several_workers_serve_one_database(pixy: InstalledPixy) -> None:
+    # no table exists yet: the workers' start and the first requests meet a fresh database
+    pixy.start("--workers", "3")
+    pixy.add_user("ada")
+
+    def make(number: int) -> tuple[str, str]:
+        with pixy.client("ada") as ada:
+            answer = ada.post("/image", json={"prompt": f"image {number}"})
+            assert answer.status_code == 201, answer.text
+            return answer.json()["guid"], answer.headers["x-request-id"].rpartition("-")[2]
+
+    with ThreadPoolExecutor(8) as threads:
+        made = list(threads.map(make, range(32)))
+    assert len({thread for _, thread in made}) > 1, "one worker served everything"
+    for _ in range(6):
+        with pixy.client("ada") as ada:
+            listed = ada.get("/image").json()
+            assert {image["guid"] for image in listed} == {guid for guid, _ in made}
+            page = ada.get("/image?limit=20")
+            # a cursor of one worker is good for every other
+            with pixy.client("ada") as again:
+                assert len(again.get(page.links["next"]["url"]).json()) == 12
+
+
+def test_a_killed_worker_is_replaced(pixy: InstalledPixy) -> None:
+    pixy.add_user("ada")
+    pixy.start("--workers", "2")
+    before = set(pixy.workers())
+    victim = min(before)
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(set(pixy.workers()) - {victim}) == 2)
+    with pixy.client("ada") as ada:
+        make_image(ada, "still there")
+    assert pixy.stop() in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_lets_running_creates_finish(
+    paid: InstalledPixy, provider: Provider, number: signal.Signals
+) -> None:
+    paid.add_user("ada")
+    paid.start()
+    with paid.client("ada") as ada, ThreadPoolExecutor(1) as threads:
+        with provider.holding():
+            running = threads.submit(ada.post, "/image", json={"prompt": "slow"})
+            provider.wait_for_requests(1)
+            paid.signal(number)
+            wait_until(lambda: "Shutting down" in paid.log)
+        assert running.result().status_code == 201
+    assert paid.wait() in (0, -number)
+    assert "Traceback" not in paid.log
+    paid.start()
+    with paid.client("ada") as ada:
+        assert [image["prompt"] for image in ada.get("/image").json()] == ["slow"]
+    assert provider.paid_requests == 1
+
+
+def test_every_line_of_the_log_has_the_format_and_no_secret(
+    paid: InstalledPixy, provider: Provider
+) -> None:
+    paid.add_user("ada")
+    paid.start()
+    provider.behave("unauthorized", "png")
+    with paid.client("ada") as ada, paid.client() as stranger:
+        assert ada.post("/image", json={"prompt": "refused"}).status_code == 502
+        path = make_image(ada, "secret\nprompt")
+        for client in (ada, stranger):
+            client.get(path)
+            client.get("/nowhere")
+            client.put("/image")
+    paid.stop()
+    lines = [LINE.fullmatch(line) for line in paid.log.splitlines()]
+    assert all(lines), paid.log
+    requests = [line for line in lines if line and line["message"].startswith("REQUEST ")]
+    starts = [line["request_id"] for line in requests if START.fullmatch(line["message"])]
+    ends = [line["request_id"] for line in requests if END.fullmatch(line["message"])]
+    assert len(starts) + len(ends) == len(requests)
+    assert sorted(starts) == sorted(ends)
+    assert len(set(starts)) == len(starts) > 8
+    for secret in (PASSWORD, "sk-of-the-test", "sk-secret", "secret\\x0aprompt"):
+        assert secret not in paid.log
+    assert re.search(r"setting OPENAI_API_KEY=\*+$", paid.log, re.MULTILINE)
+
+
+def test_a_database_that_goes_away_comes_back_without_a_restart(
+    pixy: InstalledPixy, mysql_server: object
+) -> None:
+    pixy.add_user("ada")
+    pixy.start()
+    with pixy.client("ada") as ada:
+        path = make_image(ada, "before")
+        mysql_server.kill()  # type: ignore[attr-defined]
+        for answer in (ada.get(path), ada.post("/image", json={"prompt": "x"})):
+            assert (answer.status_code, answer.json()["code"]) == (503, "database_unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+        assert ada.get("/health/live").status_code == 200
+        assert ada.get("/health/ready").status_code == 503
+        mysql_server.start()  # type: ignore[attr-defined]
+        assert ada.get(path).status_code == 200
+        make_image(ada, "after")

@@ -1,0 +1,129 @@
+"""The installed command `pixy`, as processes; nothing here imports PixyProxy."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+
+PASSWORD = "a long enough password"
+
+
+class InstalledPixy:
+    """One deployment: a working directory, an environment, and at most one running server.
+
+    Args:
+        folder: The working directory.
+        environment: The settings, by the names of their variables.
+    """
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.folder = folder
+        self.environment = environment
+        self.url = ""
+        self._log = folder / "log"
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What the servers have logged so far."""
+        return self._log.read_text() if self._log.exists() else ""
+
+    def run(self, *arguments: str, stdin: str = "") -> str:
+        """Run `pixy` to its end and return what it printed.
+
+        Raises:
+            CalledProcessError: Its exit code is not 0.
+        """
+        return subprocess.run(
+            [_program(), *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        ).stdout
+
+    def add_user(self, name: str, class_key: str = "class") -> None:
+        """Add a user with PASSWORD."""
+        self.run("user", "add", name, "--class-key", class_key, "--password-stdin", stdin=PASSWORD)
+
+    def start(self, *arguments: str) -> None:
+        """Run `pixy serve` on a free port, and return when it answers.
+
+        Raises:
+            RuntimeError: It ended, or did not answer within 30 seconds; with its log.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{port}"
+        with self._log.open("ab") as log:
+            self._server = subprocess.Popen(
+                [_program(), "serve", "--port", str(port), *arguments],
+                cwd=self.folder,
+                env=self._environment(),
+                stderr=log,
+            )
+        deadline = time.monotonic() + 30
+        while not self._answers():
+            if self._server.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(self.log)
+            time.sleep(0.05)
+
+    def client(self, user: str | None = None) -> httpx2.Client:
+        """Return a client that signs in as `user`, or as nobody."""
+        auth = (user, PASSWORD) if user else None
+        return httpx2.Client(base_url=self.url, auth=auth, timeout=30, trust_env=False)
+
+    def workers(self) -> list[int]:
+        """Return the process ids of the server's workers."""
+        assert self._server is not None
+        listed = Path(f"/proc/{self._server.pid}/task/{self._server.pid}/children").read_text()
+        commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in listed.split()}
+        return [pid for pid, command in commands.items() if b"spawn_main" in command]
+
+    def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Send the server a signal."""
+        assert self._server is not None
+        self._server.send_signal(number)
+
+    def wait(self) -> int:
+        """Return the server's exit code, once it has ended by itself."""
+        assert self._server is not None
+        code = self._server.wait(timeout=60)
+        self._server = None
+        return code
+
+    def stop(self) -> int:
+        """Stop the server as an operator does, and return its exit code."""
+        self.signal()
+        return self.wait()
+
+    def kill(self) -> None:
+        """End the server, if it runs, without giving it time."""
+        if self._server is not None:
+            workers = self.workers()
+            self._server.kill()
+            self._server.wait()
+            self._server = None
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx2.get(f"{self.url}/health/ready", trust_env=False).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def _environment(self) -> dict[str, str]:
+        return {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), **self.environment}
+
+
+def _program() -> str:
+    return str(Path(sys.executable).parent / "pixy")
