@@ -9,14 +9,9 @@ from io import StringIO
 
 import pytest
 
+from log_format import END, LINE, START
 from pixy_web.request_log import LogFormatter, RequestIds
 from running_service import PASSWORD, RunningService
-
-LINE = re.compile(
-    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ (?P<id>\S+) \[\d+\] \[[\w<>]+:\d+\] (?P<text>.*)"
-)
-START = re.compile(r"REQUEST START [A-Z]+ /\S*")
-END = re.compile(r"REQUEST END \d{3} \d+ms")
 
 
 def texts(service: RunningService) -> list[str]:
@@ -24,7 +19,7 @@ def texts(service: RunningService) -> list[str]:
     for line in service.log_lines():
         match = LINE.fullmatch(line)
         assert match, line
-        lines.append(match["text"])
+        lines.append(match["message"])
     return [text for text in lines if text.startswith("REQUEST")]
 
 
@@ -55,7 +50,7 @@ def test_each_request_logs_one_start_and_one_end(
 def test_both_lines_carry_the_id_that_the_answer_has(fresh: RunningService) -> None:
     request_id = fresh.client().get("/image").headers["x-request-id"]
     lines = [line for line in fresh.log_lines() if "REQUEST" in line]
-    assert [LINE.fullmatch(line)["id"] for line in lines] == [request_id] * 2  # type: ignore[index]
+    assert [LINE.fullmatch(line)["request_id"] for line in lines] == [request_id] * 2  # type: ignore[index]
 
 
 def test_lines_of_lower_layers_carry_the_request_id(fresh: RunningService) -> None:
@@ -65,7 +60,7 @@ def test_lines_of_lower_layers_carry_the_request_id(fresh: RunningService) -> No
     request_id = client.get(f"/image/{guid}/content").headers["x-request-id"]
     lines = [line for line in fresh.log_lines() if guid in line and " ERROR " in line]
     assert lines
-    assert all(LINE.fullmatch(line)["id"] == request_id for line in lines)  # type: ignore[index]
+    assert all(LINE.fullmatch(line)["request_id"] == request_id for line in lines)  # type: ignore[index]
 
 
 def test_a_client_that_hangs_up_is_logged_as_499(fresh: RunningService) -> None:

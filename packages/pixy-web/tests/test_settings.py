@@ -92,3 +92,13 @@ def test_secrets_are_masked_and_the_rest_is_shown(
 def test_every_setting_says_what_it_is_for() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, variable_name(Settings, name)
+
+
+def test_every_setting_stands_in_the_documentation_with_its_default() -> None:
+    text = (Path(__file__).parents[3] / "docs/configuration.md").read_text()
+    shown = Settings.load().shown() | {"PIXY_DATABASE_URL": ""}
+    for name, field in Settings.model_fields.items():
+        variable = variable_name(Settings, name)
+        default = f"`{shown[variable]}`" if shown[variable] else ""
+        row = f"| `{variable}` | {default} | {field.description} |".replace("|  |", "| |")
+        assert row in text
