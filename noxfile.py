@@ -30,7 +30,8 @@ TEST_GROUPS = tuple(f"test-{package}" for package in PACKAGES)
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 DEPTRY_OPTIONS = (
     *("--package-module-name-map", "mysqlclient=MySQLdb"),
-    *("--per-rule-ignores", "DEP002=httptools|uvloop"),  # uvicorn takes them where they are
+    # imported by name: by uvicorn where they are, by SQLAlchemy for a mysql URL
+    *("--per-rule-ignores", "DEP002=httptools|uvloop|mysqlclient"),
 )
 # mysqlclient has no Linux wheel: it is compiled, against Debian's client library
 MYSQL_NEEDS = {
@@ -61,7 +62,7 @@ def build(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def types(session: nox.Session) -> None:
     """Checks each package's types against its siblings' wheels, as those who use them would."""
-    session.install(*wheels("pixy-web"), *tools("types", "test"))
+    session.install(*wheels("pixy-web"), *tools("types", "dev", *TEST_GROUPS))
     for package in PACKAGES:
         session.run("mypy", f"packages/{package}/src")
     session.run("mypy", "noxfile.py", "tests/support")
@@ -98,8 +99,8 @@ def minimums(session: nox.Session) -> None:
     """Tests the oldest releases that the metadata admits, which nobody here runs otherwise."""
     lowest = Path(session.create_tmp(), "lowest.txt")
     projects = [ROOT / "packages" / package / "pyproject.toml" for package in PACKAGES]
-    lowest_direct = ["--resolution", "lowest-direct", "--find-links", DIST, "-o", lowest]
-    session.run("uv", "pip", "compile", "-q", *lowest_direct, *projects)
+    options = ["--resolution=lowest-direct", f"--find-links={DIST}"]
+    session.run("uv", "pip", "compile", "-q", f"--output-file={lowest}", *options, *projects)
     session.install("-r", str(lowest), *wheels("pixy-web"), *tools(*TEST_GROUPS))
     session.run("pytest", "packages", *session.posargs)
 

@@ -11,10 +11,12 @@ import time
 from many_images import (
     LISTS,
     VIEWER,
-    explain_page, insert_many_images, measure_page, open_connection,
+    explain_page,
+    insert_many_images,
+    measure_page,
+    open_connection,
 )
 from pixy_data import ImageRepository, Position, open_database
-from pixy_data.conversions import image_from_row
 
 LIMIT = 50
 DEPTHS = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
