@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pixy_core import (
+    GenerationBusyError,
     Image,
     ImageDetailCreate,
     InvalidInputError,
@@ -16,6 +17,8 @@ from pixy_core import (
 from pixy_service import ImageServiceInterface, PrivateImageService, Services
 from provider import Provider
 
+ASKED = ImageDetailCreate(prompt="a lighthouse")
+PATIENCE = 30
 ABSENT = "00000000-0000-4000-8000-000000000000"
 VIEWERS = ("stranger", "cleo", "ben", "ann")
 SEES = {
@@ -173,3 +176,38 @@ def test_a_prompt_is_validated_before_a_place_is_taken(
         with pytest.raises(InvalidInputError):
             anns.submit_image(bad)
     assert provider.paid_requests == 0
+
+
+def test_a_full_house_refuses_one_image_more_at_once(
+    anns: PrivateImageService, provider: Provider
+) -> None:
+    with provider.holding():
+        running = [anns.submit_image(ASKED) for _ in range(2)]
+        with pytest.raises(GenerationBusyError):
+            anns.submit_image(ASKED)
+        with pytest.raises(GenerationBusyError):
+            anns.create_image(ASKED)
+    assert [future.result(PATIENCE).owner for future in running] == ["ann", "ann"]
+    assert provider.paid_requests == 2
+
+
+def test_images_are_read_while_every_place_is_taken(
+    anns: PrivateImageService, make_image: Callable[..., Image], provider: Provider
+) -> None:
+    guid = make_image().guid
+    with provider.holding():
+        running = [anns.submit_image(ASKED) for _ in range(2)]
+        provider.wait_for_requests(3)
+        assert [image.guid for image in anns.get_all_images()] == [guid]
+        assert anns.read_image(guid).image.guid == guid
+    for future in running:
+        future.result(PATIENCE)
+
+
+def test_a_place_is_free_again_after_a_failed_image(
+    anns: PrivateImageService, provider: Provider
+) -> None:
+    provider.behave(*["server_error"] * 4, "png")
+    failures = [anns.submit_image(ASKED).exception(PATIENCE) for _ in range(4)]
+    assert None not in failures
+    assert anns.create_image(ASKED).owner == "ann"
