@@ -141,6 +141,7 @@ def docs(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def demo(session: nox.Session) -> None:
     """Does what the README's first line promises, down to the lines that it prints to copy."""
+    install_from_debian(session, {"curl": "curl", "file": "file"})
     session.install(*wheels("pixy-web"), *tools("test"))
     session.run("pytest", "tests/demo", *session.posargs)
 
