@@ -37,8 +37,7 @@ class PixyProxyException(Exception):  # noqa: N818 - the specification gives thi
     """A failure that PixyProxy has a name for.
 
     Args:
-        message: What happened, for a log or a command line. It must hold nothing that a
-            stranger may not read; without it the class's own message stands.
+        message: What happened, in words that a stranger may read; else the class's own.
     """
 
     message: ClassVar[str] = "An unexpected error occurred while processing your request."
@@ -51,8 +50,7 @@ class InvalidInputError(PixyProxyException):
     """A value breaks a rule of a model.
 
     Args:
-        errors: One (location, reason) pair for each broken rule, such as
-            `(("prompt",), "must not be blank")`. Reasons never repeat the value.
+        errors: Pairs such as `(("prompt",), "must not be blank")`, which repeat no value.
     """
 
     message = "The input is not valid"
@@ -154,7 +152,7 @@ class GenerationError(PixyProxyException):
 
     Args:
         upstream_request_id: The provider's own id of the request, for its support.
-        retry_after: Seconds, when the provider named a delay; otherwise the class's own.
+        retry_after: Seconds, when the provider named a delay; else the class's own.
     """
 
     message = "The image could not be made"
