@@ -1,12 +1,15 @@
-"""Print what each list of images costs at its first page and deep down, with the plans.
+"""Print what each list of images costs at its first page and deep down, with its plan.
 
-    python tests/plans/print_plans.py sqlite:////tmp/plans.db [ROWS]
+PYTHONPATH=tests/support python tests/plans/print_plans.py [ROWS] [--mysqld PATH]
 
-The URL names an empty database; tests/support must be on PYTHONPATH.
+Without `--mysqld` it is SQLite. It fills a new database first, and removes it at the end.
 """
 
-import sys
+import argparse
 import time
+from contextlib import closing
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from many_images import (
     LISTS,
@@ -16,38 +19,72 @@ from many_images import (
     measure_page,
     open_connection,
 )
-from pixy_data import ImageRepository, Position, open_database
+from mysql_server import MySQLServer
+from pixy_core import Image
+from pixy_data import Database, ImageRepository, Position, open_database
 
 LIMIT = 50
 DEPTHS = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 
 
 def main() -> None:
-    url, count = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 200_000
-    database = open_database(url)
-    if count:
-        insert_many_images(database, count)
-    images = ImageRepository(database)
-    read = {
-        "public": images.list_public_images,
-        "owned": lambda limit, after: images.list_owned_images(VIEWER.username, limit, after),
-        "class": lambda limit, after: images.list_class_images(VIEWER.class_key, limit, after),
-        "visible": lambda limit, after: images.list_visible_images(VIEWER, limit, after),
-    }
-    with open_connection(database) as connection:
+    """Start what is needed, fill it, and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rows", type=int, nargs="?", default=200_000)
+    parser.add_argument("--mysqld", type=Path)
+    arguments = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        if arguments.mysqld is None:
+            print_lists(f"sqlite:///{folder}/pixy.db", arguments.rows)
+            return
+        server = MySQLServer(arguments.mysqld, Path(folder))
+        try:
+            server.start()
+            print_lists(server.create_database(), arguments.rows)
+        finally:
+            server.stop()
+
+
+def print_lists(url: str, rows: int) -> None:
+    """Fill an empty database, and print each list's costs and plan."""
+    with closing(open_database(url)) as database:
+        insert_many_images(database, rows)
         for name in LISTS:
-            whole = read[name](10_000_000, None)
-            print(f"{name}: {len(whole):,} images")
-            for depth in DEPTHS:
-                index = int(len(whole) * depth)
-                after = Position(whole[index].created_at, whole[index].guid) if index else None
-                cost = measure_page(connection, name, LIMIT, after)
-                started = time.perf_counter()
-                read[name](LIMIT, after)
-                elapsed = (time.perf_counter() - started) * 1000
-                print(f"  after {index:>9,}: cost {cost:,}, {elapsed:.1f} ms")
-            print(explain_page(connection, name, LIMIT, after))
-    database.close()
+            print_list(database, name)
 
 
-main()
+def print_list(database: Database, name: str) -> None:
+    """Print one list's costs, and the plan of its last page."""
+    whole = read_page(database, name, 10_000_000)
+    print(f"{name}: {len(whole):,} images")
+    after = None
+    with open_connection(database) as connection:
+        for depth in DEPTHS:
+            index = int(len(whole) * depth)
+            after = Position(whole[index].created_at, whole[index].guid) if index else None
+            cost = measure_page(connection, name, LIMIT, after)
+            started = time.perf_counter()
+            read_page(database, name, LIMIT, after)
+            elapsed = (time.perf_counter() - started) * 1000
+            print(f"  after {index:>9,}: cost {cost:,}, {elapsed:.1f} ms")
+        print(explain_page(connection, name, LIMIT, after))
+
+
+def read_page(
+    database: Database, name: str, limit: int, after: Position | None = None
+) -> list[Image]:
+    """Read a page of one of LISTS through the repository."""
+    images = ImageRepository(database)
+    match name:
+        case "public":
+            return images.list_public_images(limit, after)
+        case "owned":
+            return images.list_owned_images(VIEWER.username, limit, after)
+        case "class":
+            return images.list_class_images(VIEWER.class_key, limit, after)
+        case _:
+            return images.list_visible_images(VIEWER, limit, after)
+
+
+if __name__ == "__main__":
+    main()

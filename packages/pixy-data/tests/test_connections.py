@@ -81,6 +81,18 @@ def test_a_restart_while_idle_is_not_noticed_by_reads(
     fill_pool(database, 5)
 
 
+def test_one_lost_connection_has_the_others_replaced_before_they_are_used(
+    mysql_server: "MySQLServer", database: Database
+) -> None:
+    fill_pool(database, 3)
+    mysql_server.restart()
+    database.ping()
+    connections = [database.pool.acquire() for _ in range(3)]
+    for connection in connections:
+        assert database.pool.run(connection, "SELECT 1", {}, lambda cursor: cursor.fetchone())
+        database.pool.release(connection)
+
+
 def test_a_restart_while_idle_is_not_noticed_by_threads_reading_at_once(
     mysql_server: "MySQLServer", database: Database
 ) -> None:

@@ -10,17 +10,34 @@ from pixy_core import ConfigurationError, DBConnectionError, SchemaError, User
 from pixy_data import Database, UserRepository, initialise_database, open_database
 from pixy_data.schema import SCHEMA_REVISION, check_server
 
-OPEN = "import sys, pixy_data; pixy_data.open_database(sys.argv[1]).close()"
+# everything is imported first, so that the migrations themselves coincide
+OPEN = """
+import sys, pixy_data, pixy_data.upgrade
+print("ready", flush=True)
+sys.stdin.readline()
+pixy_data.open_database(sys.argv[1]).close()
+"""
 
 
 def open_in_processes(url: str, count: int) -> list[str]:
     """Open a database in several processes at once, and return what they complained of."""
     processes = [
         subprocess.Popen(
-            [sys.executable, "-W", "error", "-c", OPEN, url], stderr=subprocess.PIPE, text=True
+            [sys.executable, "-W", "error", "-c", OPEN, url],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for _ in range(count)
     ]
+    for process in processes:
+        assert process.stdout is not None
+        process.stdout.readline()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
     return [process.communicate(timeout=120)[1] for process in processes]
 
 
