@@ -20,8 +20,10 @@ nox.options.error_on_external_run = True
 
 # behind a company's proxy, only the system knows its certificate
 os.environ["UV_SYSTEM_CERTS"] = "1"
-# a tests session must not find a package by any other way than its wheel
-os.environ.pop("PYTHONPATH", None)
+MYSQLD = os.environ.get("PIXY_TEST_MYSQLD")
+# a session must not find a package by any other way than its wheel, nor a developer's own settings
+for name in [n for n in os.environ if n == "PYTHONPATH" or n.startswith(("PIXY_", "OPENAI_"))]:
+    del os.environ[name]
 
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
@@ -117,7 +119,7 @@ def mysql(session: nox.Session) -> None:
     """Repeats what touches a database on real servers: they refuse what SQLite forgives."""
     install_from_debian(session, MYSQL_NEEDS)
     session.install(*wheels("pixy-web", extra="mysql"), *tools("test-pixy-data", "e2e"))
-    servers = [find_program("mariadbd"), os.environ.get("PIXY_TEST_MYSQLD")]
+    servers = [find_program("mariadbd"), MYSQLD]
     for server in filter(None, servers):
         for suite in ("packages/pixy-data", "tests/e2e"):
             session.run("pytest", suite, "--mysqld", server, *session.posargs)
