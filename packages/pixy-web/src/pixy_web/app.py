@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
@@ -30,25 +31,11 @@ def create_app(settings: Settings) -> FastAPI:
         settings: The settings to run with.
     """
 
-    @asynccontextmanager
-    async def open_runtime(app: FastAPI) -> AsyncIterator[None]:
-        services = await asyncio.to_thread(open_configured_services, settings)
-        runtime = app.state.runtime = Runtime(
-            services=services,
-            reads=Threads(settings.threads, "pixy-read"),
-            passwords=Threads(HASHING_THREADS, "pixy-password"),
-            max_body_size=settings.max_body_size,
-        )
-        yield
-        await asyncio.to_thread(services.close)
-        runtime.reads.close()
-        runtime.passwords.close()
-
     app = FastAPI(
         title="PixyProxy",
         version=version("pixy-web"),
         description="A team's image service: a prompt goes in, an image comes out, and is kept.",
-        lifespan=open_runtime,
+        lifespan=partial(_open_runtime, settings),
         dependencies=[Depends(log_request)],
         # the redirect would be built from the client's Host header
         redirect_slashes=False,
@@ -67,6 +54,21 @@ def create_app(settings: Settings) -> FastAPI:
     document = openapi.build_document(app)
     app.openapi = lambda: document  # type: ignore[method-assign]
     return app
+
+
+@asynccontextmanager
+async def _open_runtime(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
+    services = await asyncio.to_thread(open_configured_services, settings)
+    runtime = app.state.runtime = Runtime(
+        services=services,
+        reads=Threads(settings.threads, "pixy-read"),
+        passwords=Threads(HASHING_THREADS, "pixy-password"),
+        max_body_size=settings.max_body_size,
+    )
+    yield
+    await asyncio.to_thread(services.close)
+    runtime.reads.close()
+    runtime.passwords.close()
 
 
 def create_app_from_environment() -> FastAPI:
