@@ -30,7 +30,6 @@ def create_app(settings: Settings) -> FastAPI:
     Args:
         settings: The settings to run with.
     """
-
     app = FastAPI(
         title="PixyProxy",
         version=version("pixy-web"),
