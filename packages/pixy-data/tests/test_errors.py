@@ -4,6 +4,7 @@ import sqlite3
 
 import pytest
 import sqlalchemy.exc
+
 from pixy_core import (
     ConstraintViolationError,
     DatabaseBusyError,

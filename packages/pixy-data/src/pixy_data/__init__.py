@@ -9,7 +9,8 @@ from pathlib import Path
 from pixy_core import DatabaseError, DBConnectionError
 from pixy_data.content import ContentStore, StoredContent
 from pixy_data.database import Database, Result, Row
-from pixy_data.images import ImageRepository, ImageRepositoryInterface, Position
+from pixy_data.images import ImageRepository
+from pixy_data.interfaces import ImageRepositoryInterface, Position, UserRepositoryInterface
 from pixy_data.schema import (
     SCHEMA_REVISION,
     SELECT_REVISION,
@@ -18,7 +19,7 @@ from pixy_data.schema import (
     explain_refusal,
 )
 from pixy_data.transactions import DatabaseContext, run_transaction
-from pixy_data.users import UserRepository, UserRepositoryInterface
+from pixy_data.users import UserRepository
 
 __all__ = [
     "ContentStore",

@@ -4,9 +4,7 @@ Whose question it may be is decided by a service; here it is only a parameter.
 """
 
 import re
-from abc import ABC, abstractmethod
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from typing_extensions import override
 
@@ -20,176 +18,14 @@ from pixy_data.conversions import (
     time_to_parameter,
 )
 from pixy_data.database import Database
+from pixy_data.interfaces import ImageRepositoryInterface, Position
 
 # MySQL ignores trailing spaces of a guid, and refuses to compare one that isn't ASCII
 _match_guid = re.compile(GUID_PATTERN).fullmatch
 
 
-class Position(NamedTuple):
-    """A place in the order of a list: just after the image with these two values."""
-
-    created_at: datetime
-    guid: str
-
-
 NEWEST = Position(datetime.max.replace(tzinfo=UTC), "g")
 """Before every image: no time is later, and no guid sorts after this letter."""
-
-
-class ImageRepositoryInterface(ABC):
-    """What a service may ask of the images' rows.
-
-    Lists are newest first, by (created_at, guid). Every method raises DBConnectionError,
-    DatabaseBusyError or DatabaseError when the database fails.
-    """
-
-    @abstractmethod
-    def insert_image(self, image: ImageDetail, owner: User) -> Image:
-        """Store a new image.
-
-        Args:
-            image: All of its details.
-            owner: Whose it is; the class that may see it is this user's.
-
-        Returns:
-            The image with its id and times.
-
-        Raises:
-            ConstraintViolationError: The guid is taken, the owner unknown or of another class,
-                or a detail missing.
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def find_image(self, guid: str) -> Image | None:
-        """Find an image whatever its visibility: for creating and checking only.
-
-        Args:
-            guid: In canonical form.
-
-        Returns:
-            The image, its owner told, or None.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def find_public_image(self, guid: str) -> Image | None:
-        """Find an image that strangers may see.
-
-        Args:
-            guid: In canonical form.
-
-        Returns:
-            The image, its owner not told, or None.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def find_visible_image(self, guid: str, user: User) -> Image | None:
-        """Find an image that a user may see: public, own, or of the same class.
-
-        Args:
-            guid: In canonical form.
-            user: Who looks.
-
-        Returns:
-            The image, its owner told, or None.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def list_public_images(self, limit: int, after: Position | None = None) -> list[Image]:
-        """Return a page of the images that strangers may see, owners not told.
-
-        Args:
-            limit: Images at most.
-            after: The last image of the page before.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def list_owned_images(
-        self, username: str, limit: int, after: Position | None = None
-    ) -> list[Image]:
-        """Return a page of one owner's images.
-
-        Args:
-            username: The owner.
-            limit: Images at most.
-            after: The last image of the page before.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def list_class_images(
-        self, class_key: str, limit: int, after: Position | None = None
-    ) -> list[Image]:
-        """Return a page of the images shown to a class.
-
-        Args:
-            class_key: The class.
-            limit: Images at most.
-            after: The last image of the page before.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def list_visible_images(
-        self, user: User, limit: int, after: Position | None = None
-    ) -> list[Image]:
-        """Return a page of all that a user may see: public, own, or of the same class.
-
-        Args:
-            user: Who looks.
-            limit: Images at most.
-            after: The last image of the page before.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def update_visibility(self, guid: str, owner: str, visibility: Visibility) -> bool:
-        """Change who may see an image.
-
-        Args:
-            guid: In canonical form.
-            owner: The user name that it must belong to.
-            visibility: The new one.
-
-        Returns:
-            Whether that owner has such an image.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def delete_image(self, guid: str, owner: str) -> bool:
-        """Delete an image's row.
-
-        Args:
-            guid: In canonical form.
-            owner: The user name that it must belong to.
-
-        Returns:
-            Whether that owner had such an image.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
 
 
 class ImageRepository(ImageRepositoryInterface):

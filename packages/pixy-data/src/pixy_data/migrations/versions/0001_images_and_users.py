@@ -39,6 +39,23 @@ _OPTIONS: dict[str, Any] = {
     "mysql_collate": "utf8mb4_bin",
     "if_not_exists": True,
 }
+_IMAGE_COLUMNS: dict[str, Any] = {
+    "guid": _GUID,
+    "filename": _WORD,
+    "prompt": _PROMPT,
+    "created_at": _TIME,
+    "updated_at": _TIME,
+    "owner": _NAME,
+    "class_key": _NAME,
+    "visibility": _VISIBILITY,
+    "media_type": _WORD,
+    "width": sa.Integer(),
+    "height": sa.Integer(),
+    "size": sa.BigInteger(),
+    "sha256": _HASH,
+    "generator": _WORD,
+    "model": _WORD,
+}
 _INDEXES = {
     # InnoDB makes one for the foreign key by itself; SQLite doesn't
     "ix_images_member": ["owner", "class_key"],
@@ -84,21 +101,7 @@ def _create_images() -> None:
     op.create_table(
         "images",
         sa.Column("id", _ID, primary_key=True, autoincrement=True),
-        sa.Column("guid", _GUID, nullable=False),
-        sa.Column("filename", _WORD, nullable=False),
-        sa.Column("prompt", _PROMPT, nullable=False),
-        sa.Column("created_at", _TIME, nullable=False),
-        sa.Column("updated_at", _TIME, nullable=False),
-        sa.Column("owner", _NAME, nullable=False),
-        sa.Column("class_key", _NAME, nullable=False),
-        sa.Column("visibility", _VISIBILITY, nullable=False),
-        sa.Column("media_type", _WORD, nullable=False),
-        sa.Column("width", sa.Integer(), nullable=False),
-        sa.Column("height", sa.Integer(), nullable=False),
-        sa.Column("size", sa.BigInteger(), nullable=False),
-        sa.Column("sha256", _HASH, nullable=False),
-        sa.Column("generator", _WORD, nullable=False),
-        sa.Column("model", _WORD, nullable=False),
+        *(sa.Column(name, kind, nullable=False) for name, kind in _IMAGE_COLUMNS.items()),
         sa.UniqueConstraint("guid", name="uq_images_guid"),
         sa.CheckConstraint(
             "visibility IN ('private', 'class', 'public')", name="ck_images_visibility"

@@ -1,0 +1,248 @@
+"""What a service may ask of the rows: the two repositories' interfaces.
+
+No SQL. Who may ask what is decided by a service; here it is only a parameter.
+"""
+
+from abc import ABC, abstractmethod
+from datetime import datetime
+from typing import NamedTuple
+
+from pixy_core import Image, ImageDetail, User, Visibility
+
+
+class Position(NamedTuple):
+    """A place in the order of a list: just after the image with these two values."""
+
+    created_at: datetime
+    guid: str
+
+
+class ImageRepositoryInterface(ABC):
+    """What a service may ask of the images' rows.
+
+    Lists are newest first, by (created_at, guid). Every method raises DBConnectionError,
+    DatabaseBusyError or DatabaseError when the database fails.
+    """
+
+    @abstractmethod
+    def insert_image(self, image: ImageDetail, owner: User) -> Image:
+        """Store a new image.
+
+        Args:
+            image: All of its details.
+            owner: Whose it is; the class that may see it is this user's.
+
+        Returns:
+            The image with its id and times.
+
+        Raises:
+            ConstraintViolationError: The guid is taken, the owner unknown or of another class,
+                or a detail missing.
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def find_image(self, guid: str) -> Image | None:
+        """Find an image whatever its visibility: for creating and checking only.
+
+        Args:
+            guid: In canonical form.
+
+        Returns:
+            The image, its owner told, or None.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def find_public_image(self, guid: str) -> Image | None:
+        """Find an image that strangers may see.
+
+        Args:
+            guid: In canonical form.
+
+        Returns:
+            The image, its owner not told, or None.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def find_visible_image(self, guid: str, user: User) -> Image | None:
+        """Find an image that a user may see: public, own, or of the same class.
+
+        Args:
+            guid: In canonical form.
+            user: Who looks.
+
+        Returns:
+            The image, its owner told, or None.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def list_public_images(self, limit: int, after: Position | None = None) -> list[Image]:
+        """Return a page of the images that strangers may see, owners not told.
+
+        Args:
+            limit: Images at most.
+            after: The last image of the page before.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def list_owned_images(
+        self, username: str, limit: int, after: Position | None = None
+    ) -> list[Image]:
+        """Return a page of one owner's images.
+
+        Args:
+            username: The owner.
+            limit: Images at most.
+            after: The last image of the page before.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def list_class_images(
+        self, class_key: str, limit: int, after: Position | None = None
+    ) -> list[Image]:
+        """Return a page of the images shown to a class.
+
+        Args:
+            class_key: The class.
+            limit: Images at most.
+            after: The last image of the page before.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def list_visible_images(
+        self, user: User, limit: int, after: Position | None = None
+    ) -> list[Image]:
+        """Return a page of all that a user may see: public, own, or of the same class.
+
+        Args:
+            user: Who looks.
+            limit: Images at most.
+            after: The last image of the page before.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def update_visibility(self, guid: str, owner: str, visibility: Visibility) -> bool:
+        """Change who may see an image.
+
+        Args:
+            guid: In canonical form.
+            owner: The user name that it must belong to.
+            visibility: The new one.
+
+        Returns:
+            Whether that owner has such an image.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def delete_image(self, guid: str, owner: str) -> bool:
+        """Delete an image's row.
+
+        Args:
+            guid: In canonical form.
+            owner: The user name that it must belong to.
+
+        Returns:
+            Whether that owner had such an image.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+
+class UserRepositoryInterface(ABC):
+    """What a service may ask of the users' rows.
+
+    Every method raises DBConnectionError, DatabaseBusyError or DatabaseError when the database
+    fails.
+    """
+
+    @abstractmethod
+    def authenticate_user(self, username: str) -> User | None:
+        """Find the row that a password can be checked against; none is checked here.
+
+        Args:
+            username: Exactly as it was stored, in NFC.
+
+        Returns:
+            The user, disabled or not, or None.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def insert_user(self, user: User) -> User:
+        """Store a new user.
+
+        Args:
+            user: Its `password` is the hash to keep.
+
+        Returns:
+            The user with its `created_at`.
+
+        Raises:
+            ConstraintViolationError: The name is taken.
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def list_users(self) -> list[User]:
+        """Return every user, ordered by name.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def update_password(self, username: str, password: str) -> bool:
+        """Replace a user's password hash.
+
+        Args:
+            username: Exactly as it was stored, in NFC.
+            password: The new hash.
+
+        Returns:
+            Whether there is such a user.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def update_disabled(self, username: str, disabled: bool) -> bool:
+        """Disable a user, or enable it again.
+
+        Args:
+            username: Exactly as it was stored, in NFC.
+            disabled: Whether it may no longer sign in.
+
+        Returns:
+            Whether there is such a user.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
