@@ -64,7 +64,7 @@ def build(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def types(session: nox.Session) -> None:
     """Checks each package's types against its siblings' wheels, as those who use them would."""
-    session.install(*wheels("pixy-web"), *tools("types", "dev", *TEST_GROUPS))
+    session.install(*wheels("pixy-web"), *tools("types", "nox", *TEST_GROUPS))
     for package in PACKAGES:
         session.run("mypy", f"packages/{package}/src")
     session.run("mypy", "noxfile.py", "tests/support")
@@ -187,8 +187,10 @@ def wheels(package: str, extra: str = "") -> list[str]:
         with zipfile.ZipFile(wheel(name)) as archive:
             (member,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
             metadata = Parser().parsestr(archive.read(member).decode())
-        requirements = [Requirement(text) for text in metadata.get_all("Requires-Dist", [])]
-        needed += {r.name for r in requirements if r.name in PACKAGES} - seen
+        for wanted in map(Requirement, metadata.get_all("Requires-Dist", [])):
+            asked_for = wanted.marker is None or wanted.marker.evaluate({"extra": extra})
+            if asked_for and wanted.name in set(PACKAGES) - seen:
+                needed.append(wanted.name)
     extras = f"[{extra}]" if extra else ""
     return [f"{name}{extras if name == package else ''} @ {wheel(name).as_uri()}" for name in seen]
 
