@@ -30,6 +30,7 @@ DIST = ROOT / "dist"
 PACKAGES = ("pixy-core", "pixy-data", "pixy-service", "pixy-web")
 TEST_GROUPS = tuple(f"test-{package}" for package in PACKAGES)
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+PYTEST = ("pytest", "--numprocesses=auto", "--dist=worksteal")
 DEPTRY_OPTIONS = (
     *("--package-module-name-map", "mysqlclient=MySQLdb"),
     # imported by name: by uvicorn where they are, by SQLAlchemy for a mysql URL
@@ -93,7 +94,7 @@ def conventions(session: nox.Session) -> None:
 def tests(session: nox.Session, package: str) -> None:
     """Tests one wheel with only what it asks for, so that a forgotten dependency is missing."""
     session.install(*wheels(package), *tools(f"test-{package}"))
-    session.run("pytest", f"packages/{package}", *session.posargs)
+    session.run(*PYTEST, f"packages/{package}", *session.posargs)
 
 
 @nox.session(requires=["build"])
@@ -104,14 +105,14 @@ def minimums(session: nox.Session) -> None:
     options = ["--resolution=lowest-direct", f"--find-links={DIST}"]
     session.run("uv", "pip", "compile", "-q", f"--output-file={lowest}", *options, *projects)
     session.install("-r", str(lowest), *wheels("pixy-web"), *tools(*TEST_GROUPS))
-    session.run("pytest", "packages", *session.posargs)
+    session.run(*PYTEST, "packages", *session.posargs)
 
 
 @nox.session(requires=["build"])
 def e2e(session: nox.Session) -> None:
     """Runs the installed command as its users do, and speaks nothing but HTTP to it."""
     session.install(*wheels("pixy-web"), *tools("e2e"))
-    session.run("pytest", "tests/e2e", *session.posargs)
+    session.run(*PYTEST, "tests/e2e", *session.posargs)
 
 
 @nox.session(requires=["build"])
@@ -122,7 +123,7 @@ def mysql(session: nox.Session) -> None:
     servers = [find_program("mariadbd"), MYSQLD]
     for server in filter(None, servers):
         for suite in ("packages/pixy-data", "tests/e2e"):
-            session.run("pytest", suite, "--mysqld", server, *session.posargs)
+            session.run(*PYTEST, suite, "--mysqld", server, *session.posargs)
 
 
 @nox.session(requires=["build"])
