@@ -159,7 +159,9 @@ def install(session: nox.Session) -> None:
 @nox.session(venv_backend="none", default=False)
 def bump(session: nox.Session) -> None:
     """Sets the one version that all packages share: nox -s bump -- 0.2.0."""
-    (version,) = session.posargs
+    if len(session.posargs) != 1:
+        session.error("which version? nox -s bump -- 0.2.0")
+    version = session.posargs[0]
     for path in ROOT.glob("packages/*/pyproject.toml"):
         text = re.sub(r'(?m)^version = ".*"', f'version = "{version}"', path.read_text())
         path.write_text(re.sub(r'"(pixy-[^"=]+)==[^"]+"', rf'"\1=={version}"', text))
