@@ -270,3 +270,11 @@ def test_a_file_that_cannot_take_its_place_leaves_nothing_beside_it(
     with pytest.raises(PixyProxyException):
         store.write(guid, "image/png", CONTENT)
     assert list(place.parent.iterdir()) == [place]
+
+
+def test_files_and_folders_are_for_their_owner_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    store = ContentStore(folder)
+    path = store.locate(store.write(str(uuid.uuid4()), "image/png", b"bytes").filename)
+    modes = [place.stat().st_mode & 0o777 for place in (folder, path.parent, path)]
+    assert modes == [0o700, 0o700, 0o600]

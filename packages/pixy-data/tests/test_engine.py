@@ -35,13 +35,6 @@ def test_a_url_that_cannot_be_used_is_refused_without_repeating_it(url: str) -> 
     assert caught.value.__cause__ is None
 
 
-def test_the_description_hides_the_password(tmp_path: Path) -> None:
-    url = parse_url("mysql://user:hunter2@127.0.0.1:3306/name?ssl_mode=REQUIRED")
-    assert url.password == "hunter2"
-    database = Database(f"sqlite:///{tmp_path}/pixy.db")
-    assert database.description == f"sqlite:///{tmp_path}/pixy.db"
-
-
 @pytest.mark.parametrize("scheme", ["mysql", "mysql+mysqldb"])
 def test_both_names_of_mysql_mean_mysqlclient(scheme: str) -> None:
     assert parse_url(f"{scheme}://u:p@h:1/n").drivername == "mysql+mysqldb"

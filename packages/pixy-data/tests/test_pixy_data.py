@@ -131,3 +131,22 @@ def test_a_server_that_is_too_old_is_refused(version: str) -> None:
 def test_a_server_that_overrides_the_character_set_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="skip-character-set-client-handshake"):
         check_server(("9.7.4", "latin1", "latin1"))
+
+
+def test_a_new_sqlite_file_and_its_folder_are_for_their_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "data" / "pixy.db"
+    database = open_database(f"sqlite:///{file}")
+    UserRepository(database).insert_user(User(username="ann", password="hash", class_key="red"))
+    modes = {
+        path.name: path.stat().st_mode & 0o777 for path in (file.parent, *file.parent.iterdir())
+    }
+    database.close()
+    assert modes == {"data": 0o700, "pixy.db": 0o600, "pixy.db-wal": 0o600, "pixy.db-shm": 0o600}
+
+
+def test_a_file_that_is_no_database_is_named_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "pixy.db"
+    file.write_bytes(b"this is a letter to my aunt, and no database at all" * 20)
+    with pytest.raises(ConfigurationError, match="no SQLite database"):
+        open_database(f"sqlite:///{file}")
+    assert file.read_bytes().startswith(b"this is a letter")

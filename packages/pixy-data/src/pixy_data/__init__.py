@@ -102,10 +102,7 @@ def initialise_database(database: Database) -> None:
 
 def _reach(database: Database) -> None:
     if database.sqlite:
-        try:
-            Path(database.url.database or "").parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise DBConnectionError from error
+        _make_private_file(Path(database.url.database or ""))
     try:
         row = database.fetch_at_start("SELECT 1" if database.sqlite else SELECT_SERVER)
     except DBConnectionError as error:
@@ -115,6 +112,17 @@ def _reach(database: Database) -> None:
         raise refusal from error
     if row is not None and not database.sqlite:
         check_server(row)
+
+
+def _make_private_file(path: Path) -> None:
+    # it will hold password hashes; SQLite gives its journals the same permissions
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # closing it would release the locks of this process, if it were in use (fcntl(2))
+        if not path.exists():
+            path.touch(mode=0o600)
+    except OSError as error:
+        raise DBConnectionError from error
 
 
 def _find_revision(database: Database) -> str | None:

@@ -162,7 +162,7 @@ class ContentStore:
 
     def _prepare(self) -> None:
         if not self._prepared:
-            self._directory.mkdir(parents=True, exist_ok=True)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._prepared = True
 
 
@@ -208,11 +208,11 @@ def _open_to_read(path: Path) -> int:
 def _write_durably(path: Path, content: bytes) -> None:
     folder = path.parent
     if not folder.is_dir():
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
         _sync_folder(folder.parent)
     temporary = folder / f"{path.name}.{secrets.token_hex(4)}.part"
     try:
-        with temporary.open("xb") as file:
+        with open(temporary, "xb", opener=_open_private) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -225,6 +225,10 @@ def _write_durably(path: Path, content: bytes) -> None:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -57,7 +57,6 @@ class Database:
         read_timeout: int = 10,
     ) -> None:
         self.url = parse_url(url)
-        self.description = self.url.render_as_string(hide_password=True)
         self.sqlite = self.url.get_backend_name() == "sqlite"
         self.initialised = False
         self.pool = ConnectionPool(

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy.exc
 
 from pixy_core import (
+    ConfigurationError,
     ConstraintViolationError,
     DatabaseBusyError,
     DatabaseError,
@@ -90,6 +91,7 @@ _MYSQL_CONSTRAINT = frozenset({1406, 3819, 4025})  # data too long; CHECK in MyS
 _SQLITE_CONFLICT = frozenset({5, 6})  # BUSY, LOCKED
 _SQLITE_BUSY = frozenset({8, 13})  # READONLY, FULL
 _SQLITE_UNREACHABLE = frozenset({3, 10, 14})  # PERM, IOERR, CANTOPEN
+_SQLITE_NO_DATABASE = 26
 _SQLITE_CONSTRAINT = frozenset({18, 19, 20})  # TOOBIG, CONSTRAINT, MISMATCH
 
 _MYSQL_KINDS: tuple[tuple[frozenset[int], type[PixyProxyException]], ...] = (
@@ -153,6 +155,8 @@ def translate_error(error: Exception, driver: Any) -> PixyProxyException:
 
 
 def _translate_sqlite(code: int) -> PixyProxyException:
+    if code == _SQLITE_NO_DATABASE:
+        return ConfigurationError("The file that the database URL names is no SQLite database")
     return next((kind() for codes, kind in _SQLITE_KINDS if code in codes), DatabaseError())
 
 

@@ -1,4 +1,4 @@
-"""Cursors: where a list goes on, in a form that a caller can pass back but not read or forge."""
+"""Cursors: where a list goes on, in a form that a caller can pass back but not forge."""
 
 import base64
 import binascii
