@@ -17,13 +17,15 @@ GUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 """The canonical lower-case form of RFC 9562, section 4, and no other spelling."""
 
 # Unicode's categories Cc (but for tab, newline, carriage return and escape), Cf (zero-width
-# joiners, direction marks, tags) and Z (separators), as ranges for a regular expression
+# joiners, direction marks, tags) and Z (separators), and its property Default_Ignorable_Code_Point
+# (fillers, variation selectors), with the blank of Braille: as ranges for a regular expression
 _FORBIDDEN = "\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f"
 _INVISIBLE = (
-    "\t\n\r\x1b \u00a0\u00ad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u1680\u180e"
-    "\u2000-\u200f\u2028-\u202f\u205f-\u2064\u2066-\u206f\u3000\ufeff\ufff9-\ufffb"
+    "\t\n\r\x1b \u00a0\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160"
+    "\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    "\U000e0001\U000e0020-\U000e007f"
+    "\U000e0000-\U000e0fff"
 )
 PROMPT_PATTERN = f"^[^{_FORBIDDEN}]*[^{_FORBIDDEN}{_INVISIBLE}][^{_FORBIDDEN}]*$"
 """The rule for a prompt's characters, for those who describe it; `Prompt` itself applies it."""
