@@ -106,6 +106,8 @@ def test_config_shows_the_settings_and_masks_secrets(run: Run) -> None:
         ({"PIXY_GENERATOR": "sketch", "PIXY_DATA_DIR": "/dev/null/x"}, "PIXY_DATA_DIR"),
         ({"PIXY_GENERATOR": "sketch", "PIXY_HOST": "192.0.2.1"}, "PIXY_HOST"),
         ({"PIXY_GENERATOR": "sketch", "PIXY_HOST": "no host"}, "PIXY_HOST"),
+        ({"PIXY_GENERATOR": "sketch", "PIXY_HOST": "a..b"}, "PIXY_HOST"),
+        ({"PIXY_GENERATOR": "sketch", "PIXY_LOG_LEVEL": "info"}, "PIXY_LOG_LEVEL"),
     ],
     ids=str,
 )

@@ -74,7 +74,9 @@ def test_each_wrong_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPa
     ("url", "shown"),
     [
         ("mysql://pixy:s3cret@db:3306/pixy", "mysql://pixy:********@db:3306/pixy"),
-        ("mysql://pixy:s3:c@r/et@db/pixy", "mysql://pixy:********@db/pixy"),
+        ("mysql://pixy:s3:cret@db/pixy?passwd=s3cret", "mysql://pixy:********@db/pixy?********"),
+        ("mysql://pixy:s3cret@db/pixy?ssl_mode=REQUIRED", "mysql://pixy:********@db/pixy?********"),
+        ("mysql://db/pixy?password=s3cret", "********"),
         ("sqlite:////srv/pixy.sqlite3", "sqlite:////srv/pixy.sqlite3"),
     ],
 )
@@ -87,6 +89,50 @@ def test_secrets_are_masked_and_the_rest_is_shown(
     assert settings.shown()["PIXY_DATABASE_URL"] == shown
     assert settings.shown()["OPENAI_API_KEY"] == "********"
     assert "s3cret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://pixy:s3cret/pixy",
+        "mysql://pi/xy:s3cret@db/pixy",
+        "mysql://pixy:s3cret#1@db/pixy",
+        "mysql://pixy:s3cret?1@db/pixy",
+        "mysql://pixy:s3cret@db:99999/pixy",
+        "oracle://pixy:s3cret@db/pixy",
+    ],
+)
+def test_a_database_url_that_is_none_is_refused_and_not_shown(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIXY_DATABASE_URL", url)
+    with pytest.raises(ConfigurationError, match=r"^PIXY_DATABASE_URL: must be") as caught:
+        Settings.load()
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_password_in_the_providers_url_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://user:s3cret@gateway/v1")
+    assert Settings.load().shown()["OPENAI_BASE_URL"] == "https://user:********@gateway/v1"
+
+
+def test_a_data_folder_that_would_end_in_a_url_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PIXY_DATA_DIR", "what?")
+    with pytest.raises(ConfigurationError, match="PIXY_DATA_DIR: must not contain"):
+        Settings.load()
+
+
+def test_a_file_that_is_no_text_is_named(empty_folder: Path) -> None:
+    (empty_folder / ".env").write_bytes(b"PIXY_PORT=\xff\n")
+    with pytest.raises(ConfigurationError, match=r"\.env: must be a text file"):
+        Settings.load()
+
+
+def test_what_tests_are_told_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXY_TEST_MYSQLD", "/usr/sbin/mysqld")
+    assert "PIXY_TEST_MYSQLD" not in Settings.load().shown()
 
 
 def test_every_setting_says_what_it_is_for() -> None:

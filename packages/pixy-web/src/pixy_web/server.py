@@ -67,9 +67,10 @@ def _options(settings: Settings) -> dict[str, Any]:
 def _check_port_is_free(host: str, port: int) -> None:
     try:
         bind(host, port).close()
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
+        reason = getattr(error, "strerror", None) or "no host has this name"
         raise ConfigurationError(
-            f"PIXY_HOST, PIXY_PORT: can't listen on {host} port {port}: {error.strerror}"
+            f"PIXY_HOST, PIXY_PORT: can't listen on {host} port {port}: {reason}"
         ) from error
 
 
@@ -78,6 +79,7 @@ def bind(host: str, port: int) -> socket.socket:
 
     Raises:
         OSError: The address is taken, or not this machine's.
+        UnicodeError: The host can't be a name.
     """
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)

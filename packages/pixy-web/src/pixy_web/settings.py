@@ -4,9 +4,9 @@ The only module that reads the environment. Floors below receive plain values.
 """
 
 import os
-import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -16,7 +16,10 @@ from pixy_core import ConfigurationError
 from pixy_service import DEFAULT_OPENAI_MODEL
 
 ENV_FILE = ".env"
+MASK = "********"
 PREFIX = "PIXY_"
+TEST_PREFIX = "PIXY_TEST_"
+"""What this project's own tests are told; a developer may have exported it."""
 
 
 class Settings(BaseSettings):
@@ -66,9 +69,8 @@ class Settings(BaseSettings):
     max_body_size: int = Field(
         256 * 1024, ge=1024, description="Bytes of a request body; a larger one is refused."
     )
-    log_level: str = Field(
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "INFO",
-        pattern="^(DEBUG|INFO|WARNING|ERROR|CRITICAL)$",
         description="Least level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
     )
 
@@ -85,7 +87,16 @@ class Settings(BaseSettings):
     def _check_database_kind(cls, url: SecretStr) -> SecretStr:
         if not url.get_secret_value().startswith(("sqlite:///", "mysql://")):
             raise ValueError("must begin with sqlite:/// or mysql://")
+        if not _is_url(url.get_secret_value()):
+            raise ValueError("must be a URL, with what has a meaning in one percent-encoded")
         return url
+
+    @field_validator("data_dir")
+    @classmethod
+    def _check_data_dir(cls, folder: Path) -> Path:
+        if "?" in str(folder):
+            raise ValueError("must not contain a question mark, which ends a path in a URL")
+        return folder
 
     @classmethod
     def load(cls, **overrides: object) -> Self:
@@ -122,8 +133,13 @@ def variable_name(settings: type[Settings], field: str) -> str:
 def _refuse_unknown_names(settings: type[Settings]) -> None:
     # pydantic-settings ignores unknown names at the top level, even with extra="forbid"
     known = {variable_name(settings, field) for field in settings.model_fields}
-    given = {name.upper() for name in (*os.environ, *dotenv_values(ENV_FILE))}
-    unknown = sorted(name for name in given - known if name.startswith(PREFIX))
+    try:
+        in_file = dotenv_values(ENV_FILE)
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{ENV_FILE}: must be a text file in UTF-8") from error
+    given = {name.upper() for name in (*os.environ, *in_file)}
+    ours = {name for name in given if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX)}
+    unknown = sorted(ours - known)
     if unknown:
         raise ConfigurationError(
             "\n".join(f"{name}: there is no such setting; remove it" for name in unknown)
@@ -137,9 +153,32 @@ def _describe(settings: type[Settings], problem: Any) -> str:
 
 
 def _masked(value: object) -> str:
-    if not isinstance(value, SecretStr):
-        return "" if value is None else str(value)
-    secret = value.get_secret_value()
-    if "://" not in secret:
-        return "********"
-    return re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:********@", secret)
+    if value is None:
+        return ""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    if "://" in text:
+        return _mask_url(text)
+    return MASK if isinstance(value, SecretStr) else text
+
+
+def _mask_url(url: str) -> str:
+    """Return a URL without its password and query; nothing of one that can't be told apart."""
+    if url.startswith("sqlite:///"):
+        return url.partition("?")[0]
+    parts = urlsplit(url) if _is_url(url) else None
+    if parts is None or (parts.scheme == "mysql" and "@" not in parts.netloc):
+        return MASK
+    user, at, host = parts.netloc.rpartition("@")
+    name = user.partition(":")[0] + f":{MASK}" if at else ""
+    query = f"?{MASK}" if parts.query else ""
+    return f"{parts.scheme}://{name}{at}{host}{parts.path}{query}"
+
+
+def _is_url(text: str) -> bool:
+    """Return whether a URL's parts are where they seem to be: no stray @ and a possible port."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port
+    except ValueError:
+        return False
+    return "@" not in parts.path + parts.query + parts.fragment
