@@ -20,6 +20,9 @@ from pixy_web.request_log import RequestLog, configure_logging, log_request
 from pixy_web.settings import Settings
 from pixy_web.threads import Threads
 
+WAITING_PASSWORDS = 64
+"""At 20 ms a hash and two threads, the last of them waits for less than a second."""
+
 HASHING_THREADS = 2
 """argon2id fills a core for 20 ms; more threads than this would slow the reads."""
 
@@ -61,13 +64,13 @@ async def _open_runtime(settings: Settings, app: FastAPI) -> AsyncIterator[None]
     runtime = app.state.runtime = Runtime(
         services=services,
         reads=Threads(settings.threads, "pixy-read"),
-        passwords=Threads(HASHING_THREADS, "pixy-password"),
+        passwords=Threads(HASHING_THREADS, "pixy-password", WAITING_PASSWORDS),
         max_body_size=settings.max_body_size,
     )
     yield
+    for threads in (runtime.reads, runtime.passwords):
+        await asyncio.to_thread(threads.close)
     await asyncio.to_thread(services.close)
-    runtime.reads.close()
-    runtime.passwords.close()
 
 
 def create_app_from_environment() -> FastAPI:

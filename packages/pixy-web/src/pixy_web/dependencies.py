@@ -62,6 +62,7 @@ class PrivateImages:
 
         Raises:
             InvalidCredentialsError: The credentials are wrong.
+            ThreadsBusyError: Too many passwords wait to be checked.
             PixyProxyException: Whatever the operation raises.
         """
         services = self._runtime.services

@@ -4,8 +4,8 @@ The table gives each failure its status; `docs/api.md` lists the same codes.
 """
 
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
@@ -15,8 +15,11 @@ from starlette.responses import Response
 
 import pixy_core as core
 from pixy_web.problems import InvalidField, Problem, problem_response, status_title
+from pixy_web.threads import ThreadsBusyError
 
 logger = logging.getLogger(__name__)
+
+Row = TypeVar("Row")
 
 CHALLENGE = {"WWW-Authenticate": 'Basic realm="PixyProxy", charset="UTF-8"'}
 """RFC 7617, section 2.1: the charset tells browsers to send UTF-8."""
@@ -34,18 +37,23 @@ STATUSES: dict[type[core.PixyProxyException], tuple[int, str, dict[str, str]]] =
     core.DatabaseBusyError: (503, "database_busy", RETRY_SOON),
     core.SchemaError: (503, "database_unavailable", RETRY_SOON),
     core.StorageUnavailableError: (503, "storage_unavailable", {"Retry-After": "30"}),
+    ThreadsBusyError: (503, "sign_in_busy", RETRY_SOON),
     core.ServiceClosedError: (503, "shutting_down", RETRY_SOON),
     core.ContentDamagedError: (500, "content_damaged", {}),
-    core.GenerationBusyError: (503, "generation_busy", {}),
-    core.PromptRejectedError: (422, "prompt_rejected", {}),
-    core.GeneratorOverloadedError: (503, "provider_overloaded", {}),
-    core.GeneratorQuotaError: (503, "provider_quota_exhausted", {}),
-    core.GeneratorUnreachableError: (503, "provider_unreachable", {}),
-    core.GenerationTimeoutError: (504, "generation_timeout", {}),
-    core.GenerationError: (502, "generation_failed", {}),
     core.PixyProxyException: (500, "internal_error", {}),
 }
 """Status, code and headers of each failure; a class without a row takes its parent's."""
+
+GENERATION_STATUSES: dict[type[core.PixyProxyException], int] = {
+    core.GenerationBusyError: 503,
+    core.PromptRejectedError: 422,
+    core.GeneratorOverloadedError: 503,
+    core.GeneratorQuotaError: 503,
+    core.GeneratorUnreachableError: 503,
+    core.GenerationTimeoutError: 504,
+    core.GenerationError: 502,
+}
+"""Status of each failed generation, in the same way; these bring their codes along."""
 
 HTTP_CODES = {
     400: "bad_request",
@@ -82,13 +90,19 @@ def _respond_to_failure(request: Request, error: core.PixyProxyException) -> Res
                 for where, why in error.errors
             ],
         )
-    status, code, headers = next(STATUSES[cls] for cls in type(error).__mro__ if cls in STATUSES)
+    if isinstance(error, core.GenerationError):
+        return _respond_to_failed_generation(request, error)
+    status, code, headers = _row_of(error, STATUSES)
     if status >= 500:
         logger.error("%s", error, exc_info=error if code == "internal_error" else None)
-    if not isinstance(error, core.GenerationError):
-        return _respond(request, status, code, str(error), headers)
-    if error.retry_after is not None:
-        headers = headers | {"Retry-After": str(error.retry_after)}
+    return _respond(request, status, code, str(error), headers)
+
+
+def _respond_to_failed_generation(request: Request, error: core.GenerationError) -> Response:
+    status = _row_of(error, GENERATION_STATUSES)
+    if status >= 500:
+        logger.error("%s", error)
+    headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     return _respond(
         request,
         status,
@@ -99,6 +113,12 @@ def _respond_to_failure(request: Request, error: core.PixyProxyException) -> Res
         billed=error.billed,
         upstream_request_id=error.upstream_request_id,
     )
+
+
+def _row_of(
+    error: core.PixyProxyException, table: Mapping[type[core.PixyProxyException], Row]
+) -> Row:
+    return next(table[cls] for cls in type(error).__mro__ if cls in table)
 
 
 def _respond_to_invalid_input(request: Request, errors: list[InvalidField]) -> Response:
