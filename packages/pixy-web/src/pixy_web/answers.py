@@ -15,6 +15,7 @@ _PROBLEMS = {
     401: "Nobody is signed in and somebody has to be, or the credentials are wrong.",
     403: "The image may be seen but not changed: only its owner may.",
     404: "There is no such image, or none that the caller may see.",
+    409: "The user was removed while the image was made.",
     413: "The body is too large.",
     415: "The body is not `application/json`.",
     416: "The file has no byte in that range.",

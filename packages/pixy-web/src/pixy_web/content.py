@@ -110,6 +110,6 @@ def _wanted_range(headers: Mapping[str, str], image: Image, size: int) -> tuple[
 def _parse_date(text: str | None) -> datetime | None:
     try:
         date = parsedate_to_datetime(text or "")
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one of a year that datetime can't hold
         return None
     return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

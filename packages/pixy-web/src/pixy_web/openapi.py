@@ -135,6 +135,7 @@ CREATE_IMAGE = _operation(
         {201: answer("The new image.", "Location", content=_DETAILS)},
         400,
         401,
+        409,
         413,
         415,
         422,

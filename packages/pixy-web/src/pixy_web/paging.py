@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Query
+from pydantic import BeforeValidator
 from starlette.requests import Request
 
 from pixy_core import InvalidInputError
@@ -23,10 +24,18 @@ class Paging:
     cursor: str | None
 
 
+def _check_digits(text: str | None) -> str | None:
+    # pydantic reads 1_0, 1.0, +1 and " 1 " as whole numbers, too
+    if text is not None and not (text.isascii() and text.isdigit()):
+        raise ValueError("must be a whole number")
+    return text
+
+
 async def read_paging(
     request: Request,
     limit: Annotated[
         int | None,
+        BeforeValidator(_check_digits),
         Query(
             ge=1,
             le=MAX_PAGE_SIZE,

@@ -115,12 +115,6 @@ async def log_request(request: Request) -> None:
     record.log_start()
 
 
-def get_request_id(request: Request) -> str:
-    """Return the id of a request, as the log and `X-Request-ID` have it."""
-    record: RequestRecord = request.scope["state"]["request_record"]
-    return record.request_id
-
-
 class RequestLog:
     """ASGI wrapper that gives each request its id and its END line, also when it crashes."""
 

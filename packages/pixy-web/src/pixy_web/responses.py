@@ -50,7 +50,10 @@ async def images_response(
     page = await list_images(limit or STREAM_PAGE_SIZE, cursor)
     if limit is None:
         if request.method == "HEAD":
-            return Response(headers=NO_STORE, media_type=JSON)
+            response = Response(headers=NO_STORE, media_type=JSON)
+            # RFC 9110, section 8.6: it would be the length of the array, which nobody knows yet
+            del response.headers["Content-Length"]
+            return response
         return StreamingResponse(_stream_array(page, list_images), 200, NO_STORE, JSON)
     link = {}
     if page.next_cursor is not None:
