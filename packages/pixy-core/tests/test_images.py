@@ -54,6 +54,7 @@ def test_a_prompt_is_kept_byte_for_byte(prompt: str) -> None:
         "",
         " \n\t",
         "\u200b\u200d\ufeff",
+        "\ufe0f\u034f\u3164\u2065\u2800",
         "nul\x00",
         "bell\x07",
         "c1 control \x85",
