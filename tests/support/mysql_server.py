@@ -160,10 +160,8 @@ class MySQLServer:
             install = shutil.which("mariadb-install-db")
             if install is None:
                 raise RuntimeError("mariadb-install-db is not installed")
-            command = [install, "--no-defaults", f"--datadir={self._data}"]
+            command = [install, *self._common()]
             command += ["--auth-root-authentication-method=normal", "--skip-test-db"]
-            if _is_root():
-                command.append("--user=root")
         else:
             command = [str(self.mysqld), *self._common(), "--initialize-insecure"]
         with self._log.open("ab") as log:
@@ -174,7 +172,8 @@ class MySQLServer:
             raise RuntimeError(f"{command[0]} failed:\n{self.log[-3000:]}")
 
     def _common(self) -> list[str]:
-        options = ["--no-defaults", f"--datadir={self._data}"]
+        # a server that starts removes the temporary tables of all others from a shared folder
+        options = ["--no-defaults", f"--datadir={self._data}", f"--tmpdir={self.folder}"]
         return [*options, "--user=root"] if _is_root() else options
 
     def _certify(self) -> None:
