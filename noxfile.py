@@ -39,6 +39,7 @@ DEPTRY_OPTIONS = (
 # mysqlclient has no Linux wheel: it is compiled, against Debian's client library
 MYSQL_NEEDS = {
     "mariadb-server-core": "mariadbd",
+    "mariadb-client-core": "my_print_defaults",  # mariadb-install-db calls it
     "gcc": "gcc",
     "pkg-config": "pkg-config",
     "libmariadb-dev": "mariadb_config",
