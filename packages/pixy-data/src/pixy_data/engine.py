@@ -3,7 +3,6 @@
 What differs between MySQL and SQLite in connecting stands here; nothing connects.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy.exc
@@ -81,15 +80,8 @@ def build_engine(
         ConfigurationError: The driver for MySQL isn't installed.
     """
     sqlite = url.get_backend_name() == "sqlite"
-    connect_args: Mapping[str, Any]
     if sqlite:
-        # isolation_level None: the driver's own BEGIN comes too late and loses updates;
-        # connections are used by one thread at a time, but not always by the same
-        connect_args = {
-            "isolation_level": None,
-            "timeout": lock_timeout,
-            "check_same_thread": False,
-        }
+        connect_args = _sqlite_arguments(lock_timeout)
     else:
         connect_args = _mysql_arguments(connect_timeout, read_timeout, lock_timeout)
     try:
@@ -97,7 +89,7 @@ def build_engine(
             url,
             poolclass=poolclass,
             pool_reset_on_return=None,
-            connect_args=dict(connect_args),
+            connect_args=connect_args,
             **pool_options,
         )
     except ModuleNotFoundError as error:
@@ -107,6 +99,12 @@ def build_engine(
     if sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _sqlite_arguments(lock_timeout: int) -> dict[str, Any]:
+    # isolation_level None: the driver's own BEGIN comes too late and loses updates;
+    # connections are used by one thread at a time, but not always by the same
+    return {"isolation_level": None, "timeout": lock_timeout, "check_same_thread": False}
 
 
 def _mysql_arguments(connect_timeout: int, read_timeout: int, lock_timeout: int) -> dict[str, Any]:

@@ -123,7 +123,25 @@ class Services:
     ) -> None:
         self.close()
 
-    def wait_for_database(self) -> None:
+    def initialise(self, *, wait_for_database: bool) -> None:
+        """Initialise the database, or leave that to a thread if it is down.
+
+        Args:
+            wait_for_database: As for `open_services`.
+
+        Raises:
+            DBConnectionError: It is down, and is not waited for.
+            PixyProxyException: It can't be used, see `open_services`.
+        """
+        try:
+            initialise_database(self._database)
+        except (DBConnectionError, DatabaseBusyError) as error:
+            if not wait_for_database:
+                raise
+            logger.warning("the database is not ready, and is tried again every second: %s", error)
+            self._wait_for_database()
+
+    def _wait_for_database(self) -> None:
         """Initialise the database in a thread of its own, every second until it works."""
         self._waiter = threading.Thread(
             target=self._initialise_repeatedly, name="pixy-database-waiter", daemon=True
@@ -179,13 +197,7 @@ def open_services(
     content = ContentStore(_make_folder(data_dir / "images"))
     services = Services(database, content, generator, generation_concurrency)
     try:
-        initialise_database(database)
-    except (DBConnectionError, DatabaseBusyError) as error:
-        if not wait_for_database:
-            services.close()
-            raise
-        logger.warning("the database is not ready, and is tried again every second: %s", error)
-        services.wait_for_database()
+        services.initialise(wait_for_database=wait_for_database)
     except BaseException:
         services.close()
         raise
