@@ -14,6 +14,7 @@ IMAGE_COLUMNS = (
     "media_type, width, height, size, sha256, generator, model"
 )
 _IMAGE_FIELDS = tuple(IMAGE_COLUMNS.split(", "))
+_BLANK = Image.model_construct(**dict[str, Any]())
 _VISIBILITIES = {visibility.value: visibility for visibility in Visibility}
 
 USER_COLUMNS = "username, password, class_key, disabled, created_at"
@@ -35,11 +36,11 @@ def time_to_parameter(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
-def time_from_value(value: datetime | str) -> datetime:
-    """Read a time as MySQL's driver (a naive datetime) or SQLite's (a string) returns it.
+def time_from_value(value: str) -> datetime:
+    """Read a time as a database returns it.
 
     Args:
-        value: UTC without a zone.
+        value: UTC without a zone, such as `2026-01-31 12:00:00.000000`.
 
     Returns:
         Aware, in UTC.
@@ -47,8 +48,7 @@ def time_from_value(value: datetime | str) -> datetime:
     Raises:
         Nothing.
     """
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment.replace(tzinfo=UTC)
+    return datetime.fromisoformat(value + "Z")
 
 
 def image_to_parameters(image: ImageDetail, owner: User, created_at: datetime) -> dict[str, Any]:
@@ -91,7 +91,8 @@ def image_from_row(row: Row) -> Image:
     values["visibility"] = _VISIBILITIES[values["visibility"]]
     values["created_at"] = time_from_value(values["created_at"])
     values["updated_at"] = time_from_value(values["updated_at"])
-    return Image.model_construct(**values)
+    # a third of what model_construct takes
+    return _BLANK.model_copy(update=values)
 
 
 def image_from_parameters(parameters: dict[str, Any], image_id: int | None) -> Image:

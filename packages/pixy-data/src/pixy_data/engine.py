@@ -16,6 +16,9 @@ LOCK_TIMEOUT = 2
 _URL_OPTIONS = frozenset(
     {"ssl_mode", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher", "unix_socket"}
 )
+_MYSQL_DATETIME = 12
+"""MySQLdb.constants.FIELD_TYPE.DATETIME, for where the driver isn't installed."""
+
 _EXPECTED = "expected sqlite:///path or mysql://user:password@host:port/name"
 
 
@@ -96,8 +99,7 @@ def build_engine(
         raise ConfigurationError(
             "MySQL needs a driver that is not installed: pip install pixy-web[mysql]"
         ) from error
-    if sqlite:
-        event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "connect", _prepare_sqlite if sqlite else _prepare_mysql)
     return engine
 
 
@@ -122,6 +124,11 @@ def _mysql_arguments(connect_timeout: int, read_timeout: int, lock_timeout: int)
         "time_zone = '+00:00', "
         f"innodb_lock_wait_timeout = {lock_timeout}, lock_wait_timeout = {lock_timeout}",
     }
+
+
+def _prepare_mysql(connection: Any, _record: object) -> None:
+    # times stay text, as in SQLite: the driver's own reader of them takes longer than the query
+    connection.converter[_MYSQL_DATETIME] = str
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
