@@ -89,11 +89,6 @@ def get_runtime(request: Request) -> Runtime:
 # async, though they await nothing: FastAPI sends a plain function to a thread
 
 
-async def get_public_images(request: Request) -> PublicImages:
-    """Return the image service for a request without credentials."""
-    return PublicImages(get_runtime(request))
-
-
 async def get_private_images(request: Request) -> PrivateImages:
     """Return the image service for a request with credentials; they are checked at its call.
 

@@ -7,8 +7,9 @@ from starlette.responses import Response
 from pixy_web import openapi
 from pixy_web.dependencies import get_runtime
 from pixy_web.problems import NO_STORE
+from pixy_web.request_log import LOGGED
 
-router = APIRouter(prefix="/health")
+router = APIRouter(prefix="/health", dependencies=LOGGED)
 
 
 @router.get("/live", **openapi.LIVE)

@@ -6,6 +6,8 @@ from importlib.resources import files
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from pixy_web.request_log import LOGGED
+
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -26,7 +28,7 @@ PAGES = {
 
 def build_pages_router() -> APIRouter:
     """Return a router for the pages, their files read once."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(dependencies=LOGGED, include_in_schema=False)
     for path, (name, media_type) in PAGES.items():
         content = (files("pixy_web") / "static" / name).read_bytes()
         router.add_api_route(path, _answer_with(content, media_type), methods=["GET", "HEAD"])

@@ -1,31 +1,49 @@
-"""The public router: what a request without credentials may read."""
+"""The public router: what a request without credentials may read.
+
+It comes before the private router, and leaves it every request with credentials.
+"""
 
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from pixy_core import Guid
 from pixy_service import ImagePage
 from pixy_web.content import PUBLIC_CACHING, content_response, load_content
-from pixy_web.dependencies import PublicImages, get_public_images
+from pixy_web.dependencies import PublicImages, get_runtime
 from pixy_web.paging import Paging, read_paging
+from pixy_web.request_log import LOGGED
 from pixy_web.responses import image_response, images_response
 
+
+class PublicRoute(APIRoute):
+    """A route that matches only requests without an `Authorization` header."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Decline what the private router is to answer."""
+        if scope["type"] == "http" and any(n == b"authorization" for n, _ in scope["headers"]):
+            return Match.NONE, {}
+        return super().matches(scope)
+
+
 # OpenAPI keeps one operation for each path and method: the private router describes both
-router = APIRouter(include_in_schema=False)
+router = APIRouter(route_class=PublicRoute, dependencies=LOGGED, include_in_schema=False)
 
 READ = ["GET", "HEAD"]
-Public = Annotated[PublicImages, Depends(get_public_images)]
 
 
 @router.api_route("/image", methods=READ)
 async def list_public_images(
-    request: Request, images: Public, paging: Annotated[Paging, Depends(read_paging)]
+    request: Request, paging: Annotated[Paging, Depends(read_paging)]
 ) -> Response:
     """Answer with the public images, newest first."""
+    images = PublicImages(get_runtime(request))
 
     async def list_images(limit: int, cursor: str | None) -> ImagePage:
         return await images.call(lambda service: service.list_images(limit, cursor))
@@ -34,15 +52,15 @@ async def list_public_images(
 
 
 @router.api_route("/image/{guid}", methods=READ)
-async def get_public_image(images: Public, guid: Annotated[Guid, Path()]) -> Response:
+async def get_public_image(request: Request, guid: Annotated[Guid, Path()]) -> Response:
     """Answer with the details of a public image."""
+    images = PublicImages(get_runtime(request))
     return image_response(await images.call(lambda service: service.get_image_by_guid(guid)))
 
 
 @router.api_route("/image/{guid}/content", methods=READ)
-async def get_public_content(
-    request: Request, images: Public, guid: Annotated[Guid, Path()]
-) -> Response:
+async def get_public_content(request: Request, guid: Annotated[Guid, Path()]) -> Response:
     """Answer with the file of a public image."""
+    images = PublicImages(get_runtime(request))
     image, content = await images.call(partial(load_content, guid=guid, headers=request.headers))
     return content_response(request, image, content, PUBLIC_CACHING)

@@ -10,8 +10,8 @@ import socket
 import threading
 import time
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
 
+from fastapi import Depends
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,6 +30,25 @@ _UNSAFE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))
 }
 
 
+class _Seconds:
+    """Writes seconds since the epoch as UTC, the latest one from memory.
+
+    Args:
+        template: As for `time.strftime`.
+    """
+
+    def __init__(self, template: str) -> None:
+        self._template = template
+        self._latest = (-1, "")
+
+    def write(self, second: int) -> str:
+        latest, text = self._latest
+        if second != latest:
+            text = time.strftime(self._template, time.gmtime(second))
+            self._latest = second, text
+        return text
+
+
 class LogFormatter(logging.Formatter):
     """`YYYY-MM-DD HH:MM:SS,mmm LEVEL request-id [thread-id] [function:line] message`.
 
@@ -37,18 +56,23 @@ class LogFormatter(logging.Formatter):
     this format of its own, so whatever is logged can be told apart line by line.
     """
 
-    converter = staticmethod(time.gmtime)
+    def __init__(self) -> None:
+        super().__init__()
+        self._seconds = _Seconds("%Y-%m-%d %H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as one line, or more where it carries a traceback."""
+        second = self._seconds.write(int(record.created))
         prefix = (
-            f"{self.formatTime(record)} {record.levelname} {_current_request_id.get()} "
+            f"{second},{int(record.msecs):03d} {record.levelname} {_current_request_id.get()} "
             f"[{threading.get_native_id()}] [{record.funcName}:{record.lineno}] "
         )
         lines = [record.getMessage()]
         if record.exc_info:
             lines += self.formatException(record.exc_info).splitlines()
-        return "\n".join(prefix + line.translate(_UNSAFE) for line in lines)
+        return "\n".join(
+            prefix + (line if line.isprintable() else line.translate(_UNSAFE)) for line in lines
+        )
 
 
 def configure_logging(level: str) -> None:
@@ -57,6 +81,8 @@ def configure_logging(level: str) -> None:
     Args:
         level: The least level that is logged, such as "INFO".
     """
+    # facts that the format doesn't have: https://docs.python.org/3/howto/logging.html#optimization
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     handler = logging.StreamHandler()
     handler.setFormatter(LogFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
@@ -70,7 +96,8 @@ class RequestIds:
 
     def __init__(self) -> None:
         self._host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname()) or "host"
-        self._last = datetime.min.replace(tzinfo=UTC)
+        self._last = 0
+        self._seconds = _Seconds("%Y%m%dT%H%M%S")
 
     def next(self) -> str:
         """Return a new id for a request that this thread serves.
@@ -78,8 +105,9 @@ class RequestIds:
         A native thread id is one thread of one process of the host; two ids of the same
         thread never share their microsecond.
         """
-        self._last = max(datetime.now(UTC), self._last + timedelta(microseconds=1))
-        moment = self._last.strftime("%Y%m%dT%H%M%S.%fZ")
+        self._last = max(time.time_ns() // 1000, self._last + 1)
+        second, microsecond = divmod(self._last, 1_000_000)
+        moment = f"{self._seconds.write(second)}.{microsecond:06d}Z"
         return f"{self._host}-{moment}-{threading.get_native_id()}"
 
 
@@ -113,6 +141,10 @@ async def log_request(request: Request) -> None:
     """Log the START line: the global dependency, which runs for every matched route."""
     record: RequestRecord = request.scope["state"]["request_record"]
     record.log_start()
+
+
+LOGGED = [Depends(log_request)]
+"""The dependency of every router."""
 
 
 class RequestLog:
