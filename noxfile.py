@@ -6,13 +6,23 @@ How the tools are set up stands in pyproject.toml; what the tests assert stands 
 import os
 import re
 import shutil
+import sys
 import sysconfig
-import zipfile
-from email.parser import Parser
 from pathlib import Path
 
 import nox
-from packaging.requirements import Requirement
+
+sys.path.insert(0, str(Path(__file__).parent / "tests" / "support"))
+from session_environments import (
+    DIST,
+    PACKAGES,
+    ROOT,
+    find_program,
+    install_from_debian,
+    tools,
+    wheel,
+    wheels,
+)
 
 nox.needs_version = ">=2026.7"
 nox.options.default_venv_backend = "uv"
@@ -25,11 +35,7 @@ MYSQLD = os.environ.get("PIXY_TEST_MYSQLD")
 for name in [n for n in os.environ if n == "PYTHONPATH" or n.startswith(("PIXY_", "OPENAI_"))]:
     del os.environ[name]
 
-ROOT = Path(__file__).parent
-DIST = ROOT / "dist"
-PACKAGES = ("pixy-core", "pixy-data", "pixy-service", "pixy-web")
 TEST_GROUPS = tuple(f"test-{package}" for package in PACKAGES)
-PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 PYTEST = ("pytest", "--numprocesses=auto", "--dist=worksteal")
 DEPTRY_OPTIONS = (
     *("--package-module-name-map", "mysqlclient=MySQLdb"),
@@ -166,61 +172,3 @@ def bump(session: nox.Session) -> None:
     for path in ROOT.glob("packages/*/pyproject.toml"):
         text = re.sub(r'(?m)^version = ".*"', f'version = "{version}"', path.read_text())
         path.write_text(re.sub(r'"(pixy-[^"=]+)==[^"]+"', rf'"\1=={version}"', text))
-
-
-def tools(*groups: str) -> tuple[str, ...]:
-    """Return the requirements of the named groups of pyproject.toml."""
-    return nox.project.dependency_groups(PROJECT, *groups)
-
-
-def wheel(package: str) -> Path:
-    """Return the path of a package's only wheel in dist/."""
-    (path,) = DIST.glob(f"{package.replace('-', '_')}-*.whl")
-    return path
-
-
-def wheels(package: str, extra: str = "") -> list[str]:
-    """Return requirements for a package's wheel and for the siblings that its metadata asks for.
-
-    Each names its file: from a folder, uv would take an older wheel of the same version.
-    """
-    needed, seen = [package], set[str]()
-    while needed:
-        name = needed.pop()
-        seen.add(name)
-        with zipfile.ZipFile(wheel(name)) as archive:
-            (member,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-            metadata = Parser().parsestr(archive.read(member).decode())
-        for wanted in map(Requirement, metadata.get_all("Requires-Dist", [])):
-            asked_for = wanted.marker is None or wanted.marker.evaluate({"extra": extra})
-            if asked_for and wanted.name in set(PACKAGES) - seen:
-                needed.append(wanted.name)
-    extras = f"[{extra}]" if extra else ""
-    return [f"{name}{extras if name == package else ''} @ {wheel(name).as_uri()}" for name in seen]
-
-
-def find_program(name: str) -> str | None:
-    """Return a program's path; Debian keeps servers in /usr/sbin, where users don't look."""
-    return shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
-
-
-def install_from_debian(session: nox.Session, needs: dict[str, str]) -> None:
-    """Install Debian packages of which the named program or file is missing.
-
-    Args:
-        session: The session that can't go on without them.
-        needs: Debian package -> a program, or the absolute path of a file, that it brings.
-    """
-    missing = [
-        package
-        for package, what in needs.items()
-        if not (find_program(what) or Path(what).is_file())
-    ]
-    if not missing:
-        return
-    command = ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *missing]
-    sudo = [] if os.geteuid() == 0 else ["sudo"]
-    if not all(shutil.which(program) for program in ("apt-get", *sudo)):
-        session.error(f"as root: apt-get install {' '.join(missing)}")
-    session.run(*sudo, "apt-get", "-qq", "update", external=True)
-    session.run(*sudo, *command, external=True)

@@ -1,0 +1,76 @@
+"""What the sessions of noxfile.py run in: wheels, tools and programs of the system.
+
+Which session needs what stands with the session.
+"""
+
+import os
+import shutil
+import zipfile
+from email.parser import Parser
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+DIST = ROOT / "dist"
+PACKAGES = ("pixy-core", "pixy-data", "pixy-service", "pixy-web")
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+
+
+def tools(*groups: str) -> tuple[str, ...]:
+    """Return the requirements of the named groups of pyproject.toml."""
+    return nox.project.dependency_groups(PROJECT, *groups)
+
+
+def wheel(package: str) -> Path:
+    """Return the path of a package's only wheel in dist/."""
+    (path,) = DIST.glob(f"{package.replace('-', '_')}-*.whl")
+    return path
+
+
+def wheels(package: str, extra: str = "") -> list[str]:
+    """Return requirements for a package's wheel and for the siblings that its metadata asks for.
+
+    Each names its file: from a folder, uv would take an older wheel of the same version.
+    """
+    needed, seen = [package], set[str]()
+    while needed:
+        name = needed.pop()
+        seen.add(name)
+        with zipfile.ZipFile(wheel(name)) as archive:
+            (member,) = (n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
+            metadata = Parser().parsestr(archive.read(member).decode())
+        for wanted in map(Requirement, metadata.get_all("Requires-Dist", [])):
+            asked_for = wanted.marker is None or wanted.marker.evaluate({"extra": extra})
+            if asked_for and wanted.name in set(PACKAGES) - seen:
+                needed.append(wanted.name)
+    extras = f"[{extra}]" if extra else ""
+    return [f"{name}{extras if name == package else ''} @ {wheel(name).as_uri()}" for name in seen]
+
+
+def find_program(name: str) -> str | None:
+    """Return a program's path; Debian keeps servers in /usr/sbin, where users don't look."""
+    return shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin")
+
+
+def install_from_debian(session: nox.Session, needs: dict[str, str]) -> None:
+    """Install Debian packages of which the named program or file is missing.
+
+    Args:
+        session: The session that can't go on without them.
+        needs: Debian package -> a program, or the absolute path of a file, that it brings.
+    """
+    missing = [
+        package
+        for package, what in needs.items()
+        if not (find_program(what) or Path(what).is_file())
+    ]
+    if not missing:
+        return
+    command = ["apt-get", "-qq", "-y", "--no-install-recommends", "install", *missing]
+    sudo = [] if os.geteuid() == 0 else ["sudo"]
+    if not all(shutil.which(program) for program in ("apt-get", *sudo)):
+        session.error(f"as root: apt-get install {' '.join(missing)}")
+    session.run(*sudo, "apt-get", "-qq", "update", external=True)
+    session.run(*sudo, *command, external=True)
