@@ -5,20 +5,25 @@ import inspect
 import pytest
 
 import pixy_core
-from pixy_core import exceptions
+from pixy_core import exceptions, generation_errors
 from pixy_core.exceptions import (
     ConstraintViolationError,
     DBConnectionError,
-    GenerationError,
-    GenerationUnknownError,
-    GeneratorOverloadedError,
     InvalidInputError,
     PixyProxyException,
     RecordNotFoundError,
 )
+from pixy_core.generation_errors import (
+    GenerationError,
+    GenerationUnknownError,
+    GeneratorOverloadedError,
+)
 
 FAILURES = [
-    cls for _, cls in inspect.getmembers(exceptions, inspect.isclass) if issubclass(cls, Exception)
+    cls
+    for module in (exceptions, generation_errors)
+    for _, cls in inspect.getmembers(module, inspect.isclass)
+    if cls.__module__ == module.__name__ and issubclass(cls, Exception)
 ]
 GENERATION_FAILURES = [cls for cls in FAILURES if issubclass(cls, GenerationError)]
 

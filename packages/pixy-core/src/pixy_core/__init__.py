@@ -11,6 +11,16 @@ from pixy_core.exceptions import (
     DatabaseBusyError,
     DatabaseError,
     DBConnectionError,
+    InvalidCredentialsError,
+    InvalidInputError,
+    PermissionDeniedError,
+    PixyProxyException,
+    RecordNotFoundError,
+    SchemaError,
+    ServiceClosedError,
+    StorageUnavailableError,
+)
+from pixy_core.generation_errors import (
     GenerationBusyError,
     GenerationError,
     GenerationTimeoutError,
@@ -21,15 +31,7 @@ from pixy_core.exceptions import (
     GeneratorRequestError,
     GeneratorResponseError,
     GeneratorUnreachableError,
-    InvalidCredentialsError,
-    InvalidInputError,
-    PermissionDeniedError,
-    PixyProxyException,
     PromptRejectedError,
-    RecordNotFoundError,
-    SchemaError,
-    ServiceClosedError,
-    StorageUnavailableError,
 )
 from pixy_core.images import (
     Guid,

@@ -8,7 +8,6 @@ import hashlib
 import logging
 import os
 import re
-import secrets
 import shutil
 import stat
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixy_core import ContentDamagedError, ImageDetail, InvalidInputError, StorageUnavailableError
+from pixy_data.durable_files import write_durably
 
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
@@ -73,7 +73,7 @@ class ContentStore:
             raise InvalidInputError(((("guid",), "is not in canonical form"),))
         try:
             self._prepare()
-            _write_durably(self.locate(filename), content)
+            write_durably(self.locate(filename), content)
         except OSError as error:
             raise StorageUnavailableError from error
         return StoredContent(filename, len(content), hashlib.sha256(content).hexdigest())
@@ -203,38 +203,3 @@ def _open_to_read(path: Path) -> int:
         if error.errno in _DAMAGED:
             raise ContentDamagedError from error
         raise
-
-
-def _write_durably(path: Path, content: bytes) -> None:
-    folder = path.parent
-    if not folder.is_dir():
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(folder.parent)
-    temporary = folder / f"{path.name}.{secrets.token_hex(4)}.part"
-    try:
-        with open(temporary, "xb", opener=_open_private) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.rename(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    try:
-        _sync_folder(folder)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
-
-
-def _sync_folder(folder: Path) -> None:
-    # a rename survives a crash only once its folder is written too: fsync(2)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,11 +12,12 @@ from pixy_service.generators import (
     build_generator,
 )
 from pixy_service.interfaces import ImageServiceInterface, UserServiceInterface
+from pixy_service.opening import open_services, open_users, upgrade_database
 from pixy_service.passwords import Credentials, CredentialService
 from pixy_service.private_images import PrivateImageService
 from pixy_service.public_images import PublicImageService
 from pixy_service.reading import ImageFile, ImagePage
-from pixy_service.services import Services, open_services, open_users, upgrade_database
+from pixy_service.services import Services
 from pixy_service.users import UserService
 from pixy_service.validation import MAX_PAGE_SIZE
 

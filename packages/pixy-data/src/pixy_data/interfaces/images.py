@@ -1,7 +1,4 @@
-"""What a service may ask of the rows: the two repositories' interfaces.
-
-No SQL. Who may ask what is decided by a service; here it is only a parameter.
-"""
+"""What a service may ask of the images' rows."""
 
 from abc import ABC, abstractmethod
 from datetime import datetime
@@ -167,81 +164,6 @@ class ImageRepositoryInterface(ABC):
 
         Returns:
             Whether that owner had such an image.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-
-
-class UserRepositoryInterface(ABC):
-    """What a service may ask of the users' rows.
-
-    Every method raises DBConnectionError, DatabaseBusyError or DatabaseError when the database
-    fails.
-    """
-
-    @abstractmethod
-    def authenticate_user(self, username: str) -> User | None:
-        """Find the row that a password can be checked against; none is checked here.
-
-        Args:
-            username: Exactly as it was stored, in NFC.
-
-        Returns:
-            The user, disabled or not, or None.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def insert_user(self, user: User) -> User:
-        """Store a new user.
-
-        Args:
-            user: Its `password` is the hash to keep.
-
-        Returns:
-            The user with its `created_at`.
-
-        Raises:
-            ConstraintViolationError: The name is taken.
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def list_users(self) -> list[User]:
-        """Return every user, ordered by name.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def update_password(self, username: str, password: str) -> bool:
-        """Replace a user's password hash.
-
-        Args:
-            username: Exactly as it was stored, in NFC.
-            password: The new hash.
-
-        Returns:
-            Whether there is such a user.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-
-    @abstractmethod
-    def update_disabled(self, username: str, disabled: bool) -> bool:
-        """Disable a user, or enable it again.
-
-        Args:
-            username: Exactly as it was stored, in NFC.
-            disabled: Whether it may no longer sign in.
-
-        Returns:
-            Whether there is such a user.
 
         Raises:
             PixyProxyException: The database failed.

@@ -1,0 +1,119 @@
+"""The failures of a generation: what each means for a retry, and for the bill.
+
+The tree that they belong to is drawn in exceptions.py.
+"""
+
+from typing import ClassVar, Literal
+
+from pixy_core.exceptions import PixyProxyException
+
+Billed = Literal["yes", "no", "unknown"]
+
+
+class GenerationError(PixyProxyException):
+    """An image could not be made.
+
+    Attributes:
+        code: A stable word for programs, in snake case.
+        retryable: Whether the same request may succeed later.
+        billed: Whether the provider charged for it.
+        retry_after: Seconds after which a retry makes sense, where that is known.
+
+    Args:
+        upstream_request_id: The provider's own id of the request, for its support.
+        retry_after: Seconds, when the provider named a delay; else the class's own.
+    """
+
+    message = "The image could not be made"
+    code: ClassVar[str] = "generation_failed"
+    retryable: ClassVar[bool] = False
+    billed: ClassVar[Billed] = "no"
+    retry_after: int | None = None
+
+    def __init__(
+        self, *, upstream_request_id: str | None = None, retry_after: int | None = None
+    ) -> None:
+        super().__init__()
+        self.upstream_request_id = upstream_request_id
+        if retry_after is not None:
+            self.retry_after = retry_after
+
+
+class GenerationBusyError(GenerationError):
+    """All places for a generation are taken; nothing was asked of the provider."""
+
+    message = "Too many images are being made right now"
+    code = "generation_busy"
+    retryable = True
+    retry_after = 10
+
+
+class PromptRejectedError(GenerationError):
+    """The provider's moderation will not draw this prompt; a retry won't help."""
+
+    message = "The provider rejected this prompt"
+    code = "prompt_rejected"
+
+
+class GeneratorRequestError(GenerationError):
+    """The provider calls our request, or the model that it names, wrong."""
+
+    message = "The provider refused the request"
+    code = "provider_refused_request"
+
+
+class GeneratorKeyError(GenerationError):
+    """The provider does not accept this server's key."""
+
+    message = "The provider refused this server's credentials"
+    code = "provider_refused_credentials"
+
+
+class GeneratorUnreachableError(GenerationError):
+    """No connection to the provider was ever made."""
+
+    message = "The provider can't be reached"
+    code = "provider_unreachable"
+    retryable = True
+    retry_after = 30
+
+
+class GeneratorOverloadedError(GenerationError):
+    """The provider limits our rate, or is overloaded."""
+
+    message = "The provider is overloaded"
+    code = "provider_overloaded"
+    retryable = True
+    retry_after = 30
+
+
+class GeneratorQuotaError(GenerationError):
+    """The account at the provider has no credit or budget left."""
+
+    message = "The account at the provider has no budget left"
+    code = "provider_quota_exhausted"
+    retryable = True
+    retry_after = 3600
+
+
+class GeneratorResponseError(GenerationError):
+    """The provider answered, and charged for it, but without a usable image."""
+
+    message = "The provider sent no usable image"
+    code = "provider_sent_no_image"
+    billed = "yes"
+
+
+class GenerationUnknownError(GenerationError):
+    """The exchange broke off after the request was sent: it may have been charged."""
+
+    message = "The outcome at the provider is unknown"
+    code = "outcome_unknown"
+    billed = "unknown"
+
+
+class GenerationTimeoutError(GenerationUnknownError):
+    """The deadline passed while the provider worked: it may have been charged."""
+
+    message = "The provider took too long"
+    code = "generation_timeout"

@@ -1,0 +1,107 @@
+"""How an application, or a command line, opens what it works with.
+
+What is put together stands in services.py.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pixy_core import ConfigurationError
+from pixy_data import ContentStore, Database, UserRepository, open_database
+from pixy_service.generators.interface import ImageGenerator
+from pixy_service.services import Services
+from pixy_service.users import UserService
+
+_CHECKOUT_TIMEOUT = 2.0
+_CONNECT_TIMEOUT = 3
+
+
+def open_services(
+    *,
+    database_url: str,
+    data_dir: Path,
+    generator: ImageGenerator,
+    generation_concurrency: int = 16,
+    threads: int = 8,
+    wait_for_database: bool = False,
+    database_read_timeout: int = 10,
+) -> Services:
+    """Open the database and the image folder, and put the services together.
+
+    Args:
+        database_url: sqlite:///path or mysql://user:password@host:port/name.
+        data_dir: The folder whose `images` folder holds the files.
+        generator: Draws the images; the services close it.
+        generation_concurrency: Images that may be in the making at once.
+        threads: Threads of the application that call the services.
+        wait_for_database: Whether to open without the database if it is down, and to try
+            again every second; until then every call that needs it raises DBConnectionError.
+        database_read_timeout: Seconds that a statement may take.
+
+    Raises:
+        ConfigurationError: The URL is wrong, its driver is not installed, or the image folder
+            can't be made.
+        SchemaError: The tables are newer than this program.
+        DBConnectionError: The database is down, and `wait_for_database` is false.
+    """
+    database = Database(
+        database_url,
+        pool_size=threads + generation_concurrency,
+        checkout_timeout=_CHECKOUT_TIMEOUT,
+        connect_timeout=_CONNECT_TIMEOUT,
+        read_timeout=database_read_timeout,
+    )
+    content = ContentStore(_make_folder(data_dir / "images"))
+    services = Services(database, content, generator, generation_concurrency)
+    try:
+        services.initialise(wait_for_database=wait_for_database)
+    except BaseException:
+        services.close()
+        raise
+    return services
+
+
+def _make_folder(folder: Path) -> Path:
+    try:
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError(
+            f"The image folder {folder} can't be made: {error.strerror}; "
+            "set PIXY_DATA_DIR to a folder that this process may write to"
+        ) from error
+    return folder
+
+
+def upgrade_database(database_url: str) -> None:
+    """Bring the tables up to this version of PixyProxy, or make them.
+
+    Args:
+        database_url: sqlite:///path or mysql://user:password@host:port/name.
+
+    Raises:
+        ConfigurationError: The URL is wrong, or its driver is not installed.
+        SchemaError: The tables are newer than this program.
+        DBConnectionError: The database is down.
+    """
+    open_database(database_url).close()
+
+
+@contextmanager
+def open_users(database_url: str) -> Iterator[UserService]:
+    """Open the users of a database alone, for a command line; leaving closes it.
+
+    Args:
+        database_url: sqlite:///path or mysql://user:password@host:port/name.
+
+    Raises:
+        ConfigurationError: The URL is wrong, or its driver is not installed.
+        SchemaError: The tables are newer than this program.
+        DBConnectionError: The database is down.
+    """
+    database = open_database(database_url)
+    try:
+        yield UserService(UserRepository(database))
+    finally:
+        database.close()
