@@ -91,8 +91,8 @@ def make_image(anns: PrivateImageService) -> Callable[..., Image]:
 
 @pytest.fixture
 def list_files(tmp_path: Path) -> Callable[[], list[Path]]:
-    """Return a function that lists every file of the image folder, temporary ones too."""
-    return lambda: [path for path in (tmp_path / "images").rglob("*") if path.is_file()]
+    """Return a function that lists every file among the images, temporary ones too."""
+    return lambda: [path for path in (tmp_path / "images").glob("*/*") if path.is_file()]
 
 
 @pytest.fixture

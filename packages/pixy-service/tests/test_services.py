@@ -1,3 +1,4 @@
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -122,7 +123,7 @@ def test_services_without_their_image_folder_are_not_ready(
     services: Services, tmp_path: Path
 ) -> None:
     services.check_ready()
-    (tmp_path / "images").rmdir()
+    shutil.rmtree(tmp_path / "images")
     with pytest.raises(StorageUnavailableError):
         services.check_ready()
 

@@ -1,6 +1,7 @@
 """Making, changing and deleting images: cases C201 to C206, C212 to C219, C601 to C703."""
 
 import hashlib
+import shutil
 import socket
 import time
 from base64 import b64encode
@@ -278,7 +279,7 @@ def test_without_storage_the_provider_is_not_asked(
     paid: RunningService, provider: Provider
 ) -> None:
     folder = paid.settings.data_dir / "images"
-    folder.rmdir()
+    shutil.rmtree(folder)
     folder.write_text("a file where the folder should be")
     answer = paid.sign_in().post("/image", json={"prompt": "x"})
     assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")

@@ -19,6 +19,7 @@ from pixy_core.exceptions import (
     SchemaError,
     ServiceClosedError,
     StorageUnavailableError,
+    StoreMismatchError,
 )
 from pixy_core.generation_errors import (
     GenerationBusyError,
@@ -78,6 +79,7 @@ __all__ = [
     "SchemaError",
     "ServiceClosedError",
     "StorageUnavailableError",
+    "StoreMismatchError",
     "User",
     "Username",
     "Visibility",

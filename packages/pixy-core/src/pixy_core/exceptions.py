@@ -15,6 +15,7 @@ PixyProxyException
 ├── DatabaseError                   it refused a statement for another reason
 ├── SchemaError                     its tables are not the ones that this version needs
 ├── StorageUnavailableError         image bytes can't be written
+│   └── StoreMismatchError          the image folder belongs to another database
 ├── ContentDamagedError             a file is not what its row says
 ├── ServiceClosedError              the service is shutting down
 └── GenerationError                 an image could not be made
@@ -127,6 +128,12 @@ class StorageUnavailableError(PixyProxyException):
     """Image bytes can't be written: disk full, read-only or gone."""
 
     message = "Image storage is unavailable"
+
+
+class StoreMismatchError(StorageUnavailableError):
+    """The image folder is not the one that belongs to the database: not mounted, or another's."""
+
+    message = "The image folder and the database do not belong together"
 
 
 class ContentDamagedError(PixyProxyException):

@@ -18,6 +18,7 @@ from pixy_data.schema import (
     check_server,
     explain_refusal,
 )
+from pixy_data.store_marker import StoreMarker
 from pixy_data.transactions import DatabaseContext, run_transaction
 from pixy_data.users import UserRepository
 
@@ -30,6 +31,7 @@ __all__ = [
     "Position",
     "Result",
     "Row",
+    "StoreMarker",
     "StoredContent",
     "UserRepository",
     "UserRepositoryInterface",

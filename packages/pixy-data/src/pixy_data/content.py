@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from pixy_core import ContentDamagedError, ImageDetail, InvalidInputError, StorageUnavailableError
 from pixy_data.durable_files import write_durably
+from pixy_data.store_marker import StoreMarker
 
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
@@ -43,12 +44,16 @@ class ContentStore:
         directory: The folder. It is made at the first use, and not again: one that vanishes
             later is a disk that is gone.
         reserve: Bytes that stay free on its file system.
+        marker: Tells whether the folder is the one that the rows are about.
     """
 
-    def __init__(self, directory: Path, *, reserve: int = _RESERVE) -> None:
+    def __init__(
+        self, directory: Path, *, reserve: int = _RESERVE, marker: StoreMarker | None = None
+    ) -> None:
         self._directory = directory.absolute()
         self._prepared = False
         self._reserve = reserve
+        self._marker = marker
         self._hashes = _HashMemory(_REMEMBERED)
 
     def write(self, guid: str, media_type: str, content: bytes) -> StoredContent:
@@ -89,11 +94,15 @@ class ContentStore:
 
         Raises:
             ContentDamagedError: The file is missing, no regular file, or differs from its row.
+            StoreMismatchError: The folder is not the one that the rows are about.
             StorageUnavailableError: It can't be read for another reason.
         """
+        self._verify()
         try:
             return self._read_checked(image)
         except ContentDamagedError:
+            # every file is missing from a volume that is gone
+            self._verify(fresh=True)
             # the traceback is for whoever handles the exception
             _logger.error("the file of image %s is missing or damaged", image.guid)  # noqa: TRY400
             raise
@@ -149,9 +158,12 @@ class ContentStore:
         """Ask whether an image could be stored now.
 
         Raises:
+            StoreMismatchError: The folder is not the one that the rows are about.
             StorageUnavailableError: The folder is missing or read-only, or its file system has
                 less free than the reserve.
+            PixyProxyException: The database failed.
         """
+        self.verify()
         try:
             self._prepare()
             free = shutil.disk_usage(self._directory).free
@@ -159,6 +171,20 @@ class ContentStore:
             raise StorageUnavailableError from error
         if free < self._reserve or not os.access(self._directory, os.W_OK | os.X_OK):
             raise StorageUnavailableError
+
+    def verify(self) -> None:
+        """Return if the folder is, at this moment, the one that the rows are about.
+
+        Raises:
+            StoreMismatchError: It isn't.
+            StorageUnavailableError: It can't be read.
+            PixyProxyException: The database failed.
+        """
+        self._verify(fresh=True)
+
+    def _verify(self, *, fresh: bool = False) -> None:
+        if self._marker is not None:
+            self._marker.verify(fresh=fresh)
 
     def _prepare(self) -> None:
         if not self._prepared:

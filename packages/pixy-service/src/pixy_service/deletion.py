@@ -38,8 +38,10 @@ class ImageRemover:
         Raises:
             RecordNotFoundError: No such image, or none that the user may see.
             PermissionDeniedError: It is somebody else's.
+            StoreMismatchError: The file is on a volume that is not there.
             DBConnectionError: The database can't be reached.
         """
+        self._content.verify()
         filename = run_transaction(self._database, lambda: self._delete_row(guid, user))
         try:
             self._content.delete(filename)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pixy_core import ConfigurationError
-from pixy_data import ContentStore, Database, UserRepository, open_database
+from pixy_data import ContentStore, Database, StoreMarker, UserRepository, open_database
 from pixy_service.generators.interface import ImageGenerator
 from pixy_service.services import Services
 from pixy_service.users import UserService
@@ -52,7 +52,8 @@ def open_services(
         connect_timeout=_CONNECT_TIMEOUT,
         read_timeout=database_read_timeout,
     )
-    content = ContentStore(_make_folder(data_dir / "images"))
+    folder = _make_folder(data_dir / "images")
+    content = ContentStore(folder, marker=StoreMarker(database, folder))
     services = Services(database, content, generator, generation_concurrency)
     try:
         services.initialise(wait_for_database=wait_for_database)

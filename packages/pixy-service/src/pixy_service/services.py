@@ -133,6 +133,15 @@ class Services:
                 raise
             logger.warning("the database is not ready, and is tried again every second: %s", error)
             self._wait_for_database()
+        else:
+            self._look_at_content()
+
+    def _look_at_content(self) -> None:
+        """Mark a new image folder; say at once of another's what each request for it will meet."""
+        try:
+            self._content.verify()
+        except PixyProxyException as error:
+            logger.critical("no image can be read or stored: %s", error)
 
     def _wait_for_database(self) -> None:
         """Initialise the database in a thread of its own, every second until it works."""
@@ -149,4 +158,5 @@ class Services:
                 logger.warning("the database is still not ready: %s", error)
             else:
                 logger.info("the database is ready")
+                self._look_at_content()
                 return

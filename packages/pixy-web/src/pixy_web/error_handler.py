@@ -36,6 +36,7 @@ STATUSES: dict[type[core.PixyProxyException], tuple[int, str, dict[str, str]]] =
     core.DBConnectionError: (503, "database_unavailable", RETRY_SOON),
     core.DatabaseBusyError: (503, "database_busy", RETRY_SOON),
     core.SchemaError: (503, "database_unavailable", RETRY_SOON),
+    core.StoreMismatchError: (503, "store_mismatch", {"Retry-After": "30"}),
     core.StorageUnavailableError: (503, "storage_unavailable", {"Retry-After": "30"}),
     ThreadsBusyError: (503, "sign_in_busy", RETRY_SOON),
     core.ServiceClosedError: (503, "shutting_down", RETRY_SOON),
