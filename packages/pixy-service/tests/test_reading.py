@@ -12,9 +12,10 @@ from pixy_core import (
     User,
     Visibility,
 )
-from pixy_data import ContentStore, ImageRepository, open_database
+from pixy_data import ContentStore, ImageRepository, ThumbnailStore, open_database
 from pixy_service import MAX_PAGE_SIZE, PrivateImageService, Services
 from pixy_service.public_images import PublicImageService
+from pixy_service.thumbnails import Thumbnails
 from provider_answers import PNG
 
 ABSENT = "00000000-0000-4000-8000-000000000000"
@@ -123,9 +124,9 @@ def test_a_cursor_holds_in_another_process_over_the_same_database(
     guids = add_rows(2)
     cursor = services.public_images.list_images(1).next_cursor
     database = open_database(database_url)
-    other = PublicImageService(
-        database, ImageRepository(database), ContentStore(tmp_path / "images")
-    )
+    content = ContentStore(tmp_path / "images")
+    thumbnails = Thumbnails(content, ThumbnailStore(tmp_path / "thumbnails"))
+    other = PublicImageService(database, ImageRepository(database), content, thumbnails)
     try:
         assert other.list_images(1, cursor).images[0].guid == guids[0]
     finally:
@@ -193,7 +194,9 @@ def test_an_image_deleted_while_it_is_read_is_not_found(
             self.delete(image.filename)
             return super().read(image)
 
-    reader = PublicImageService(database, images, DeletedMeanwhile(tmp_path / "images"))
+    content = DeletedMeanwhile(tmp_path / "images")
+    thumbnails = Thumbnails(content, ThumbnailStore(tmp_path / "thumbnails"))
+    reader = PublicImageService(database, images, content, thumbnails)
     try:
         with pytest.raises(RecordNotFoundError):
             reader.read_image(guid)

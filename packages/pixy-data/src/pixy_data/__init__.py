@@ -19,6 +19,7 @@ from pixy_data.schema import (
     explain_refusal,
 )
 from pixy_data.store_marker import StoreMarker
+from pixy_data.thumbnails import ThumbnailName, ThumbnailStore, stamp_file
 from pixy_data.transactions import DatabaseContext, run_transaction
 from pixy_data.users import UserRepository
 
@@ -33,11 +34,14 @@ __all__ = [
     "Row",
     "StoreMarker",
     "StoredContent",
+    "ThumbnailName",
+    "ThumbnailStore",
     "UserRepository",
     "UserRepositoryInterface",
     "initialise_database",
     "open_database",
     "run_transaction",
+    "stamp_file",
 ]
 
 

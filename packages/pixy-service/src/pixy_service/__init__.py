@@ -18,6 +18,8 @@ from pixy_service.private_images import PrivateImageService
 from pixy_service.public_images import PublicImageService
 from pixy_service.reading import ImageFile, ImagePage
 from pixy_service.services import Services
+from pixy_service.shrinking import THUMBNAIL_TYPES
+from pixy_service.thumbnails import THUMBNAIL_WIDTHS
 from pixy_service.users import UserService
 from pixy_service.validation import MAX_PAGE_SIZE
 
@@ -26,6 +28,8 @@ __all__ = [
     "DEFAULT_OPENAI_MODEL",
     "GENERATOR_NAMES",
     "MAX_PAGE_SIZE",
+    "THUMBNAIL_TYPES",
+    "THUMBNAIL_WIDTHS",
     "CredentialService",
     "Credentials",
     "GeneratedImage",

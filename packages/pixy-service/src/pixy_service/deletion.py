@@ -8,6 +8,7 @@ import logging
 
 from pixy_core import PermissionDeniedError, PixyProxyException, RecordNotFoundError, User
 from pixy_data import ContentStore, Database, ImageRepositoryInterface, run_transaction
+from pixy_service.thumbnails import Thumbnails
 
 logger = logging.getLogger(__name__)
 
@@ -19,14 +20,20 @@ class ImageRemover:
         database: Where the transaction runs.
         images: The rows.
         content: The files.
+        thumbnails: Smaller pictures of them.
     """
 
     def __init__(
-        self, database: Database, images: ImageRepositoryInterface, content: ContentStore
+        self,
+        database: Database,
+        images: ImageRepositoryInterface,
+        content: ContentStore,
+        thumbnails: Thumbnails,
     ) -> None:
         self._database = database
         self._images = images
         self._content = content
+        self._thumbnails = thumbnails
 
     def delete(self, guid: str, user: User) -> None:
         """Delete an image of the user's own.
@@ -47,6 +54,7 @@ class ImageRemover:
             self._content.delete(filename)
         except (PixyProxyException, OSError):
             logger.exception("the row of image %s is deleted, its file %s is not", guid, filename)
+        self._thumbnails.delete(guid)
 
     def _delete_row(self, guid: str, user: User) -> str:
         image = self._images.find_visible_image(guid, user)

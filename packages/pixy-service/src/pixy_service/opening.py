@@ -8,7 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pixy_core import ConfigurationError
-from pixy_data import ContentStore, Database, StoreMarker, UserRepository, open_database
+from pixy_data import (
+    ContentStore,
+    Database,
+    StoreMarker,
+    ThumbnailStore,
+    UserRepository,
+    open_database,
+)
 from pixy_service.generators.interface import ImageGenerator
 from pixy_service.services import Services
 from pixy_service.users import UserService
@@ -31,7 +38,8 @@ def open_services(
 
     Args:
         database_url: sqlite:///path or mysql://user:password@host:port/name.
-        data_dir: The folder whose `images` folder holds the files.
+        data_dir: The folder whose `images` folder holds the files, and whose `thumbnails` folder
+            keeps smaller pictures of them.
         generator: Draws the images; the services close it.
         generation_concurrency: Images that may be in the making at once.
         threads: Threads of the application that call the services.
@@ -54,7 +62,8 @@ def open_services(
     )
     folder = _make_folder(data_dir / "images")
     content = ContentStore(folder, marker=StoreMarker(database, folder))
-    services = Services(database, content, generator, generation_concurrency)
+    thumbnails = ThumbnailStore(data_dir / "thumbnails")
+    services = Services(database, content, thumbnails, generator, generation_concurrency)
     try:
         services.initialise(wait_for_database=wait_for_database)
     except BaseException:

@@ -20,6 +20,7 @@ from pixy_service.cursors import Cursors
 from pixy_service.deletion import ImageRemover
 from pixy_service.generation import GenerationExecutor
 from pixy_service.reading import ImageReader
+from pixy_service.thumbnails import Thumbnails
 from pixy_service.validation import validate_create, validate_guid, validate_visibility
 
 
@@ -30,6 +31,7 @@ class ImageTools:
     database: Database
     images: ImageRepositoryInterface
     content: ContentStore
+    thumbnails: Thumbnails
     creator: ImageCreator
     remover: ImageRemover
     executor: GenerationExecutor
@@ -46,7 +48,7 @@ class PrivateImageService(ImageReader):
     def __init__(self, tools: ImageTools, user: User) -> None:
         database = tools.database
         cursors = Cursors(lambda: database.secret("cursor"), f"user:{user.username}")
-        super().__init__(tools.content, cursors)
+        super().__init__(tools.content, tools.thumbnails, cursors)
         self._tools = tools
         self._user = user
 

@@ -6,6 +6,7 @@ from pixy_core import AuthenticationRequiredError, Image, ImageDetailCreate
 from pixy_data import ContentStore, Database, ImageRepositoryInterface, Position
 from pixy_service.cursors import Cursors
 from pixy_service.reading import ImageReader
+from pixy_service.thumbnails import Thumbnails
 
 
 class PublicImageService(ImageReader):
@@ -15,12 +16,18 @@ class PublicImageService(ImageReader):
         database: Holds the key that signs cursors.
         images: The rows.
         content: The files.
+        thumbnails: Smaller pictures of them.
     """
 
     def __init__(
-        self, database: Database, images: ImageRepositoryInterface, content: ContentStore
+        self,
+        database: Database,
+        images: ImageRepositoryInterface,
+        content: ContentStore,
+        thumbnails: Thumbnails,
     ) -> None:
-        super().__init__(content, Cursors(lambda: database.secret("cursor"), "public"))
+        cursors = Cursors(lambda: database.secret("cursor"), "public")
+        super().__init__(content, thumbnails, cursors)
         self._images = images
 
     def create_image(self, image: ImageDetailCreate) -> NoReturn:

@@ -10,7 +10,13 @@ from pixy_core import ContentDamagedError, Image, RecordNotFoundError
 from pixy_data import ContentStore, Position
 from pixy_service.cursors import Cursors
 from pixy_service.interfaces import ImageServiceInterface
-from pixy_service.validation import MAX_PAGE_SIZE, validate_guid, validate_limit
+from pixy_service.thumbnails import Thumbnails
+from pixy_service.validation import (
+    MAX_PAGE_SIZE,
+    validate_guid,
+    validate_limit,
+    validate_thumbnail,
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +45,13 @@ class ImageReader(ImageServiceInterface):
 
     Args:
         content: Where the files are.
+        thumbnails: Smaller pictures of them.
         cursors: The cursors of this caller's list.
     """
 
-    def __init__(self, content: ContentStore, cursors: Cursors) -> None:
+    def __init__(self, content: ContentStore, thumbnails: Thumbnails, cursors: Cursors) -> None:
         self._content = content
+        self._thumbnails = thumbnails
         self._cursors = cursors
 
     @abstractmethod
@@ -153,6 +161,38 @@ class ImageReader(ImageServiceInterface):
             # the owner may have deleted it since the row was read
             self.get_image_by_guid(image.guid)
             raise
+
+    def find_thumbnail(self, image: Image, width: int, media_type: str) -> bytes | None:
+        """Return a smaller picture that is there already, or None: it has to be made.
+
+        Args:
+            image: As a method of this object returned it.
+            width: One of THUMBNAIL_WIDTHS; an original is never made wider than it is.
+            media_type: One of THUMBNAIL_TYPES.
+
+        Raises:
+            InvalidInputError: There are no thumbnails of that width or type.
+            ContentDamagedError: The image's file can't be one of the store.
+        """
+        validate_thumbnail(width, media_type)
+        return self._thumbnails.find(image, width, media_type)
+
+    def make_thumbnail(self, image: Image, width: int, media_type: str) -> bytes:
+        """Return a smaller picture, made now if it is not there yet: work for a core, not a wait.
+
+        Args:
+            image: As a method of this object returned it.
+            width: One of THUMBNAIL_WIDTHS; an original is never made wider than it is.
+            media_type: One of THUMBNAIL_TYPES.
+
+        Raises:
+            InvalidInputError: There are no thumbnails of that width or type.
+            RecordNotFoundError: The image has been deleted since.
+            ContentDamagedError: The image's file is missing, or not what the details say.
+            DBConnectionError: The database can't be reached.
+        """
+        validate_thumbnail(width, media_type)
+        return self._thumbnails.make(image, width, media_type, self.read_content)
 
 
 def _position_of(image: Image) -> Position:

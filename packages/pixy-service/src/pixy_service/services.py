@@ -18,6 +18,7 @@ from pixy_data import (
     ContentStore,
     Database,
     ImageRepository,
+    ThumbnailStore,
     UserRepository,
     initialise_database,
 )
@@ -28,6 +29,7 @@ from pixy_service.generators.interface import ImageGenerator
 from pixy_service.passwords import CredentialService
 from pixy_service.private_images import ImageTools, PrivateImageService
 from pixy_service.public_images import PublicImageService
+from pixy_service.thumbnails import Thumbnails
 from pixy_service.users import UserService
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,7 @@ class Services:
     Args:
         database: Holds the rows; this object closes it.
         content: Holds the files.
+        thumbnails: Keeps smaller pictures of them.
         generator: Draws the images; this object closes it.
         generation_concurrency: Images that may be in the making at once.
     """
@@ -56,10 +59,12 @@ class Services:
         self,
         database: Database,
         content: ContentStore,
+        thumbnails: ThumbnailStore,
         generator: ImageGenerator,
         generation_concurrency: int,
     ) -> None:
         images, users = ImageRepository(database), UserRepository(database)
+        smaller = Thumbnails(content, thumbnails)
         self._database = database
         self._content = content
         self._generator = generator
@@ -67,15 +72,16 @@ class Services:
             database=database,
             images=images,
             content=content,
+            thumbnails=smaller,
             creator=ImageCreator(database, images, content, generator),
-            remover=ImageRemover(database, images, content),
+            remover=ImageRemover(database, images, content, smaller),
             executor=GenerationExecutor(generation_concurrency),
         )
         self._closing = threading.Event()
         self._waiter: threading.Thread | None = None
         self.users = UserService(users)
         self.credentials = CredentialService(users)
-        self.public_images = PublicImageService(database, images, content)
+        self.public_images = PublicImageService(database, images, content, smaller)
 
     def private_images(self, user: User) -> PrivateImageService:
         """Return the image service of one user; it costs nothing to make.

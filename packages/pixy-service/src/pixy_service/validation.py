@@ -9,6 +9,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
 
 from pixy_core import ClassKey, Guid, ImageDetailCreate, InvalidInputError, Username, Visibility
+from pixy_service.shrinking import THUMBNAIL_TYPES
+from pixy_service.thumbnails import THUMBNAIL_WIDTHS
 
 MAX_PAGE_SIZE = 200
 """Images on one page of a list."""
@@ -39,6 +41,19 @@ def validate_limit(limit: object) -> int:
         InvalidInputError: It is anything else.
     """
     return _validate(_LIMIT, limit, "limit")
+
+
+def validate_thumbnail(width: object, media_type: object) -> None:
+    """Return if thumbnails of this width and media type are made.
+
+    Raises:
+        InvalidInputError: There are none such.
+    """
+    if width not in THUMBNAIL_WIDTHS:
+        widths = ", ".join(map(str, THUMBNAIL_WIDTHS))
+        raise InvalidInputError(((("width",), f"must be one of {widths}"),))
+    if media_type not in THUMBNAIL_TYPES:
+        raise InvalidInputError(((("media_type",), "is none of a thumbnail"),))
 
 
 def validate_username(username: object) -> str:

@@ -26,6 +26,12 @@ WAITING_PASSWORDS = 64
 HASHING_THREADS = 2
 """argon2id fills a core for 20 ms; more threads than this would slow the reads."""
 
+WAITING_THUMBNAILS = 256
+"""A page of the gallery asks for some dozens; at 50 ms each the last waits for six seconds."""
+
+THUMBNAIL_THREADS = 2
+"""Making one fills a core, and takes up to 300 MB for an original of 8192 x 8192 pixels."""
+
 
 def create_app(settings: Settings) -> FastAPI:
     """Return the application; nothing is opened until a server starts it.
@@ -63,10 +69,11 @@ async def _open_runtime(settings: Settings, app: FastAPI) -> AsyncIterator[None]
         services=services,
         reads=Threads(settings.threads, "pixy-read"),
         passwords=Threads(HASHING_THREADS, "pixy-password", WAITING_PASSWORDS),
+        thumbnails=Threads(THUMBNAIL_THREADS, "pixy-thumbnail", WAITING_THUMBNAILS),
         max_body_size=settings.max_body_size,
     )
     yield
-    for threads in (runtime.reads, runtime.passwords):
+    for threads in (runtime.reads, runtime.passwords, runtime.thumbnails):
         await asyncio.to_thread(threads.close)
     await asyncio.to_thread(services.close)
 
@@ -102,6 +109,6 @@ def open_configured_services(settings: Settings) -> Services:
         data_dir=settings.data_dir,
         generator=generator,
         generation_concurrency=settings.generation_concurrency,
-        threads=settings.threads,
+        threads=settings.threads + THUMBNAIL_THREADS,
         wait_for_database=True,
     )

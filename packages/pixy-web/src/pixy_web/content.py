@@ -22,7 +22,7 @@ PUBLIC_CACHING = {"Cache-Control": "public, max-age=60", "Vary": "Authorization"
 
 PRIVATE_CACHING = NO_STORE
 
-_SAFETY = {
+SAFETY = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
 }
@@ -56,7 +56,7 @@ def content_response(
         "Last-Modified": format_datetime(image.created_at, usegmt=True),
         "Accept-Ranges": "bytes",
         **caching,
-        **_SAFETY,
+        **SAFETY,
     }
     if content is None:
         return Response(status_code=304, headers=headers)
@@ -80,9 +80,14 @@ def is_unchanged(image: Image, headers: Mapping[str, str]) -> bool:
     """Return whether the client's copy is still right (RFC 9110, section 13.2.2)."""
     tags = headers.get("if-none-match")
     if tags is not None:
-        return tags.strip() == "*" or entity_tag(image) in _ENTITY_TAG.findall(tags)
+        return has_tag(tags, entity_tag(image))
     since = _parse_date(headers.get("if-modified-since"))
     return since is not None and image.created_at.replace(microsecond=0) <= since
+
+
+def has_tag(tags: str, tag: str) -> bool:
+    """Return whether the value of `If-None-Match` names an entity tag, or anything."""
+    return tags.strip() == "*" or tag in _ENTITY_TAG.findall(tags)
 
 
 def _wanted_range(headers: Mapping[str, str], image: Image, size: int) -> tuple[int, int] | None:

@@ -26,12 +26,14 @@ class Runtime:
         services: The floor below.
         reads: Threads for everything that only waits for the database or a file.
         passwords: Threads for hashing, so that a flood of wrong passwords keeps to itself.
+        thumbnails: Threads for making thumbnails, which keep a core busy for a moment.
         max_body_size: Bytes of a request body that are read at most.
     """
 
     services: Services
     reads: Threads
     passwords: Threads
+    thumbnails: Threads
     max_body_size: int
 
 

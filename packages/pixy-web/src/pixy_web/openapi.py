@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
 from pixy_core import Image, ImageDetailCreate, ImageDetailUpdate
+from pixy_service import THUMBNAIL_WIDTHS
 from pixy_web.answers import (
     CONTENT_HEADERS,
     Answers,
@@ -23,7 +24,7 @@ from pixy_web.answers import (
 )
 from pixy_web.problems import Problem
 
-IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp")
+IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif")
 
 _OPTIONAL_SIGN_IN: list[dict[str, list[str]]] = [{}, {"basic": []}]
 _SIGN_IN: list[dict[str, list[str]]] = [{"basic": []}]
@@ -80,6 +81,12 @@ def _header_parameter(name: str, description: str) -> dict[str, Any]:
 
 
 _CONDITIONS = [
+    {
+        "name": "width",
+        "in": "query",
+        "description": "Pixels of a smaller picture, in AVIF or WebP; without it the file.",
+        "schema": {"type": "integer", "enum": list(THUMBNAIL_WIDTHS)},
+    },
     _header_parameter("If-None-Match", "Entity tags that the client has, or `*`."),
     _header_parameter("If-Modified-Since", "An HTTP date; used without `If-None-Match`."),
     _header_parameter("Range", "One range of bytes; anything else is ignored."),
@@ -95,7 +102,7 @@ _LIST_ANSWERS = with_problems(
 _IMAGE_ANSWERS = with_problems({200: answer("The details.", content=_DETAILS)}, *_READ_PROBLEMS)
 _CONTENT_ANSWERS = with_problems(
     {
-        200: answer("The file.", *CONTENT_HEADERS, content=_BINARY),
+        200: answer("The file, or the smaller picture.", *CONTENT_HEADERS, content=_BINARY),
         206: answer("A part of the file.", "Content-Range", *CONTENT_HEADERS, content=_BINARY),
         304: answer("The client's copy is still right.", *CONTENT_HEADERS),
     },
@@ -115,7 +122,7 @@ HEAD_IMAGE = _operation(
 )
 GET_CONTENT = _operation(
     "get_content",
-    "Get an image's file",
+    "Get an image's file, or a smaller picture",
     _OPTIONAL_SIGN_IN,
     _CONTENT_ANSWERS,
     parameters=_CONDITIONS,

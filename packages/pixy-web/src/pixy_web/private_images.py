@@ -22,6 +22,7 @@ from pixy_web.paging import Paging, read_paging
 from pixy_web.problems import NO_STORE
 from pixy_web.request_log import LOGGED
 from pixy_web.responses import image_response, images_response
+from pixy_web.thumbnails import read_width, thumbnail_response
 
 router = APIRouter(dependencies=LOGGED)
 
@@ -52,7 +53,9 @@ async def get_image(images: Private, guid: Annotated[Guid, Path()]) -> Response:
 @router.get("/image/{guid}/content", **openapi.GET_CONTENT)
 @router.head("/image/{guid}/content", **openapi.HEAD_CONTENT)
 async def get_content(request: Request, images: Private, guid: Annotated[Guid, Path()]) -> Response:
-    """Answer with the file of an image that the user may see."""
+    """Answer with the file of an image that the user may see, or with a smaller picture."""
+    if (width := read_width(request)) is not None:
+        return await thumbnail_response(request, images, guid, width, PRIVATE_CACHING)
     image, content = await images.call(partial(load_content, guid=guid, headers=request.headers))
     return content_response(request, image, content, PRIVATE_CACHING)
 

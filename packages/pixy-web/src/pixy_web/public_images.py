@@ -20,6 +20,7 @@ from pixy_web.dependencies import PublicImages, get_runtime
 from pixy_web.paging import Paging, read_paging
 from pixy_web.request_log import LOGGED
 from pixy_web.responses import image_response, images_response
+from pixy_web.thumbnails import read_width, thumbnail_response
 
 
 class PublicRoute(APIRoute):
@@ -60,7 +61,9 @@ async def get_public_image(request: Request, guid: Annotated[Guid, Path()]) -> R
 
 @router.api_route("/image/{guid}/content", methods=READ)
 async def get_public_content(request: Request, guid: Annotated[Guid, Path()]) -> Response:
-    """Answer with the file of a public image."""
+    """Answer with the file of a public image, or with a smaller picture."""
     images = PublicImages(get_runtime(request))
+    if (width := read_width(request)) is not None:
+        return await thumbnail_response(request, images, guid, width, PUBLIC_CACHING)
     image, content = await images.call(partial(load_content, guid=guid, headers=request.headers))
     return content_response(request, image, content, PUBLIC_CACHING)

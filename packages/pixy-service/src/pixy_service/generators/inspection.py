@@ -14,7 +14,7 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_SIDE = 8192
 """Pixels."""
 
-_FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
+FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 
 
 class Dimensions(NamedTuple):
@@ -34,7 +34,7 @@ def inspect_image(content: bytes, media_type: str) -> Dimensions:
     Raises:
         GeneratorResponseError: It is no whole image of that type, or too large.
     """
-    image_format = _FORMATS.get(media_type)
+    image_format = FORMATS.get(media_type)
     if image_format is None or len(content) > MAX_BYTES:
         raise GeneratorResponseError
     try:

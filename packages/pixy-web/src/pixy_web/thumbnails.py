@@ -1,0 +1,127 @@
+"""Smaller pictures over HTTP: which width and format is asked for, and the answer.
+
+What may be cached, and by whom, is as with the file itself; `content.py` says so.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pixy_core import InvalidInputError
+from pixy_service import (
+    THUMBNAIL_TYPES,
+    THUMBNAIL_WIDTHS,
+    PrivateImageService,
+    PublicImageService,
+)
+from pixy_web.content import SAFETY, has_tag
+from pixy_web.dependencies import PrivateImages, PublicImages, get_runtime
+from pixy_web.threads import Threads, ThreadsBusyError
+
+_WIDTHS = {str(width): width for width in THUMBNAIL_WIDTHS}
+_VARY = {"Vary": "Authorization, Accept"}
+# RFC 9110, section 12.5.1: a media type, parameters, and perhaps a weight
+_AVIF = re.compile(r"image/avif\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?", re.IGNORECASE)
+
+
+class ThumbnailsBusyError(ThreadsBusyError):
+    """Too many thumbnails wait to be made."""
+
+
+class _Thumbnail(NamedTuple):
+    content: bytes
+    tag: str
+
+
+class _Found(NamedTuple):
+    thumbnail: _Thumbnail | None
+    make: Callable[[], _Thumbnail]
+
+
+def read_width(request: Request) -> int | None:
+    """Return the width that the query asks for, or None: the file itself is wanted.
+
+    Raises:
+        InvalidInputError: It is none of THUMBNAIL_WIDTHS, or given twice.
+    """
+    if not request.scope["query_string"]:
+        return None
+    given = request.query_params.getlist("width")
+    if not given:
+        return None
+    if len(given) > 1:
+        raise InvalidInputError(((("width",), "must be given once"),))
+    if given[0] not in _WIDTHS:
+        raise InvalidInputError(((("width",), f"must be one of {', '.join(_WIDTHS)}"),))
+    return _WIDTHS[given[0]]
+
+
+def choose_type(accept: str) -> str:
+    """Return the media type to answer with: AVIF for who names it, WebP for everyone else.
+
+    Args:
+        accept: The header; a browser that knows AVIF says so in it.
+    """
+    for choice in accept.split(","):
+        match = _AVIF.fullmatch(choice.strip())
+        if match is not None and float(match.group(1) or 1) > 0:
+            return THUMBNAIL_TYPES[0]
+    return THUMBNAIL_TYPES[-1]
+
+
+async def thumbnail_response(
+    request: Request,
+    images: PublicImages | PrivateImages,
+    guid: str,
+    width: int,
+    caching: Mapping[str, str],
+) -> Response:
+    """Return a smaller picture, or 304 for who has it already.
+
+    Raises:
+        RecordNotFoundError: There is no such image for this caller.
+        ContentDamagedError: The original is missing or damaged.
+        ThumbnailsBusyError: It has to be made, and too many wait for that.
+    """
+    media_type = choose_type(request.headers.get("accept", ""))
+    found = await images.call(partial(_find, guid=guid, width=width, media_type=media_type))
+    thumbnail = found.thumbnail or await make_in(get_runtime(request).thumbnails, found.make)
+    headers = {"ETag": thumbnail.tag, **caching, **_VARY, **SAFETY}
+    if has_tag(request.headers.get("if-none-match", ""), thumbnail.tag):
+        return Response(status_code=304, headers=headers)
+    return Response(thumbnail.content, 200, headers, media_type)
+
+
+async def make_in(threads: Threads, make: Callable[[], _Thumbnail]) -> _Thumbnail:
+    """Run a function in threads that are for making thumbnails only.
+
+    Raises:
+        ThumbnailsBusyError: Too many wait for them.
+        PixyProxyException: Whatever the function raises.
+    """
+    try:
+        return await threads.run(make)
+    except ThreadsBusyError as error:
+        raise ThumbnailsBusyError from error
+
+
+def _find(
+    service: PublicImageService | PrivateImageService, guid: str, width: int, media_type: str
+) -> _Found:
+    image = service.get_image_by_guid(guid)
+    content = service.find_thumbnail(image, width, media_type)
+
+    def make() -> _Thumbnail:
+        return _tagged(service.make_thumbnail(image, width, media_type))
+
+    return _Found(None if content is None else _tagged(content), make)
+
+
+def _tagged(content: bytes) -> _Thumbnail:
+    # of the bytes, not of what they were made from: another release of the encoder makes others
+    return _Thumbnail(content, f'"{hashlib.sha256(content).hexdigest()}"')
