@@ -11,6 +11,7 @@ from pixy_data.content import ContentStore, StoredContent
 from pixy_data.database import Database, Result, Row
 from pixy_data.images import ImageRepository
 from pixy_data.interfaces import ImageRepositoryInterface, Position, UserRepositoryInterface
+from pixy_data.inventory import FileRecord, FoundFile, Inventory
 from pixy_data.schema import (
     SCHEMA_REVISION,
     SELECT_REVISION,
@@ -27,8 +28,11 @@ __all__ = [
     "ContentStore",
     "Database",
     "DatabaseContext",
+    "FileRecord",
+    "FoundFile",
     "ImageRepository",
     "ImageRepositoryInterface",
+    "Inventory",
     "Position",
     "Result",
     "Row",

@@ -3,6 +3,7 @@
 What an application needs stands here; it works without a web framework. Knows no HTTP.
 """
 
+from pixy_service.checking import Finding, FindingKind, RepairRefusedError, StoreChecker
 from pixy_service.generators import (
     DEFAULT_OPENAI_BASE_URL,
     DEFAULT_OPENAI_MODEL,
@@ -12,7 +13,7 @@ from pixy_service.generators import (
     build_generator,
 )
 from pixy_service.interfaces import ImageServiceInterface, UserServiceInterface
-from pixy_service.opening import open_services, open_users, upgrade_database
+from pixy_service.opening import open_checker, open_services, open_users, upgrade_database
 from pixy_service.passwords import Credentials, CredentialService
 from pixy_service.private_images import PrivateImageService
 from pixy_service.public_images import PublicImageService
@@ -32,6 +33,8 @@ __all__ = [
     "THUMBNAIL_WIDTHS",
     "CredentialService",
     "Credentials",
+    "Finding",
+    "FindingKind",
     "GeneratedImage",
     "ImageFile",
     "ImageGenerator",
@@ -39,10 +42,13 @@ __all__ = [
     "ImageServiceInterface",
     "PrivateImageService",
     "PublicImageService",
+    "RepairRefusedError",
     "Services",
+    "StoreChecker",
     "UserService",
     "UserServiceInterface",
     "build_generator",
+    "open_checker",
     "open_services",
     "open_users",
     "upgrade_database",

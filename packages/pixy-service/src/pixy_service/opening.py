@@ -11,11 +11,13 @@ from pixy_core import ConfigurationError
 from pixy_data import (
     ContentStore,
     Database,
+    Inventory,
     StoreMarker,
     ThumbnailStore,
     UserRepository,
     open_database,
 )
+from pixy_service.checking import StoreChecker
 from pixy_service.generators.interface import ImageGenerator
 from pixy_service.services import Services
 from pixy_service.users import UserService
@@ -113,5 +115,41 @@ def open_users(database_url: str) -> Iterator[UserService]:
     database = open_database(database_url)
     try:
         yield UserService(UserRepository(database))
+    finally:
+        database.close()
+
+
+@contextmanager
+def open_checker(
+    database_url: str, data_dir: Path, *, min_age: float, accept_store: bool = False
+) -> Iterator[StoreChecker]:
+    """Open what compares rows and files, for a command line; leaving closes it.
+
+    Args:
+        database_url: sqlite:///path or mysql://user:password@host:port/name.
+        data_dir: The folder whose `images` folder holds the files.
+        min_age: Seconds that a create can last; younger files are left alone.
+        accept_store: Whether to mark folder and database as belonging together, whatever they
+            say themselves.
+
+    Raises:
+        ConfigurationError: The folder is not there, the URL is wrong, or its driver is not
+            installed.
+        SchemaError: The tables are newer than this program.
+        StorageUnavailableError: The folder can't be marked.
+        DBConnectionError: The database is down.
+    """
+    folder = data_dir / "images"
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"There is no image folder {folder}: set PIXY_DATA_DIR to the folder that it is in"
+        )
+    database = open_database(database_url)
+    try:
+        marker = StoreMarker(database, folder)
+        if accept_store:
+            marker.accept()
+        content = ContentStore(folder, marker=marker)
+        yield StoreChecker(Inventory(database, folder), content, data_dir, min_age)
     finally:
         database.close()

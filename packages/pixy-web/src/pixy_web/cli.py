@@ -1,6 +1,6 @@
 """The command `pixy`: what operators type, and what they are told when it can't be done.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting.
+Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting; `check` has its own.
 """
 
 import sys
@@ -21,6 +21,7 @@ from pixy_core import (
 if TYPE_CHECKING:
     from pixy_service import UserService
 
+from pixy_web.check_command import check
 from pixy_web.settings import Settings
 
 # imports inside the commands: FastAPI, SQLAlchemy and Alembic cost a second that
@@ -59,6 +60,9 @@ def config() -> None:
     """Show the effective settings, secrets masked."""
     for name, value in Settings.load().shown().items():
         click.echo(f"{name}={value}")
+
+
+commands.add_command(check)
 
 
 @commands.group()

@@ -1,0 +1,277 @@
+"""Comparing rows and files: what is found, what is moved, and what is left alone."""
+
+import hashlib
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pixy_core import ConfigurationError, DBConnectionError, Image, StoreMismatchError
+from pixy_data import Database
+from pixy_service import Finding, RepairRefusedError, open_checker
+
+Make = Callable[..., Image]
+Check = Callable[..., list[Finding]]
+
+
+@pytest.fixture
+def check(tmp_path: Path, database_url: str) -> Check:
+    """Check the installation that the test's services use, every file being old enough."""
+
+    def run(*, repair: bool = False, min_age: float = 0, **options: bool) -> list[Finding]:
+        with open_checker(database_url, tmp_path, min_age=min_age, **options) as checker:
+            findings = list(checker.check(repair=repair))
+            assert checker.remaining == sum(finding.repair is None for finding in findings)
+            return findings
+
+    return run
+
+
+@pytest.fixture
+def image(make_image: Make) -> Image:
+    return make_image()
+
+
+@pytest.fixture
+def path(image: Image, tmp_path: Path) -> Path:
+    return tmp_path / "images" / image.filename[:2] / image.filename
+
+
+@pytest.fixture
+def orphan(image: Image, tmp_path: Path) -> Path:
+    """A file that no row knows, beside an image that is as it should be."""
+    return make_orphan(tmp_path)
+
+
+def make_orphan(data_dir: Path, ending: str = "png") -> Path:
+    guid = str(uuid.uuid4())
+    path = data_dir / "images" / guid[:2] / f"{guid}.{ending}"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"an orphan")
+    return path
+
+
+def kinds(findings: list[Finding]) -> list[str]:
+    return [finding.kind.value for finding in findings]
+
+
+def test_nothing_is_found_where_all_is_well(check: Check, make_image: Make) -> None:
+    for _ in range(3):
+        make_image()
+    assert check() == check(repair=True) == []
+
+
+def test_what_was_looked_at_is_counted(make_image: Make, tmp_path: Path, database_url: str) -> None:
+    for _ in range(3):
+        make_image()
+    make_orphan(tmp_path)
+    with open_checker(database_url, tmp_path, min_age=0) as checker:
+        list(checker.check())
+        assert (checker.images, checker.files, checker.remaining) == (3, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("damage", "kind"),
+    [
+        (Path.unlink, "missing"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1]), "corrupt"),
+        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"?"), "corrupt"),
+        (lambda path: (path.unlink(), path.mkdir()), "corrupt"),
+        (lambda path: (path.rename(f"{path}.away"), path.symlink_to(f"{path}.away")), "corrupt"),
+        (lambda path: (path.unlink(), os.mkfifo(path)), "corrupt"),
+        (lambda path: shutil.rmtree(path.parent), "missing"),
+    ],
+    ids=["missing", "truncated", "changed", "folder", "link", "pipe", "shelf missing"],
+)
+def test_damage_is_found_and_a_repair_leaves_row_and_file(
+    check: Check, image: Image, path: Path, damage: Callable[[Path], object], kind: str
+) -> None:
+    damage(path)
+    was_there = os.path.lexists(path)
+    for repair in (False, True):
+        (finding,) = check(repair=repair)
+        assert (finding.kind, finding.guid, finding.repair) == (kind, image.guid, None)
+        assert finding.path == f"images/{image.filename[:2]}/{image.filename}"
+    assert os.path.lexists(path) == was_there
+
+
+def test_a_file_without_a_row_is_found_and_moved_aside(
+    check: Check, orphan: Path, path: Path, tmp_path: Path
+) -> None:
+    assert kinds(check()) == ["untracked"]
+    assert orphan.exists()
+    (finding,) = check(repair=True)
+    assert finding.repair == f"moved to quarantine/{orphan.name}"
+    assert (tmp_path / "quarantine" / orphan.name).read_bytes() == b"an orphan"
+    assert path.exists()
+    assert check() == []
+
+
+def test_what_is_in_quarantine_is_never_replaced(
+    check: Check, orphan: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "quarantine").mkdir()
+    (tmp_path / "quarantine" / orphan.name).write_bytes(b"from an earlier time")
+    check(repair=True)
+    kept = {path.read_bytes() for path in (tmp_path / "quarantine").iterdir()}
+    assert kept == {b"an orphan", b"from an earlier time"}
+
+
+def test_a_file_of_the_same_guid_with_another_ending_is_untracked(check: Check, path: Path) -> None:
+    path.with_suffix(".jpg").write_bytes(b"x")
+    assert kinds(check()) == ["untracked"]
+
+
+def test_an_unfinished_file_is_found_and_moved_aside(
+    check: Check, image: Image, tmp_path: Path
+) -> None:
+    part = make_orphan(tmp_path, "png.0a1b2c3d.part")
+    assert kinds(check()) == ["leftover"]
+    check(repair=True)
+    assert (tmp_path / "quarantine" / part.name).exists()
+
+
+def test_a_young_file_may_belong_to_a_create_and_is_left_alone(check: Check, orphan: Path) -> None:
+    assert check(min_age=60, repair=True) == []
+    # an old date alone does not make a file old: it may just have been copied here
+    os.utime(orphan, (1_700_000_000, 1_700_000_000))
+    assert check(min_age=60, repair=True) == []
+    assert orphan.exists()
+
+
+@pytest.mark.parametrize("moment", [0, time.time() + 86_400], ids=["the epoch", "the future"])
+def test_a_file_whose_age_can_not_be_told_is_found_and_never_moved(
+    check: Check, orphan: Path, moment: float
+) -> None:
+    os.utime(orphan, (moment, moment))
+    for repair in (False, True):
+        (finding,) = check(repair=repair)
+        assert (finding.kind, finding.repair) == ("untracked", None)
+    assert orphan.exists()
+
+
+def test_files_of_other_names_are_nobodys_business(
+    check: Check, image: Image, path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "images" / "lost+found").mkdir()
+    (tmp_path / "images" / "notes.txt").touch()
+    (path.parent / "Thumbs.db").touch()
+    assert check(repair=True) == []
+    assert (path.parent / "Thumbs.db").exists()
+
+
+def test_a_repair_without_a_single_row_moves_nothing(
+    check: Check, orphan: Path, database: Database
+) -> None:
+    database.execute("DELETE FROM images", {})
+    assert kinds(check()) == ["untracked"] * 2
+    with pytest.raises(RepairRefusedError):
+        check(repair=True)
+    assert orphan.exists()
+
+
+def test_a_repair_stops_at_the_first_failure_of_the_database(
+    tmp_path: Path, database_url: str, database: Database, orphan: Path
+) -> None:
+    with open_checker(database_url, tmp_path, min_age=0) as checker:
+        findings = checker.check(repair=True)
+        database.execute("ALTER TABLE images RENAME TO elsewhere", {})
+        with pytest.raises(Exception, match="database"):
+            list(findings)
+    assert orphan.exists()
+
+
+def test_a_row_that_appears_meanwhile_keeps_its_file(
+    tmp_path: Path, database_url: str, database: Database, image: Image, path: Path
+) -> None:
+    # both files are found without a row; the image's is back before its turn comes
+    orphan = tmp_path / "images/00/00000000-0000-4000-8000-000000000000.png"
+    orphan.parent.mkdir(exist_ok=True)
+    orphan.touch()
+    rename = "UPDATE images SET filename = :filename"
+    database.execute(rename, {"filename": f"{uuid.uuid4()}.png"})
+    with open_checker(database_url, tmp_path, min_age=0) as checker:
+        findings = checker.check(repair=True)
+        assert [next(findings).kind, next(findings).path] == [
+            "missing",
+            f"images/00/{orphan.name}",
+        ]
+        database.execute(rename, {"filename": image.filename})
+        assert [finding.repair for finding in findings] == ["settled by itself meanwhile"]
+    assert path.exists()
+    assert not orphan.exists()
+
+
+def test_a_folder_of_another_database_is_not_even_looked_at(
+    check: Check, image: Image, orphan: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "images" / ".store").unlink()
+    for repair in (False, True):
+        with pytest.raises(StoreMismatchError):
+            check(repair=repair)
+    assert orphan.exists()
+    assert kinds(check(accept_store=True)) == ["untracked"]
+    assert kinds(check()) == ["untracked"]
+
+
+def test_a_data_folder_that_is_not_there_is_a_wrong_setting(
+    tmp_path: Path, database_url: str
+) -> None:
+    with (
+        pytest.raises(ConfigurationError, match="PIXY_DATA_DIR"),
+        open_checker(database_url, tmp_path / "nowhere", min_age=0),
+    ):
+        pass
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_database_that_is_down_stops_the_check(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "blocked").touch()
+    with (
+        pytest.raises(DBConnectionError),
+        open_checker(f"sqlite:///{tmp_path}/blocked/x", tmp_path, min_age=0),
+    ):
+        pass
+
+
+def test_more_rows_and_files_than_one_part_are_all_compared(
+    check: Check, image: Image, path: Path, tmp_path: Path, database: Database
+) -> None:
+    row = database.fetch_one("SELECT owner, class_key FROM images", {})
+    assert row is not None
+    content = b"content"
+    for number in range(450):
+        guid = f"{number % 3:08x}-0000-4000-8000-{number:012x}"
+        filename = f"{guid}.png"
+        database.execute(
+            """
+            INSERT INTO images (guid, filename, prompt, created_at, updated_at, owner, class_key,
+                visibility, media_type, width, height, size, sha256, generator, model)
+            VALUES (:guid, :filename, 'x', '2026-01-01 00:00:00.000000',
+                '2026-01-01 00:00:00.000000', :owner, :class_key, 'private', 'image/png', 1, 1,
+                :size, :sha256, 'sketch', 'sketch-1')
+            """,
+            {
+                "guid": guid,
+                "filename": filename,
+                "owner": row[0],
+                "class_key": row[1],
+                "size": len(content),
+                "sha256": hashlib.sha256(content).hexdigest(),
+            },
+        )
+        file = tmp_path / "images" / filename[:2] / filename
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(content)
+    assert check() == []
+    file.unlink()
+    orphans = [make_orphan(tmp_path) for _ in range(220)]
+    findings = check(repair=True)
+    assert sorted(set(kinds(findings))) == ["missing", "untracked"]
+    assert len(findings) == 221
+    assert not any(orphan.exists() for orphan in orphans)

@@ -1,0 +1,100 @@
+"""The command `pixy check`: whether rows and files agree, for people and for programs.
+
+Exit codes: 0 all is well, 1 something remains to be done, 2 wrong usage or a wrong setting,
+3 it could not be found out. What is compared is decided a floor below.
+"""
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from pixy_core import ConfigurationError, PixyProxyException, StoreMismatchError
+
+if TYPE_CHECKING:
+    from pixy_service import Finding, StoreChecker
+
+from pixy_web.settings import Settings
+
+LONGEST_CREATE_MARGIN = 300
+"""Seconds that a create may last beyond the generation itself, with room for slow disks."""
+
+_REMAINS, _UNKNOWN = 1, 3
+_WAY_OUT = (
+    "mount the right volume, or name the right folder or database; if these two do belong "
+    "together, say so with: pixy check --accept-store"
+)
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Put right what can be; nothing is ever deleted.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object on each line.")
+@click.option(
+    "--min-age",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    help="Leave younger files alone. Default: what a create can last.",
+)
+@click.option(
+    "--accept-store",
+    is_flag=True,
+    help="First mark the data folder and the database as belonging together.",
+)
+def check(repair: bool, as_json: bool, min_age: float | None, accept_store: bool) -> None:
+    """Compare the database with the files; the server may run meanwhile.
+
+    Exit codes: 0 all is well, 1 something remains, 2 wrong usage or setting, 3 can't be told.
+    """
+    from pixy_service import open_checker
+
+    settings = Settings.load()
+    if min_age is None:
+        min_age = settings.generation_timeout + LONGEST_CREATE_MARGIN
+    url = settings.database_url.get_secret_value()
+    try:
+        with open_checker(
+            url, settings.data_dir, min_age=min_age, accept_store=accept_store
+        ) as checker:
+            for finding in checker.check(repair=repair):
+                click.echo(_as_json(finding) if as_json else _as_text(finding))
+            click.echo(_summary_as_json(checker) if as_json else _summary_as_text(checker))
+            sys.exit(_REMAINS if checker.remaining else 0)
+    except ConfigurationError:
+        raise
+    except PixyProxyException as error:
+        _give_up(error)
+
+
+def _give_up(error: PixyProxyException) -> None:
+    click.echo(f"pixy: the check stopped: {error}", err=True)
+    if isinstance(error, StoreMismatchError):
+        click.echo(f"pixy: {_WAY_OUT}", err=True)
+    sys.exit(_UNKNOWN)
+
+
+def _as_text(finding: "Finding") -> str:
+    done = f": {finding.repair}" if finding.repair else ""
+    return f"{finding.kind:<10} {finding.path}  {finding.reason}{done}"
+
+
+def _as_json(finding: "Finding") -> str:
+    return json.dumps(
+        {
+            "kind": finding.kind.value,
+            "guid": finding.guid,
+            "path": finding.path,
+            "reason": finding.reason,
+            "repair": finding.repair,
+        }
+    )
+
+
+def _summary_as_text(checker: "StoreChecker") -> str:
+    state = f"{checker.remaining} left to do" if checker.remaining else "all is well"
+    return f"Looked at {checker.images} images and {checker.files} files: {state}."
+
+
+def _summary_as_json(checker: "StoreChecker") -> str:
+    counts = {"images": checker.images, "files": checker.files, "remaining": checker.remaining}
+    return json.dumps({"summary": counts})
