@@ -72,7 +72,7 @@ def build(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def types(session: nox.Session) -> None:
     """Checks each package's types against its siblings' wheels, as those who use them would."""
-    session.install(*wheels("pixy-web"), *tools("types", "nox", *TEST_GROUPS))
+    session.install(*wheels("pixy-web"), *tools("types", "nox", "browser", *TEST_GROUPS))
     for package in PACKAGES:
         session.run("mypy", f"packages/{package}/src")
     session.run("mypy", "noxfile.py", "tests/support")

@@ -1,100 +1,73 @@
-"""The page in a real browser: Debian's Chromium, driven by Playwright."""
+"""Looking: the grid of pictures."""
 
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
+import re
 
-import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import expect
 
-from installed_pixy import InstalledPixy
-
-# it runs as root in CI, and there is no network for what Chromium does in the background
-OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
+from gallery_page import PHONE
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Chromium, as Debian packages it."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=OPTIONS
-        )
-        yield chromium
-        chromium.close()
+def test_without_images_it_says_so(visit) -> None:
+    expect(visit().page.get_by_role("status").first).to_have_text("No public pictures yet.")
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    """A page on which any error of a script, and any blocked request, fails the test."""
-    faults: list[str] = []
-    opened = browser.new_page()
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
-    opened.on("requestfailed", lambda request: faults.append(request.url))
-    yield opened
-    opened.close()
-    assert not faults
-
-
-@pytest.fixture(scope="module")
-def pixy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstalledPixy]:
-    """A running service with a user, ada."""
-    installed = InstalledPixy(tmp_path_factory.mktemp("pixy"), PIXY_GENERATOR="sketch")
-    installed.add_user("ada")
-    installed.start()
-    yield installed
-    installed.kill()
-
-
-def make_images(pixy: InstalledPixy, *prompts: str, visibility: str = "public") -> None:
-    with pixy.client("ada") as ada:
-        for prompt in prompts:
-            answer = ada.post("/image", json={"prompt": prompt, "visibility": visibility})
-            assert answer.status_code == 201
-
-
-def captions(page: Page) -> list[str]:
-    return page.locator("figcaption").all_text_contents()
-
-
-def test_without_images_it_says_so(pixy: InstalledPixy, page: Page) -> None:
-    page.goto(pixy.url)
-    page.get_by_text("No public images yet.").wait_for()
-
-
-def test_it_shows_the_public_images_newest_first_and_each_opens(
-    pixy: InstalledPixy, page: Page
-) -> None:
+def test_a_stranger_sees_the_public_pictures_newest_first(visit, make_images) -> None:
     hostile = "<script>alert(1)</script><img src=x onerror=alert(1)>"
-    make_images(pixy, "a heron", hostile, "three boats")
-    make_images(pixy, "a secret", visibility="private")
-    page.goto(pixy.url)
-    page.get_by_text("a heron").wait_for()
-    assert captions(page) == ["three boats", hostile, "a heron"]
-    page.wait_for_function("[...document.images].every(i => i.complete && i.naturalWidth === 1024)")
-    assert page.get_by_role("status").is_hidden()
-    assert page.get_by_text("offline sketch").count() == 3
-    link = page.get_by_role("link", name="three boats").get_attribute("href")
-    assert link == page.get_by_alt_text("three boats").get_attribute("src")
+    make_images("a heron", hostile, "three boats")
+    make_images("a secret", visibility="private")
+    gallery = visit()
+    assert gallery.prompts() == ["three boats", hostile, "a heron"]
+    gallery.page.wait_for_function(
+        "[...document.querySelectorAll('.tile img')].every(i => i.complete && i.naturalWidth > 100)"
+    )
+    assert all("Authorization" not in request for request in gallery.requests)
 
 
-def test_more_images_come_when_asked_for(pixy: InstalledPixy, page: Page, tmp_path: Path) -> None:
-    make_images(pixy, *(f"picture {number}" for number in range(50)))
-    page.goto(pixy.url)
-    more = page.get_by_role("button", name="Show more")
-    more.wait_for()
-    assert len(captions(page)) == 48
-    more.click()
-    page.get_by_text("a heron").wait_for()
-    assert len(captions(page)) == 53
-    assert more.is_hidden()
-    page.screenshot(path=tmp_path / "gallery.png")
-    assert (tmp_path / "gallery.png").stat().st_size > 10_000
+def test_the_pictures_have_their_places_before_their_files_are_there(visit, make_images) -> None:
+    make_images(*(f"place {number}" for number in range(5)))
+    gallery = visit(viewport=PHONE)
+    gallery.page.route(re.compile("/content"), lambda route: None)
+    gallery.page.reload()
+    expect(gallery.picture("place 4")).to_be_visible()
+    before = gallery.picture("place 0").bounding_box()
+    gallery.page.unroute_all(behavior="ignoreErrors")
+    gallery.page.reload()
+    gallery.page.wait_for_function("document.querySelectorAll('.loaded').length > 4")
+    assert gallery.picture("place 0").bounding_box() == before
+
+
+def test_rows_fill_the_width_and_more_come_while_scrolling(visit, make_images) -> None:
+    make_images(*(f"picture {number}" for number in range(70)))
+    gallery = visit()
+    first = gallery.requests.count
+    assert first("GET /image?limit=60") == 1
+    width = gallery.grid.bounding_box()["width"]
+    row = [tile.bounding_box() for tile in gallery.grid.get_by_role("listitem").all()[:20]]
+    top = [box for box in row if box["y"] == row[0]["y"]]
+    assert abs(top[-1]["x"] + top[-1]["width"] - top[0]["x"] - width) < 1
+    for _ in range(30):
+        gallery.page.mouse.wheel(0, 600)
+        if "a heron" in gallery.prompts():
+            break
+        gallery.page.wait_for_timeout(30)
+    expect(gallery.picture("a heron")).to_be_visible()
+    last = gallery.grid.get_by_role("listitem").last
+    assert last.get_attribute("aria-posinset") == last.get_attribute("aria-setsize") == "78"
+
+
+def test_arrow_keys_move_along_and_between_the_rows(visit, make_images) -> None:
+    gallery = visit()
+    page = gallery.page
+    page.get_by_role("link", name="Skip to the pictures").focus()
+    page.keyboard.press("Enter")
+    expect(gallery.picture("picture 69")).to_be_focused()
+    page.keyboard.press("ArrowRight")
+    expect(gallery.picture("picture 68")).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    below = page.evaluate("document.activeElement.getBoundingClientRect().x")
+    page.keyboard.press("ArrowUp")
+    expect(gallery.picture("picture 68")).to_be_focused()
+    assert page.evaluate("document.activeElement.getBoundingClientRect().x") == below
+    page.keyboard.press("End")
+    page.keyboard.press("Home")
+    expect(gallery.picture("picture 69")).to_be_focused()

@@ -1,0 +1,62 @@
+// Signing in and out.
+
+import { find } from "./element.js";
+import { explain } from "./problem.js";
+import { read, write } from "./storage.js";
+
+const KEEP = "pixy.keep";
+
+export class Account {
+  #api;
+  #session;
+  #dialog = find("sign-in");
+  #form = this.#dialog.querySelector("form");
+  #fault = find("sign-in-fault");
+
+  constructor({ api, session, messages }) {
+    [this.#api, this.#session] = [api, session];
+    find("sign-in-button").addEventListener("click", () => this.#open());
+    find("sign-out-button").addEventListener("click", () => session.end());
+    this.#form.addEventListener("submit", (event) => this.#submit(event));
+    this.#form.querySelector("[value=cancel]").addEventListener("click", () => this.#dialog.close());
+    this.#dialog.addEventListener("close", () => (this.#form.password.value = ""));
+    session.addEventListener("change", ({ detail }) => {
+      this.show();
+      if (detail.rejected) messages.tell("Your password isn’t accepted any more. Sign in again.");
+      else messages.announce(session.username ? `Signed in as ${session.username}.` : "Signed out.");
+    });
+  }
+
+  /** Show what somebody who is signed in sees, or a stranger. */
+  show() {
+    const { username } = this.#session;
+    find("username").textContent = username ?? "";
+    document.documentElement.classList.toggle("signed-in", username !== null);
+  }
+
+  #open() {
+    this.#fault.hidden = true;
+    this.#form.keep.checked = read("localStorage", KEEP) ?? false;
+    this.#dialog.showModal();
+  }
+
+  async #submit(event) {
+    event.preventDefault();
+    const { username, password, keep } = this.#form;
+    const button = this.#form.querySelector("[type=submit]");
+    button.disabled = true;
+    this.#fault.hidden = true;
+    try {
+      const authorization = await this.#api.signIn(username.value, password.value);
+      write("localStorage", KEEP, keep.checked);
+      this.#dialog.close();
+      this.#session.begin(username.value, authorization, keep.checked);
+    } catch (error) {
+      this.#fault.textContent = explain(error);
+      this.#fault.hidden = false;
+      password.select();
+    } finally {
+      button.disabled = false;
+    }
+  }
+}

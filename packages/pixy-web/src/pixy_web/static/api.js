@@ -1,0 +1,97 @@
+// The public API, over fetch. No other module sends requests.
+
+import { Problem, readProblem } from "./problem.js";
+import { basicAuthorization } from "./session.js";
+
+const PAGE_SIZE = 60;
+
+export class Api {
+  #session;
+
+  constructor(session) {
+    this.#session = session;
+  }
+
+  /** Return the first page of what a query finds: its images, and the path of the next page or null. */
+  list(query, signal) {
+    return this.follow(`/image?${new URLSearchParams({ limit: PAGE_SIZE, ...query })}`, signal);
+  }
+
+  /** Return the page at a path that an earlier page named. */
+  async follow(path, signal) {
+    const response = await this.#send(path, { signal });
+    const next = /<([^>]*)>;\s*rel="next"/.exec(response.headers.get("Link") ?? "");
+    return { images: await response.json(), next: next?.[1] ?? null };
+  }
+
+  async get(guid, signal) {
+    return (await this.#send(`/image/${guid}`, { signal })).json();
+  }
+
+  /** Return the file of an image, or its thumbnail of a width, as only fetch may ask for it: with credentials. */
+  async content(guid, width, signal) {
+    return (await this.#send(contentPath(guid, width), { signal })).blob();
+  }
+
+  /**
+   * Make an image. The same key never buys twice.
+   *
+   * @param {{prompt: string, visibility: string}} wanted
+   * @param {string} key
+   */
+  async create(wanted, key) {
+    const headers = { "Idempotency-Key": key };
+    const response = await this.#send("/image", { method: "POST", body: wanted, headers });
+    return response.json();
+  }
+
+  async change(guid, visibility) {
+    return (await this.#send(`/image/${guid}`, { method: "PATCH", body: { visibility } })).json();
+  }
+
+  /** Delete an image, also when the page goes away meanwhile. */
+  async remove(guid) {
+    await this.#send(`/image/${guid}`, { method: "DELETE", keepalive: true, outlives: true });
+  }
+
+  /** Return the Authorization of a user, once the server has accepted it. */
+  async signIn(username, password) {
+    const authorization = basicAuthorization(username, password);
+    await (await this.#send("/image?limit=1", { authorization })).json();
+    return authorization;
+  }
+
+  /** Send a request. `outlives` lets it go on when the session ends. */
+  async #send(path, { method = "GET", body, headers = {}, signal, outlives, keepalive, authorization } = {}) {
+    const used = authorization ?? this.#session.authorization;
+    if (used) headers.Authorization = used;
+    if (body) headers["Content-Type"] = "application/json";
+    const signals = [signal, outlives ? null : this.#session.signal].filter(Boolean);
+    const response = await fetch(path, {
+      method,
+      headers,
+      body: body && JSON.stringify(body),
+      keepalive,
+      // else the browser would ask for a password of its own at a 401 (Fetch, "HTTP-network-or-cache fetch")
+      credentials: "omit",
+      signal: AbortSignal.any(signals),
+    }).catch((error) => {
+      throw error.name === "AbortError" ? error : new Problem({ code: "unreachable" });
+    });
+    if (response.ok) return response;
+    const problem = await readProblem(response);
+    // the password was changed, or the user removed
+    if (response.status === 401 && used && used === this.#session.authorization) this.#session.end(true);
+    throw problem;
+  }
+}
+
+/** Return the path of an image's file, or of its thumbnail. */
+export function contentPath(guid, width = null) {
+  return `/image/${guid}/content${width ? `?width=${width}` : ""}`;
+}
+
+/** Return whether an error only says that nobody waits for the answer any more. */
+export function isAborted(error) {
+  return error?.name === "AbortError";
+}

@@ -1,0 +1,58 @@
+// Deleting with a while to think again: the request is sent when that time is over, or when the page goes away.
+
+import { explain } from "./problem.js";
+import { shorten } from "./element.js";
+
+export class Deletions {
+  #api;
+  #session;
+  #collection;
+  #messages;
+  #waiting = new Map();
+
+  constructor({ api, session, collection, messages }) {
+    [this.#api, this.#session, this.#collection, this.#messages] = [api, session, collection, messages];
+    window.addEventListener("pagehide", () => this.flush());
+    session.addEventListener("ending", () => this.flush());
+    // the server rejected the user: it would reject the deletion, too
+    session.addEventListener("change", () => this.#giveUp());
+  }
+
+  /** Take an image away, and delete it unless that is undone. */
+  schedule(image) {
+    this.#collection.hide(image.guid);
+    const undo = () => {
+      this.#waiting.delete(image.guid);
+      this.#collection.put(image);
+      this.#messages.announce("The picture is back.");
+    };
+    const dismiss = this.#messages.tell(`Deleted: ${shorten(image.prompt, 60)}`, {
+      action: { label: "Undo", act: undo },
+      onGone: () => this.#send(image),
+    });
+    this.#waiting.set(image.guid, { image, dismiss });
+  }
+
+  /** Delete now what waits. */
+  flush() {
+    for (const { dismiss } of [...this.#waiting.values()]) dismiss();
+  }
+
+  #giveUp() {
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { dismiss } of waiting) dismiss();
+  }
+
+  async #send(image) {
+    if (!this.#waiting.delete(image.guid)) return;
+    const { signal } = this.#session;
+    try {
+      await this.#api.remove(image.guid);
+    } catch (error) {
+      if (error.code === "record_not_found") return;
+      if (!signal.aborted) this.#collection.put(image);
+      this.#messages.tell(`Not deleted. ${explain(error)}`);
+    }
+  }
+}

@@ -1,0 +1,30 @@
+// How long a picture usually takes, as measured in this browser.
+
+import { read, write } from "./storage.js";
+
+const STORED = "pixy.durations";
+const REMEMBERED = 7;
+
+/** Seconds, before anything was measured: providers take 8 to 130 (docs/api.md). */
+const DEFAULT = 40;
+
+/** Return the usual duration in seconds, and whether it was measured: the median of the last few. */
+export function usualDuration(kind) {
+  const measured = read("localStorage", STORED)?.[kind] ?? [];
+  if (measured.length === 0) return { seconds: DEFAULT, isMeasured: false };
+  return { seconds: measured.toSorted((a, b) => a - b)[measured.length >> 1], isMeasured: true };
+}
+
+/**
+ * Remember how long a picture took.
+ *
+ * @param {string} kind What else takes as long: the same size and quality.
+ * @param {string} model Who drew it. Another model's durations say nothing about it, and are forgotten.
+ * @param {number} seconds
+ */
+export function rememberDuration(kind, model, seconds) {
+  const stored = read("localStorage", STORED);
+  const durations = stored?.model === model ? stored : { model };
+  durations[kind] = [...(durations[kind] ?? []), seconds].slice(-REMEMBERED);
+  write("localStorage", STORED, durations);
+}

@@ -1,0 +1,12 @@
+// Keys that make a request one and the same, however often it is sent.
+
+/** Return a new key: a random UUID (RFC 9562, version 4). */
+export function makeKey() {
+  // crypto.randomUUID exists for HTTPS and this machine only, getRandomValues everywhere
+  if (crypto.randomUUID) return crypto.randomUUID();
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  bytes[6] = (bytes[6] & 0x0f) | 0x40;
+  bytes[8] = (bytes[8] & 0x3f) | 0x80;
+  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.replace(/(.{8})(.{4})(.{4})(.{4})(.{12})/, "$1-$2-$3-$4-$5");
+}

@@ -1,0 +1,85 @@
+// The page put together. It is a client of the public API, and of nothing else.
+
+import { Account } from "./account.js";
+import { Api } from "./api.js";
+import { Collection } from "./collection.js";
+import { Composer } from "./composer.js";
+import { Creations } from "./creations.js";
+import { Deletions } from "./deletions.js";
+import { Details } from "./details.js";
+import { find, shorten } from "./element.js";
+import { Grid } from "./grid.js";
+import { Messages } from "./messages.js";
+import { Pixels } from "./pixels.js";
+import { Route, pathOf, readRoute } from "./route.js";
+import { Search } from "./search.js";
+import { Session } from "./session.js";
+import { State } from "./state.js";
+import { Viewer } from "./viewer.js";
+import { Works } from "./works.js";
+
+const session = new Session();
+const api = new Api(session);
+const route = new Route();
+const messages = new Messages(find("messages"));
+const collection = new Collection(api);
+const pixels = new Pixels(api, session);
+const creations = new Creations(api, session);
+const composer = new Composer(find("composer"), creations, session);
+const deletions = new Deletions({ api, session, collection, messages });
+const grid = new Grid(find("grid"), find("end"), collection, pixels, session);
+const details = new Details({ api, session, collection, deletions, composer, route, messages });
+const viewer = new Viewer({ api, collection, pixels, route, session, grid, details, messages });
+const search = new Search(find("search"), route);
+const account = new Account({ api, session, messages });
+new Works({ root: find("works"), creations, composer, messages });
+new State(collection, session);
+
+let searched = null;
+
+/** Load what the address asks for, unless it is shown already. */
+function followSearch() {
+  const { query } = readRoute();
+  search.fill();
+  const wanted = JSON.stringify(query);
+  if (wanted === searched) return;
+  searched = wanted;
+  collection.load(toParameters(query));
+}
+
+function showMade({ detail: image }) {
+  // whether a search would find it, the server knows
+  if (Object.keys(readRoute().query).length === 0) collection.put(image);
+  const look = { label: "Look", act: () => (location.hash = pathOf(image.guid)) };
+  messages.tell(`Your picture is there: ${shorten(image.prompt, 60)}`, { action: look });
+  messages.tellElsewhere("Your picture is there");
+}
+
+function startAnew() {
+  searched = null;
+  // a stranger can't ask for what is theirs
+  const { q, from, until } = readRoute().query;
+  if (session.username === null) route.search(withoutGaps({ q, from, until }));
+  else followSearch();
+}
+
+function toParameters({ q, visibility, mine, from, until }) {
+  const after = from && new Date(`${from}T00:00`).toISOString();
+  const before = until && new Date(`${until}T24:00`).toISOString();
+  return withoutGaps({ q, visibility, mine, created_after: after, created_before: before });
+}
+
+function withoutGaps(members) {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => value));
+}
+
+route.addEventListener("change", followSearch);
+session.addEventListener("change", startAnew);
+creations.addEventListener("made", showMade);
+find("skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  grid.focus();
+});
+account.show();
+followSearch();
+viewer.follow();

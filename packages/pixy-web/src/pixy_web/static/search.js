@@ -1,0 +1,57 @@
+// The search field and the filters, in step with the address.
+
+import { find } from "./element.js";
+import { readRoute } from "./route.js";
+
+const PAUSE = 250; // milliseconds without a key until the search begins
+
+export class Search {
+  #form;
+  #route;
+  #timer = 0;
+
+  constructor(form, route, session) {
+    [this.#form, this.#route] = [form, route];
+    form.addEventListener("input", ({ target }) => this.#wait(target.name === "q" ? PAUSE : 0));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#wait(0);
+    });
+    // the form's fields are empty only after this event
+    form.addEventListener("reset", () => this.#wait(0));
+    find("filters-button").addEventListener("click", () => this.#toggle(find("filters").hidden));
+    this.fill();
+  }
+
+  /** Show what the address asks for. */
+  fill() {
+    const { query } = readRoute();
+    for (const field of this.#fields()) {
+      if (field === document.activeElement && field.name === "q") continue;
+      if (field.type === "checkbox") field.checked = query[field.name] === field.value;
+      else field.value = query[field.name] ?? "";
+    }
+    if (Object.keys(query).some((name) => name !== "q")) this.#toggle(true);
+  }
+
+  #fields() {
+    return this.#form.querySelectorAll("[name]");
+  }
+
+  #toggle(isOpen) {
+    find("filters").hidden = !isOpen;
+    find("filters-button").setAttribute("aria-expanded", String(isOpen));
+  }
+
+  #wait(milliseconds) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#search(), milliseconds);
+  }
+
+  #search() {
+    const query = Object.fromEntries(
+      [...new FormData(this.#form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value),
+    );
+    this.#route.search(query);
+  }
+}

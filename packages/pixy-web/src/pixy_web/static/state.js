@@ -1,0 +1,32 @@
+// What stands where no pictures are: that they load, that there are none, or why they can't be shown.
+
+import { find } from "./element.js";
+import { explain } from "./problem.js";
+
+export class State {
+  #collection;
+  #session;
+
+  constructor(collection, session) {
+    [this.#collection, this.#session] = [collection, session];
+    collection.addEventListener("change", () => this.#update());
+    find("more").addEventListener("click", () => collection.loadMore());
+  }
+
+  #update() {
+    const { images, fault, isLoading } = this.#collection;
+    const text = this.#describe();
+    find("more").hidden = fault === null || isLoading;
+    if (find("state").textContent !== text) find("state").textContent = text;
+    find("state").classList.toggle("hidden", images.length > 0 && fault === null);
+  }
+
+  #describe() {
+    const { images, fault, isLoading, isComplete, query } = this.#collection;
+    if (fault !== null) return explain(fault);
+    if (isLoading) return images.length ? "" : "Loading…";
+    if (images.length) return isComplete ? `${images.length} pictures, all of them.` : `${images.length} pictures, and more below.`;
+    if (Object.keys(query).length) return "Nothing found. Try other words, or fewer filters.";
+    return this.#session.username ? "No pictures yet. Describe the first one above." : "No public pictures yet.";
+  }
+}

@@ -1,0 +1,26 @@
+// What the browser keeps for this page. It may keep nothing: then reading finds nothing.
+
+/**
+ * Return what is stored under a name, or null.
+ *
+ * @param {"localStorage" | "sessionStorage"} kind
+ * @param {string} name
+ */
+export function read(kind, name) {
+  try {
+    return JSON.parse(window[kind].getItem(name));
+  } catch {
+    // a browser that blocks storage throws a SecurityError at its very name
+    return null;
+  }
+}
+
+/** Store a value under a name; null removes it. */
+export function write(kind, name, value) {
+  try {
+    if (value === null) window[kind].removeItem(name);
+    else window[kind].setItem(name, JSON.stringify(value));
+  } catch {
+    // blocked, or full: the page works without
+  }
+}

@@ -1,0 +1,65 @@
+// One picture on the grid: a link to it, with what it shows.
+
+import { element, icon, shorten } from "./element.js";
+import { AUDIENCES } from "./audiences.js";
+import { pathOf } from "./route.js";
+
+export class Tile {
+  #release;
+  #link;
+
+  /**
+   * @param {object} image Its details.
+   * @param {{left: number, top: number, width: number, height: number}} box
+   * @param {import("./pixels.js").Pixels} pixels
+   * @param {boolean} isBadged Whether to mark what is not public; a stranger sees nothing else.
+   */
+  constructor(image, box, pixels, isBadged) {
+    this.image = image;
+    const img = element("img", { alt: shorten(image.prompt), loading: "lazy", decoding: "async" });
+    img.addEventListener("load", () => this.root.classList.add("loaded"));
+    img.addEventListener("error", () => this.root.classList.add("broken"));
+    const caption = element("span", { class: "caption", "aria-hidden": "true" }, shorten(image.prompt));
+    this.#link = element("a", { href: pathOf(image.guid), tabindex: -1 }, img, caption);
+    if (isBadged && image.visibility !== "public") this.#link.append(badge(image.visibility));
+    this.root = element("li", { class: "tile", "data-guid": image.guid }, this.#link);
+    this.place(box);
+    this.#release = pixels.show(img, image, box.width);
+  }
+
+  place({ left, top, width, height }) {
+    const { style } = this.root;
+    style.transform = `translate(${left}px, ${top}px)`;
+    style.width = `${width}px`;
+    style.height = `${height}px`;
+  }
+
+  /** Tell where the picture stands among all; `count` is -1 while that isn't known. */
+  number(index, count) {
+    this.root.setAttribute("aria-posinset", index + 1);
+    this.root.setAttribute("aria-setsize", count);
+  }
+
+  /** Make it the one that the Tab key reaches, or not. */
+  set isCurrent(isCurrent) {
+    this.#link.tabIndex = isCurrent ? 0 : -1;
+  }
+
+  get hasFocus() {
+    return this.root.contains(document.activeElement);
+  }
+
+  focus() {
+    this.#link.focus({ preventScroll: true });
+  }
+
+  remove() {
+    this.root.remove();
+    this.#release();
+  }
+}
+
+function badge(visibility) {
+  const { name } = AUDIENCES[visibility];
+  return element("span", { class: "badge", title: name }, icon(visibility), element("span", { class: "hidden" }, name));
+}

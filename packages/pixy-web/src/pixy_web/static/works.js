@@ -1,0 +1,92 @@
+// The pictures being made, on the page: how far each is, and what to do about one that failed.
+
+import { progressOf } from "./creations.js";
+import { element, icon, shorten } from "./element.js";
+import { explain } from "./problem.js";
+
+export class Works {
+  #root;
+  #creations;
+  #composer;
+  #messages;
+  #items = new Map();
+  #clock = 0;
+
+  constructor({ root, creations, composer, messages }) {
+    [this.#root, this.#creations, this.#composer, this.#messages] = [root, creations, composer, messages];
+    creations.addEventListener("change", () => this.#update());
+  }
+
+  #update() {
+    const { list } = this.#creations;
+    for (const [creation, item] of this.#items) {
+      if (list.includes(creation) && creation.fault === item.fault) continue;
+      item.root.remove();
+      this.#items.delete(creation);
+    }
+    for (const creation of list.toReversed()) {
+      if (!this.#items.has(creation)) this.#add(creation);
+    }
+    this.#root.hidden = list.length === 0;
+    clearInterval(this.#clock);
+    if (list.some((creation) => creation.fault === null)) this.#clock = setInterval(() => this.#tick(), 1000);
+    this.#tick();
+  }
+
+  #add(creation) {
+    const item = creation.fault ? this.#makeFault(creation) : makeProgress(creation);
+    item.fault = creation.fault;
+    this.#items.set(creation, item);
+    this.#root.prepend(item.root);
+    if (creation.fault) this.#messages.announce(item.root.querySelector(".fault").textContent);
+  }
+
+  #tick() {
+    for (const { tick } of this.#items.values()) tick?.();
+  }
+
+  #makeFault(creation) {
+    const { fault } = creation;
+    const button = (label, act) => element("button", { class: "quiet", type: "button", click: act }, label);
+    const edit = () => {
+      this.#creations.dismiss(creation);
+      this.#composer.begin(creation.wanted.prompt, creation.wanted);
+    };
+    const actions = element("div", { class: "choices" }, button("Edit the prompt", edit));
+    if (fault.isUnknown) actions.append(button("Make it again, and pay again", () => this.#creations.retry(creation, true)));
+    else if (fault.code !== "prompt_rejected") actions.append(button("Try again", () => this.#creations.retry(creation)));
+    const close = () => this.#creations.dismiss(creation);
+    actions.append(element("button", { class: "quiet", type: "button", "aria-label": "Dismiss", click: close }, icon("close")));
+    const advice = fault.isUnknown ? " Look among your pictures in a minute before you make it again." : "";
+    const words = element("p", { class: "fault" }, explain(fault) + advice);
+    return { root: element("li", { class: "work failed" }, promptOf(creation), words, actions) };
+  }
+}
+
+function makeProgress(creation) {
+  const bar = element("progress", { max: 1, "aria-label": `Making: ${shorten(creation.wanted.prompt, 80)}` });
+  const words = element("p", { class: "time" });
+  const root = element("li", { class: "work" }, promptOf(creation), bar, words);
+  const tick = () => {
+    const { elapsed, usual } = progressOf(creation);
+    // nobody knows how far the provider is: past the usual time the bar only says that it still works
+    if (elapsed < usual.seconds) bar.value = elapsed / usual.seconds;
+    else bar.removeAttribute("value");
+    words.textContent = `${inWords(elapsed)} ${comparison(elapsed, usual)}`;
+  };
+  return { root, tick };
+}
+
+function promptOf({ wanted }) {
+  return element("p", { class: "prompt" }, shorten(wanted.prompt));
+}
+
+function comparison(elapsed, { seconds, isMeasured }) {
+  if (elapsed >= seconds) return "so far, longer than usual. You can go on looking around.";
+  return `so far; ${isMeasured ? "the last ones took" : "it usually takes"} about ${inWords(seconds)}.`;
+}
+
+function inWords(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
