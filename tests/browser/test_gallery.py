@@ -17,9 +17,7 @@ def test_a_stranger_sees_the_public_pictures_newest_first(visit, make_images) ->
     make_images("a secret", visibility="private")
     gallery = visit()
     assert gallery.prompts() == ["three boats", hostile, "a heron"]
-    gallery.page.wait_for_function(
-        "[...document.querySelectorAll('.tile img')].every(i => i.complete && i.naturalWidth > 100)"
-    )
+    expect(gallery.grid.locator(".loaded")).to_have_count(3)
     assert all("Authorization" not in request for request in gallery.requests)
 
 
@@ -32,7 +30,7 @@ def test_the_pictures_have_their_places_before_their_files_are_there(visit, make
     before = gallery.picture("place 0").bounding_box()
     gallery.page.unroute_all(behavior="ignoreErrors")
     gallery.page.reload()
-    gallery.page.wait_for_function("document.querySelectorAll('.loaded').length > 4")
+    expect(gallery.grid.locator(".loaded")).to_have_count(8)
     assert gallery.picture("place 0").bounding_box() == before
 
 

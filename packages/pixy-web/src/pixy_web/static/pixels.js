@@ -42,6 +42,8 @@ export class Pixels {
       file.url = URL.createObjectURL(blob);
       if (file.end.signal.aborted) URL.revokeObjectURL(file.url);
     });
+    // what failed is not kept: the next who asks tries again
+    file.loaded.catch(() => this.#files.get(path) === file && this.#files.delete(path));
     let isWanted = true;
     file.loaded.then(
       () => isWanted && (img.src = file.url),
@@ -79,6 +81,7 @@ export class Pixels {
 
   #drop(path) {
     const file = this.#files.get(path);
+    if (!file) return;
     this.#files.delete(path);
     file.end.abort();
     if (file.url !== null) URL.revokeObjectURL(file.url);
@@ -97,6 +100,7 @@ function showByAddress(img, image, cssWidth) {
     img.src = contentPath(image.guid);
   } else {
     img.sizes = `${Math.ceil(cssWidth)}px`;
+    img.srcset = ""; // the same text again would load nothing
     img.srcset = WIDTHS.map((width) => `${contentPath(image.guid, width)} ${width}w`).join(", ");
   }
   return () => {};

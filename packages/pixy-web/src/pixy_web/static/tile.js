@@ -4,9 +4,13 @@ import { element, icon, shorten } from "./element.js";
 import { AUDIENCES } from "./audiences.js";
 import { pathOf } from "./route.js";
 
+// a server that has many smaller pictures to make puts some off (docs/api.md, C452); milliseconds
+const PAUSES = [1000, 3000, 9000];
+
 export class Tile {
   #release;
   #link;
+  #retry = 0;
 
   /**
    * @param {object} image Its details.
@@ -18,13 +22,25 @@ export class Tile {
     this.image = image;
     const img = element("img", { alt: shorten(image.prompt), loading: "lazy", decoding: "async" });
     img.addEventListener("load", () => this.root.classList.add("loaded"));
-    img.addEventListener("error", () => this.root.classList.add("broken"));
+    const show = () => pixels.show(img, image, box.width);
+    let pauses = PAUSES;
+    img.addEventListener("error", () => {
+      const [pause, ...later] = pauses;
+      pauses = later;
+      if (pause === undefined) this.root.classList.add("broken");
+      else this.#retry = setTimeout(() => this.#showAgain(show), pause);
+    });
     const caption = element("span", { class: "caption", "aria-hidden": "true" }, shorten(image.prompt));
     this.#link = element("a", { href: pathOf(image.guid), tabindex: -1 }, img, caption);
     if (isBadged && image.visibility !== "public") this.#link.append(badge(image.visibility));
     this.root = element("li", { class: "tile", "data-guid": image.guid }, this.#link);
     this.place(box);
-    this.#release = pixels.show(img, image, box.width);
+    this.#release = show();
+  }
+
+  #showAgain(show) {
+    this.#release();
+    this.#release = show();
   }
 
   place({ left, top, width, height }) {
@@ -54,6 +70,7 @@ export class Tile {
   }
 
   remove() {
+    clearTimeout(this.#retry);
     this.root.remove();
     this.#release();
   }
