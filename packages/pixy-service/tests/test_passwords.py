@@ -209,7 +209,7 @@ def test_what_one_process_checked_another_does_not_recall(
     services: Services, credentials: CredentialService
 ) -> None:
     credentials.check(ANN)
-    other = CredentialService(services.users.user_repo)
+    other = CredentialService(services.users.user_repo, services.credentials.limit)
     assert other.recall(ANN) is None
 
 

@@ -1,7 +1,8 @@
-"""Signing in: cases C101 to C108."""
+"""Signing in: cases C101 to C111."""
 
 from base64 import b64encode
 
+import httpx2
 import pytest
 
 from running_service import PASSWORD, RunningService
@@ -118,3 +119,36 @@ def test_a_changed_password_and_a_disabled_user_are_refused_at_once(
     with service.open_users() as users:
         users.disable_user(name)
     assert new.get("/image").status_code == 401
+
+
+@pytest.mark.case("C110")
+@pytest.mark.parametrize("is_known", [True, False])
+def test_the_sixth_wrong_password_is_told_to_wait(service: RunningService, is_known: bool) -> None:
+    name = service.add_user() if is_known else "a name that nobody has"
+    answers = [service.client(name, f"wrong {number}").get("/image") for number in range(6)]
+    answers.append(service.client(name).get("/image"))
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 2
+    for answer in answers[5:]:
+        assert answer.json()["code"] == "too_many_failures"
+        assert 0 < int(answer.headers["retry-after"]) <= 300
+        assert "www-authenticate" not in answer.headers
+
+
+@pytest.mark.case("C111")
+def test_nobody_else_is_told_to_wait(service: RunningService) -> None:
+    name, other = service.add_user(), service.add_user()
+    signed_in = service.client(name)
+    assert signed_in.get("/image").status_code == 200
+    guid = service.make_image(signed_in, visibility="public")["guid"]
+    for number in range(7):
+        service.client(name, f"wrong {number}").get("/image")
+    assert signed_in.get("/image").status_code == 200
+    assert service.client(other).get("/image").status_code == 200
+    assert service.client().get(f"/image/{guid}").status_code == 200
+    elsewhere = httpx2.Client(
+        base_url=service.url,
+        auth=httpx2.BasicAuth(name.encode(), b"wrong"),
+        transport=httpx2.HTTPTransport(local_address="127.0.0.2"),
+    )
+    with elsewhere:
+        assert elsewhere.get("/image").status_code == 401

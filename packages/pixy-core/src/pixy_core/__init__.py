@@ -20,6 +20,7 @@ from pixy_core.exceptions import (
     ServiceClosedError,
     StorageUnavailableError,
     StoreMismatchError,
+    TooManyFailuresError,
 )
 from pixy_core.generation_errors import (
     GenerationBusyError,
@@ -80,6 +81,7 @@ __all__ = [
     "ServiceClosedError",
     "StorageUnavailableError",
     "StoreMismatchError",
+    "TooManyFailuresError",
     "User",
     "Username",
     "Visibility",

@@ -7,6 +7,7 @@ PixyProxyException
 ├── ConfigurationError              a setting is missing or wrong
 ├── AuthenticationRequiredError     nobody is signed in, and somebody has to be
 ├── InvalidCredentialsError         user unknown, disabled, or password wrong
+├── TooManyFailuresError            too many wrong passwords from one place
 ├── PermissionDeniedError           the caller may see it but not change it
 ├── RecordNotFoundError             no such record, or none that the caller may see
 ├── ConstraintViolationError        the database refused a row
@@ -77,6 +78,20 @@ class InvalidCredentialsError(PixyProxyException):
     """The user is unknown or disabled, or the password is wrong: never said which."""
 
     message = "The user name or the password is wrong"
+
+
+class TooManyFailuresError(PixyProxyException):
+    """Too many wrong passwords for one user name from one place.
+
+    Args:
+        retry_after: Seconds after which a password is looked at again.
+    """
+
+    message = "Too many wrong passwords"
+
+    def __init__(self, *, retry_after: int = 300) -> None:
+        super().__init__()
+        self.retry_after = retry_after
 
 
 class PermissionDeniedError(PixyProxyException):

@@ -19,6 +19,7 @@ from pixy_data.schema import (
     check_server,
     explain_refusal,
 )
+from pixy_data.sign_in_failures import SignInFailure, SignInFailureRepository
 from pixy_data.store_marker import StoreMarker
 from pixy_data.thumbnails import ThumbnailName, ThumbnailStore, stamp_file
 from pixy_data.transactions import DatabaseContext, run_transaction
@@ -36,6 +37,8 @@ __all__ = [
     "Position",
     "Result",
     "Row",
+    "SignInFailure",
+    "SignInFailureRepository",
     "StoreMarker",
     "StoredContent",
     "ThumbnailName",

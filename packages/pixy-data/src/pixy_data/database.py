@@ -134,7 +134,7 @@ class Database:
         """Return a secret that every process on this database shares.
 
         Args:
-            name: Which one: `cursor` for signing cursors.
+            name: Which one: `cursor` for signing cursors, `sign_in` for hiding who failed to.
 
         Returns:
             32 random bytes, always the same.

@@ -20,6 +20,7 @@ from pixy_service.public_images import PublicImageService
 from pixy_service.reading import ImageFile, ImagePage
 from pixy_service.services import Services
 from pixy_service.shrinking import THUMBNAIL_TYPES
+from pixy_service.sign_in_limit import SignInRule
 from pixy_service.thumbnails import THUMBNAIL_WIDTHS
 from pixy_service.users import UserService
 from pixy_service.validation import MAX_PAGE_SIZE
@@ -44,6 +45,7 @@ __all__ = [
     "PublicImageService",
     "RepairRefusedError",
     "Services",
+    "SignInRule",
     "StoreChecker",
     "UserService",
     "UserServiceInterface",

@@ -12,6 +12,7 @@ from pixy_data import (
     ContentStore,
     Database,
     Inventory,
+    SignInFailureRepository,
     StoreMarker,
     ThumbnailStore,
     UserRepository,
@@ -20,6 +21,7 @@ from pixy_data import (
 from pixy_service.checking import StoreChecker
 from pixy_service.generators.interface import ImageGenerator
 from pixy_service.services import Services
+from pixy_service.sign_in_limit import USUAL_RULE, SignInLimit, SignInRule
 from pixy_service.users import UserService
 
 _CHECKOUT_TIMEOUT = 2.0
@@ -33,6 +35,7 @@ def open_services(
     generator: ImageGenerator,
     generation_concurrency: int = 16,
     threads: int = 8,
+    sign_in_rule: SignInRule = USUAL_RULE,
     wait_for_database: bool = False,
     database_read_timeout: int = 10,
 ) -> Services:
@@ -45,6 +48,7 @@ def open_services(
         generator: Draws the images; the services close it.
         generation_concurrency: Images that may be in the making at once.
         threads: Threads of the application that call the services.
+        sign_in_rule: How many wrong passwords are borne.
         wait_for_database: Whether to open without the database if it is down, and to try
             again every second; until then every call that needs it raises DBConnectionError.
         database_read_timeout: Seconds that a statement may take.
@@ -64,14 +68,28 @@ def open_services(
     )
     folder = _make_folder(data_dir / "images")
     content = ContentStore(folder, marker=StoreMarker(database, folder))
-    thumbnails = ThumbnailStore(data_dir / "thumbnails")
-    services = Services(database, content, thumbnails, generator, generation_concurrency)
+    services = Services(
+        database,
+        content,
+        ThumbnailStore(data_dir / "thumbnails"),
+        generator,
+        generation_concurrency,
+        sign_in_limit=_build_limit(database, sign_in_rule),
+    )
+    return _initialise(services, wait_for_database)
+
+
+def _initialise(services: Services, wait_for_database: bool) -> Services:
     try:
         services.initialise(wait_for_database=wait_for_database)
     except BaseException:
         services.close()
         raise
     return services
+
+
+def _build_limit(database: Database, rule: SignInRule) -> SignInLimit:
+    return SignInLimit(SignInFailureRepository(database), lambda: database.secret("sign_in"), rule)
 
 
 def _make_folder(folder: Path) -> Path:

@@ -16,6 +16,7 @@ import argon2
 
 from pixy_core import InvalidCredentialsError, InvalidInputError, User
 from pixy_data import UserRepositoryInterface
+from pixy_service.sign_in_limit import SignInLimit
 from pixy_service.validation import validate_username
 
 MAX_PASSWORD_BYTES = 1024
@@ -35,10 +36,11 @@ _NOBODY = (
 
 @dataclass(frozen=True)
 class Credentials:
-    """What somebody signs in with; no printed form contains the password."""
+    """What somebody signs in with, and from which address; no printed form has the password."""
 
     username: str
     password: str = field(repr=False)
+    address: str = ""
 
 
 def hash_password(password: str) -> str:
@@ -65,11 +67,15 @@ class CredentialService:
 
     Args:
         user_repo: The rows of the users.
+        limit: How many wrong passwords are borne.
         concurrency: Hashes at the same time; each takes 19 MiB and a core.
     """
 
-    def __init__(self, user_repo: UserRepositoryInterface, concurrency: int = 2) -> None:
+    def __init__(
+        self, user_repo: UserRepositoryInterface, limit: SignInLimit, concurrency: int = 2
+    ) -> None:
         self._user_repo = user_repo
+        self.limit = limit
         self._hashing = threading.BoundedSemaphore(concurrency)
         self._key = secrets.token_bytes(32)
         self._successes: OrderedDict[bytes, None] = OrderedDict()
@@ -78,7 +84,7 @@ class CredentialService:
     def recall(self, credentials: Credentials) -> User | None:
         """Return the user if these credentials were checked before and still hold.
 
-        It reads the user's row and hashes no password, so it is quick. None means nothing but
+        It reads a row or two and hashes no password, so it is quick. None means nothing but
         that `check` has to decide.
 
         Args:
@@ -86,18 +92,15 @@ class CredentialService:
 
         Raises:
             InvalidCredentialsError: Nobody can have such credentials.
+            TooManyFailuresError: They don't, and too many wrong ones came from this address.
             DBConnectionError: The database can't be reached.
         """
         username, password = _validate(credentials)
         user = self._user_repo.authenticate_user(username)
-        if user is None or user.disabled:
-            return None
-        digest = self._digest(user, password)
-        with self._lock:
-            if digest not in self._successes:
-                return None
-            self._successes.move_to_end(digest)
-        return user
+        if self._is_remembered(user, password):
+            return user
+        self.limit.check(username, credentials.address)
+        return None
 
     def check(self, credentials: Credentials) -> User:
         """Return the user whom these credentials belong to.
@@ -110,17 +113,31 @@ class CredentialService:
 
         Raises:
             InvalidCredentialsError: The user is unknown or disabled, or the password wrong.
+            TooManyFailuresError: Too many wrong passwords for this name came from this address.
             DBConnectionError: The database can't be reached.
         """
         username, password = _validate(credentials)
-        user = self._user_repo.authenticate_user(username)
-        is_right = self._verify(_NOBODY if user is None else user.password, password)
-        if user is None or user.disabled or not is_right:
-            raise InvalidCredentialsError
-        self._remember(self._digest(user, password))
+        with self.limit.guess(username, credentials.address):
+            # a page asks for many images at once: the first of them may have been here
+            user = self._user_repo.authenticate_user(username)
+            is_right = self._is_remembered(user, password) or self._verify(user, password)
+            if user is None or user.disabled or not is_right:
+                raise InvalidCredentialsError
+            self._remember(self._digest(user, password))
         return user
 
-    def _verify(self, stored: str, password: bytes) -> bool:
+    def _is_remembered(self, user: User | None, password: bytes) -> bool:
+        if user is None or user.disabled:
+            return False
+        digest = self._digest(user, password)
+        with self._lock:
+            if digest not in self._successes:
+                return False
+            self._successes.move_to_end(digest)
+        return True
+
+    def _verify(self, user: User | None, password: bytes) -> bool:
+        stored = _NOBODY if user is None else user.password
         with self._hashing:
             try:
                 return _hasher().verify(stored, password)

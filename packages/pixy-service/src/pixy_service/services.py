@@ -29,6 +29,7 @@ from pixy_service.generators.interface import ImageGenerator
 from pixy_service.passwords import CredentialService
 from pixy_service.private_images import ImageTools, PrivateImageService
 from pixy_service.public_images import PublicImageService
+from pixy_service.sign_in_limit import SignInLimit
 from pixy_service.thumbnails import Thumbnails
 from pixy_service.users import UserService
 
@@ -53,6 +54,7 @@ class Services:
         thumbnails: Keeps smaller pictures of them.
         generator: Draws the images; this object closes it.
         generation_concurrency: Images that may be in the making at once.
+        sign_in_limit: How many wrong passwords are borne.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class Services:
         thumbnails: ThumbnailStore,
         generator: ImageGenerator,
         generation_concurrency: int,
+        *,
+        sign_in_limit: SignInLimit,
     ) -> None:
         images, users = ImageRepository(database), UserRepository(database)
         smaller = Thumbnails(content, thumbnails)
@@ -80,7 +84,7 @@ class Services:
         self._closing = threading.Event()
         self._waiter: threading.Thread | None = None
         self.users = UserService(users)
-        self.credentials = CredentialService(users)
+        self.credentials = CredentialService(users, sign_in_limit)
         self.public_images = PublicImageService(database, images, content, smaller)
 
     def private_images(self, user: User) -> PrivateImageService:

@@ -21,6 +21,7 @@ _PROBLEMS = {
     416: "The file has no byte in that range.",
     422: "A value breaks a rule (`invalid_input`), or the provider rejects the prompt "
     "(`prompt_rejected`).",
+    429: "Too many wrong passwords for this user name came from this address.",
     500: "The server failed (`internal_error`), or the image's file is damaged "
     "(`content_damaged`).",
     502: "The provider refused, sent no usable image, or broke off.",
@@ -51,7 +52,12 @@ CONTENT_HEADERS = (
     "Content-Security-Policy",
     "X-Content-Type-Options",
 )
-_PROBLEM_HEADERS = {401: ("WWW-Authenticate",), 416: ("Content-Range",), 503: ("Retry-After",)}
+_PROBLEM_HEADERS = {
+    401: ("WWW-Authenticate",),
+    416: ("Content-Range",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
 
 
 def reference(model: type[BaseModel]) -> dict[str, Any]:

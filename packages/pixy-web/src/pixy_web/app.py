@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from pixy_core import PixyProxyException
-from pixy_service import Services, build_generator, open_services
+from pixy_service import Services, SignInRule, build_generator, open_services
 from pixy_web import health, openapi, private_images, public_images
 from pixy_web.dependencies import Runtime
 from pixy_web.error_handler import handle_error
@@ -110,5 +110,6 @@ def open_configured_services(settings: Settings) -> Services:
         generator=generator,
         generation_concurrency=settings.generation_concurrency,
         threads=settings.threads + THUMBNAIL_THREADS,
+        sign_in_rule=SignInRule(settings.sign_in_failures, settings.sign_in_period),
         wait_for_database=True,
     )

@@ -31,11 +31,15 @@ def read_credentials(request: Request) -> Credentials:
     # RFC 9110, section 11.1: the scheme's name has no case
     if scheme.lower() != "basic":
         raise InvalidCredentialsError
-    return parse_basic_token(token.strip(" "))
+    return parse_basic_token(token.strip(" "), request.client.host if request.client else "")
 
 
-def parse_basic_token(token: str) -> Credentials:
+def parse_basic_token(token: str, address: str) -> Credentials:
     """Return what a Basic token, base64 of `user:password` in UTF-8, says.
+
+    Args:
+        token: What follows the scheme in the header.
+        address: Where it came from.
 
     Raises:
         InvalidCredentialsError: It is not base64, not UTF-8, has no colon, or holds control
@@ -48,4 +52,4 @@ def parse_basic_token(token: str) -> Credentials:
     username, colon, password = text.partition(":")
     if not colon or any(unicodedata.category(char) == "Cc" for char in text):
         raise InvalidCredentialsError
-    return Credentials(username=username, password=password)
+    return Credentials(username=username, password=password, address=address)

@@ -64,6 +64,7 @@ class PrivateImages:
 
         Raises:
             InvalidCredentialsError: The credentials are wrong.
+            TooManyFailuresError: Too many wrong ones came from this address.
             ThreadsBusyError: Too many passwords wait to be checked.
             PixyProxyException: Whatever the operation raises.
         """
@@ -110,5 +111,6 @@ async def sign_in(
 
     Raises:
         InvalidCredentialsError: The credentials are wrong.
+        TooManyFailuresError: Too many wrong ones came from this address.
     """
     return await images.call(lambda service: service)

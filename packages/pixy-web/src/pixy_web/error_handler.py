@@ -31,6 +31,7 @@ STATUSES: dict[type[core.PixyProxyException], tuple[int, str, dict[str, str]]] =
     core.InvalidInputError: (422, "invalid_input", {}),
     core.AuthenticationRequiredError: (401, "authentication_required", CHALLENGE),
     core.InvalidCredentialsError: (401, "invalid_credentials", CHALLENGE),
+    core.TooManyFailuresError: (429, "too_many_failures", {}),
     core.PermissionDeniedError: (403, "permission_denied", {}),
     core.RecordNotFoundError: (404, "record_not_found", {}),
     core.ConstraintViolationError: (409, "constraint_violated", {}),
@@ -96,6 +97,8 @@ def _respond_to_failure(request: Request, error: core.PixyProxyException) -> Res
     if isinstance(error, core.GenerationError):
         return _respond_to_failed_generation(request, error)
     status, code, headers = _row_of(error, STATUSES)
+    if isinstance(error, core.TooManyFailuresError):
+        headers = {"Retry-After": str(error.retry_after)}
     if status >= 500:
         logger.error("%s", error, exc_info=error if code == "internal_error" else None)
     return _respond(request, status, code, str(error), headers)

@@ -71,7 +71,7 @@ def _body(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
     return {"required": True, "content": json_content(reference(model), example)}
 
 
-_READ_PROBLEMS = (400, 401, 404, 422, 500, 503)
+_READ_PROBLEMS = (400, 401, 404, 422, 429, 500, 503)
 _BINARY = {name: {"schema": {"type": "string", "format": "binary"}} for name in IMAGE_TYPES}
 _ANY_STRING = {"schema": {"type": "string"}}
 
@@ -97,7 +97,7 @@ _DETAILS = json_content(reference(Image), _EXAMPLE)
 _LIST = json_content({"type": "array", "items": reference(Image)}, [_EXAMPLE])
 
 _LIST_ANSWERS = with_problems(
-    {200: answer("The images, newest first.", "Link", content=_LIST)}, 400, 401, 422, 500, 503
+    {200: answer("The images, newest first.", "Link", content=_LIST)}, 400, 401, 422, 429, 500, 503
 )
 _IMAGE_ANSWERS = with_problems({200: answer("The details.", content=_DETAILS)}, *_READ_PROBLEMS)
 _CONTENT_ANSWERS = with_problems(
@@ -146,6 +146,7 @@ CREATE_IMAGE = _operation(
         413,
         415,
         422,
+        429,
         500,
         502,
         503,
@@ -168,6 +169,7 @@ UPDATE_IMAGE = _operation(
         413,
         415,
         422,
+        429,
         500,
         503,
     ),
@@ -177,7 +179,7 @@ DELETE_IMAGE = _operation(
     "delete_image",
     "Delete an image and its file",
     _SIGN_IN,
-    with_problems({204: answer("It is gone.")}, 400, 401, 403, 404, 422, 500, 503),
+    with_problems({204: answer("It is gone.")}, 400, 401, 403, 404, 422, 429, 500, 503),
 )
 
 

@@ -66,6 +66,16 @@ class Settings(BaseSettings):
     threads: int = Field(
         8, ge=1, le=128, description="Threads for reads and small writes, for each worker."
     )
+    sign_in_failures: int = Field(
+        5,
+        ge=1,
+        le=100,
+        description="Wrong passwords for one user name from one address within "
+        "`PIXY_SIGN_IN_PERIOD`; after them, 429.",
+    )
+    sign_in_period: float = Field(
+        300.0, gt=0, le=86400, description="Seconds in which wrong passwords are counted."
+    )
     max_body_size: int = Field(
         256 * 1024, ge=1024, description="Bytes of a request body; a larger one is refused."
     )

@@ -1,0 +1,79 @@
+"""The rows of failed sign-ins: their SQL, and nothing that decides how many are too many."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from pixy_data.conversions import time_from_value, time_to_parameter
+from pixy_data.database import Database
+
+_SELECT = """
+    SELECT number, failed_at FROM sign_in_failures WHERE client = :client
+    ORDER BY number DESC LIMIT :limit
+"""
+_INSERT = """
+    INSERT INTO sign_in_failures (client, number, failed_at)
+    VALUES (:client, :number, :failed_at)
+"""
+_DELETE = "DELETE FROM sign_in_failures WHERE failed_at < :before"
+
+
+class SignInFailure(NamedTuple):
+    """One failed sign-in of a client: the how manieth it is, and when it was."""
+
+    number: int
+    failed_at: datetime
+
+
+class SignInFailureRepository:
+    """The failed sign-ins of one database, which every process on it shares.
+
+    Args:
+        database: Where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list_failures(self, client: str, limit: int) -> list[SignInFailure]:
+        """Return the latest failures of a client, the last one first.
+
+        Args:
+            client: Who failed: 64 characters of ASCII.
+            limit: Failures at most.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+        rows = self._database.fetch_all(_SELECT, {"client": client, "limit": limit})
+        return [SignInFailure(number, time_from_value(failed_at)) for number, failed_at in rows]
+
+    def insert_failure(self, client: str, failure: SignInFailure) -> None:
+        """Store one more failure of a client.
+
+        Args:
+            client: Who failed: 64 characters of ASCII.
+            failure: Its number is one more than that of the client's last.
+
+        Raises:
+            ConstraintViolationError: Another failure has taken this number.
+            PixyProxyException: The database failed.
+        """
+        self._database.execute(
+            _INSERT,
+            {
+                "client": client,
+                "number": failure.number,
+                "failed_at": time_to_parameter(failure.failed_at),
+            },
+        )
+
+    def delete_failures(self, before: datetime) -> None:
+        """Delete what no longer counts, of every client.
+
+        Args:
+            before: Aware; what failed earlier goes.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+        self._database.execute(_DELETE, {"before": time_to_parameter(before)})
