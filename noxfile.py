@@ -138,7 +138,10 @@ def browser(session: nox.Session) -> None:
     """Looks at the pages with a real browser, since HTML that parses may still show nothing."""
     install_from_debian(session, {"chromium": "chromium"})
     session.install(*wheels("pixy-web"), *tools("browser"))
-    session.run("pytest", "tests/browser", *session.posargs)
+    # the tests of a file share a server
+    session.run(
+        "pytest", "--numprocesses=auto", "--dist=loadfile", "tests/browser", *session.posargs
+    )
 
 
 @nox.session

@@ -79,16 +79,20 @@ class GalleryPage:
         return prompts
 
     def sign_in(self, name: str, password: str = PASSWORD, *, keep: bool = False) -> None:
-        """Fill in the form and send it."""
+        """Open the form, fill it in and send it."""
         self.page.get_by_role("button", name="Sign in").click()
+        self.fill_sign_in(name, password, keep=keep)
+        if password == PASSWORD:
+            expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
+            expect(self.grid).to_have_attribute("aria-busy", "false")
+
+    def fill_sign_in(self, name: str, password: str = PASSWORD, *, keep: bool = False) -> None:
+        """Fill in the form, which is open, and send it."""
         dialog = self.page.get_by_role("dialog", name="Sign in")
         dialog.get_by_label("User name").fill(name)
         dialog.get_by_label("Password", exact=True).fill(password)
         dialog.get_by_label("Stay signed in").set_checked(keep)
         dialog.get_by_role("button", name="Sign in").click()
-        if password == PASSWORD:
-            expect(self.page.get_by_role("button", name="Sign out")).to_be_visible()
-            expect(self.grid).to_have_attribute("aria-busy", "false")
 
     def sign_out(self) -> None:
         """Sign out."""

@@ -15,7 +15,7 @@ export class Account {
 
   constructor({ api, session, messages }) {
     [this.#api, this.#session] = [api, session];
-    find("sign-in-button").addEventListener("click", () => this.#open());
+    for (const id of ["sign-in-button", "viewer-sign-in"]) find(id).addEventListener("click", () => this.#open());
     find("sign-out-button").addEventListener("click", () => session.end());
     this.#form.addEventListener("submit", (event) => this.#submit(event));
     this.#form.querySelector("[value=cancel]").addEventListener("click", () => this.#dialog.close());

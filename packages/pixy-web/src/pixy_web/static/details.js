@@ -87,14 +87,18 @@ export class Details {
 
   #usePrompt() {
     const { prompt } = this.#image;
-    this.route.leaveImage();
-    this.composer.begin(prompt);
+    this.#leaveAnd(() => this.composer.begin(prompt));
   }
 
   #delete() {
     const image = this.#image;
+    this.#leaveAnd(() => this.deletions.schedule(image));
+  }
+
+  /** Close the viewer, which the browser does in its own time, and then go on. */
+  #leaveAnd(goOn) {
+    this.route.addEventListener("change", goOn, { once: true });
     this.route.leaveImage();
-    this.deletions.schedule(image);
   }
 }
 

@@ -93,13 +93,16 @@ export class Grid {
     const [first, end] = rowsBetween(rows, top - ahead, top + window.innerHeight + ahead);
     const wanted = new Set();
     for (let index = rows[first]?.first ?? 0; index < (rows[end - 1]?.end ?? 0); index += 1) wanted.add(index);
+    let lostFocus = null;
     for (const [guid, tile] of this.#tiles) {
       const index = this.#indices.get(guid);
       const isThere = boxes[index] && this.#collection.images[index] === tile.image;
+      if (!isThere && tile.hasFocus) lostFocus = index ?? Math.min(tile.index, boxes.length - 1);
       if (isThere && tile.hasFocus) wanted.add(index);
       else if (!isThere || !wanted.has(index)) this.#remove(guid, tile);
     }
     this.#show([...wanted].sort((a, b) => a - b));
+    if (lostFocus !== null) this.focus(this.#collection.images[lostFocus]?.guid);
   }
 
   /** Make, place and order the tiles of these images: a screen reader goes by the order of the elements. */

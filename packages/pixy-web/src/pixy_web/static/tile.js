@@ -20,6 +20,7 @@ export class Tile {
    */
   constructor(image, box, pixels, isBadged) {
     this.image = image;
+    this.index = 0;
     const img = element("img", { alt: shorten(image.prompt), loading: "lazy", decoding: "async" });
     img.addEventListener("load", () => this.root.classList.add("loaded"));
     const show = () => pixels.show(img, image, box.width);
@@ -52,6 +53,7 @@ export class Tile {
 
   /** Tell where the picture stands among all; `count` is -1 while that isn't known. */
   number(index, count) {
+    this.index = index;
     this.root.setAttribute("aria-posinset", index + 1);
     this.root.setAttribute("aria-setsize", count);
   }

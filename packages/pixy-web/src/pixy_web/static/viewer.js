@@ -11,7 +11,6 @@ const THUMBNAIL = 300; // about as wide as on the grid, CSS pixels
 export class Viewer {
   #root = find("viewer");
   #img = find("viewer-image");
-  #fault = find("viewer-fault");
   #image = null;
   #release = () => {};
   #releaseNeighbours = () => {};
@@ -71,6 +70,8 @@ export class Viewer {
     this.details.show(image);
     this.#update();
     this.messages.announce(shorten(image.prompt));
+    // what held the focus may be gone with a fault or a session
+    if (!this.#root.contains(document.activeElement)) find("close").focus();
   }
 
   /** Show the thumbnail that the grid has anyway, until the whole file is there. */
@@ -99,15 +100,15 @@ export class Viewer {
     const isHidden = error.code === "record_not_found" && this.session.username === null;
     this.#tellFault(
       isHidden
-        ? "This picture isn’t public, or isn’t there any more. If it was shared with you, close this and sign in to see it."
+        ? "This picture isn’t public, or isn’t there any more. If it was shared with you, sign in to see it."
         : explain(error),
     );
     this.#update();
   }
 
   #tellFault(text) {
-    this.#fault.hidden = false;
-    this.#fault.textContent = text;
+    find("unavailable").hidden = false;
+    find("viewer-fault").textContent = text;
   }
 
   #clear() {
@@ -117,7 +118,7 @@ export class Viewer {
     this.#img.classList.remove("loaded");
     this.#img.removeAttribute("srcset");
     this.#img.removeAttribute("src");
-    this.#fault.hidden = true;
+    find("unavailable").hidden = true;
     this.#image = null;
   }
 

@@ -1,0 +1,119 @@
+"""Signing in and out."""
+
+import json
+
+from playwright.sync_api import Browser, expect
+
+from gallery_page import GalleryPage, open_context
+from installed_pixy import PASSWORD
+
+
+def test_who_signs_in_sees_what_is_theirs_and_their_class(visit, make_images) -> None:
+    make_images("for everyone")
+    make_images("for the class", visibility="class")
+    make_images("for ada alone", visibility="private")
+    assert visit().prompts() == ["for everyone"]
+    assert visit(user="eve").prompts() == ["for everyone"]
+    assert visit(user="ben").prompts() == ["for the class", "for everyone"]
+    ada = visit(user="ada")
+    assert ada.prompts() == ["for ada alone", "for the class", "for everyone"]
+    expect(ada.grid.locator(".loaded")).to_have_count(3)
+    assert ada.picture("for ada alone").get_by_text("Private").count() == 1
+    fetched = [request for request in ada.requests if "/content" in request]
+    assert all("?width=" in request for request in fetched)
+
+
+def test_wrong_passwords_are_told_in_the_form_and_never_by_the_browser(
+    browser: Browser, pixy
+) -> None:
+    context = open_context(browser)
+    gallery = GalleryPage(context.new_page(), pixy.url, refusals={401})
+    asked: list[object] = []
+    devtools = context.new_cdp_session(gallery.page)
+
+    def go_on(event: dict[str, str]) -> None:
+        devtools.send("Fetch.continueRequest", {"requestId": event["requestId"]})
+
+    def refuse(event: dict[str, str]) -> None:
+        asked.append(event)
+        answer = {"response": "CancelAuth"}
+        order = {"requestId": event["requestId"], "authChallengeResponse": answer}
+        devtools.send("Fetch.continueWithAuth", order)
+
+    devtools.on("Fetch.requestPaused", go_on)
+    devtools.on("Fetch.authRequired", refuse)
+    devtools.send("Fetch.enable", {"handleAuthRequests": True})
+    gallery.open().sign_in("ada", "wrong: pässword")
+    dialog = gallery.page.get_by_role("dialog", name="Sign in")
+    expect(dialog.get_by_role("alert")).to_contain_text("don’t belong together")
+    expect(dialog.get_by_label("Password", exact=True)).to_be_focused()
+    assert asked == []
+    context.close()
+    gallery.check()
+
+
+def test_who_is_disabled_meanwhile_is_signed_out(visit, pixy, make_images) -> None:
+    pixy.add_user("max", "maths")
+    gallery = visit(user="max")
+    gallery.refusals = {401}
+    pixy.run("user", "disable", "max")
+    gallery.make("a boat")
+    expect(gallery.note.first).to_contain_text("Sign in again")
+    expect(gallery.page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_signing_out_forgets_everything(visit, make_images) -> None:
+    make_images("kept from strangers", visibility="private")
+    gallery = visit()
+    gallery.sign_in("ada", keep=True)
+    expect(gallery.grid.locator(".loaded").first).to_be_visible()
+    blobs = gallery.page.eval_on_selector_all(
+        "img[src^='blob:']", "images => images.map(image => image.src)"
+    )
+    assert blobs
+    gallery.page.get_by_label("What should the picture show?").fill("typed and not sent")
+    gallery.sign_out()
+    page = gallery.page
+    assert "kept from strangers" not in gallery.prompts()
+    assert page.evaluate("sessionStorage.length") == 0
+    assert PASSWORD not in json.dumps(page.evaluate("({...localStorage})"))
+    gone = "url => fetch(url).then(() => 'there', () => 'gone')"
+    alive = page.evaluate(f"urls => Promise.all(urls.map({gone}))", blobs)
+    gallery.faults.clear()  # the browser complains of each address that is gone
+    assert set(alive) == {"gone"}
+    page.reload()
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+    assert page.get_by_label("What should the picture show?").input_value() == ""
+
+
+def test_what_is_on_its_way_at_sign_out_is_dropped(visit, make_images) -> None:
+    make_images("on its way", visibility="private")
+    gallery = visit()
+    # never answered
+    gallery.page.route("**/content?*", lambda _: None)
+    gallery.sign_in("ada")
+    expect(gallery.picture("on its way")).to_be_attached()
+    with gallery.page.expect_event("requestfailed"):
+        gallery.sign_out()
+    assert gallery.page.locator("img[src^='blob:']").count() == 0
+
+
+def test_a_reload_forgets_unless_it_was_asked_not_to(visit) -> None:
+    gallery = visit(user="ada")
+    gallery.page.reload()
+    expect(gallery.page.get_by_role("button", name="Sign in")).to_be_visible()
+    gallery.sign_in("ada", keep=True)
+    gallery.page.reload()
+    expect(gallery.page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_two_tabs_know_nothing_of_each_other(visit, make_images) -> None:
+    gallery = visit()
+    gallery.sign_in("ada", keep=True)
+    other = GalleryPage(gallery.page.context.new_page(), gallery.url, refusals={404})
+    other.open()
+    expect(other.page.get_by_role("button", name="Sign in")).to_be_visible()
+    other.sign_in("ben")
+    gallery.sign_out()
+    expect(other.page.get_by_role("button", name="Sign out")).to_be_visible()
+    other.check()

@@ -1,0 +1,101 @@
+"""Showing pictures to others, and deleting them."""
+
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+
+def guids_of(pixy, user: str = "ada") -> set[str]:
+    with pixy.client(user) as client:
+        return {image["guid"] for image in client.get("/image").json()}
+
+
+def test_who_may_see_a_picture_is_changed_in_place(visit, make_images, pixy) -> None:
+    (guid,) = make_images("to be shown", visibility="private")
+    gallery = visit(user="ada")
+    gallery.picture("to be shown").click()
+    for name, meaning in (
+        ("Private", "Only you see it."),
+        ("My class", "Everyone in your class sees it."),
+        ("Public", "Everyone who has the link"),
+    ):
+        expect(gallery.viewer.get_by_label(name)).to_be_visible()
+        expect(gallery.viewer.get_by_text(meaning)).to_be_visible()
+    expect(gallery.viewer.get_by_label("Private")).to_be_checked()
+    gallery.viewer.get_by_label("Public").check()
+    expect(gallery.note).to_contain_text("Public")
+    with pixy.client() as stranger:
+        assert stranger.get(f"/image/{guid}").status_code == 200
+    assert "to be shown" in visit().prompts()
+
+
+def test_only_the_owner_is_offered_to_change_it(visit, make_images) -> None:
+    make_images("of ada", visibility="class")
+    gallery = visit(user="ben")
+    gallery.picture("of ada").click()
+    expect(gallery.viewer.get_by_text("your class", exact=True)).to_be_visible()
+    expect(gallery.viewer.get_by_role("button", name="Delete")).to_be_hidden()
+    expect(gallery.viewer.get_by_label("Public")).to_be_hidden()
+
+
+def test_a_deletion_can_be_undone(visit, make_images, pixy) -> None:
+    (guid,) = make_images("deleted by mistake")
+    gallery = visit(user="ada")
+    before = gallery.prompts()
+    gallery.picture("deleted by mistake").click()
+    gallery.viewer.get_by_role("button", name="Delete").click()
+    expect(gallery.viewer).to_be_hidden()
+    expect(gallery.picture("deleted by mistake")).to_be_hidden()
+    gallery.note.get_by_role("button", name="Undo").click()
+    expect(gallery.picture("deleted by mistake")).to_be_visible()
+    assert gallery.prompts() == before
+    assert guid in guids_of(pixy)
+    assert not [request for request in gallery.requests if request.startswith("DELETE")]
+
+
+@pytest.mark.parametrize("how", ["dismiss", "time", "sign out", "close", "reload"])
+def test_a_deletion_happens_when_it_can_no_longer_be_undone(
+    visit, make_images, pixy, how: str
+) -> None:
+    (guid,) = make_images(f"deleted: {how}")
+    gallery = visit()
+    if how == "time":
+        gallery.page.clock.install()
+    gallery.sign_in("ada")
+    gallery.picture(f"deleted: {how}").click()
+    gallery.viewer.get_by_role("button", name="Delete").click()
+    expect(gallery.note).to_contain_text("Deleted")
+    assert guid in guids_of(pixy)
+    if how == "dismiss":
+        gallery.note.get_by_role("button", name="Dismiss").click()
+    elif how == "time":
+        gallery.page.mouse.move(800, 10)
+        gallery.page.clock.run_for(10_000)
+    elif how == "sign out":
+        gallery.sign_out()
+    elif how == "close":
+        gallery.page.close(run_before_unload=True)
+    else:
+        gallery.page.reload()
+    wait_until(lambda: guid not in guids_of(pixy))
+
+
+def test_what_another_tab_deleted_is_told_in_plain_words(visit, make_images, pixy) -> None:
+    (guid,) = make_images("gone meanwhile")
+    gallery = visit(user="ada")
+    gallery.refusals = {404}
+    gallery.picture("gone meanwhile").click()
+    with pixy.client("ada") as ada:
+        assert ada.delete(f"/image/{guid}").status_code == 204
+    gallery.viewer.get_by_label("Private").check()
+    expect(gallery.note).to_contain_text("isn’t there any more")
+    expect(gallery.viewer.get_by_label("Public")).to_be_checked()
+
+
+def wait_until(is_true) -> None:
+    """Return once it is so; requests that outlive their page take as long as they take."""
+    deadline = time.monotonic() + 10
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

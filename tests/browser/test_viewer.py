@@ -1,0 +1,141 @@
+"""One picture in full: keys, swipes, addresses, and what can be taken along."""
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from gallery_page import PHONE
+
+
+@pytest.fixture(scope="module")
+def guids() -> dict[str, str]:
+    """The module's images: prompt -> guid."""
+    return {}
+
+
+@pytest.fixture
+def images(guids, make_images) -> dict[str, str]:
+    """Four public images and a private one, made once."""
+    if not guids:
+        for prompt in ("one", "two", "three", "four"):
+            (guids[prompt],) = make_images(prompt)
+        (guids["mine"],) = make_images("mine", visibility="private")
+    return guids
+
+
+def test_it_shows_the_picture_and_what_is_known_of_it(visit, images) -> None:
+    gallery = visit()
+    gallery.picture("three").click()
+    viewer = gallery.viewer
+    expect(viewer.get_by_role("heading", name="three")).to_be_visible()
+    expect(viewer.get_by_text("1024 × 1024")).to_be_visible()
+    expect(viewer.get_by_text("the offline sketch generator")).to_be_visible()
+    expect(viewer.get_by_text("everyone", exact=True)).to_be_visible()
+    expect(viewer.locator("img.loaded")).to_have_js_property("naturalWidth", 1024)
+    for name in ("Delete", "Use this prompt", "Private"):
+        expect(viewer.get_by_text(name)).to_be_hidden()
+
+
+def test_keys_lead_to_the_neighbours_and_back_to_the_grid(visit, images) -> None:
+    gallery = visit()
+    keyboard = gallery.page.keyboard
+    gallery.picture("three").focus()
+    keyboard.press("Enter")
+    heading = gallery.viewer.get_by_role("heading")
+    expect(heading).to_have_text("three")
+    keyboard.press("ArrowRight")
+    expect(heading).to_have_text("two")
+    keyboard.press("ArrowLeft")
+    keyboard.press("ArrowLeft")
+    expect(heading).to_have_text("four")
+    expect(gallery.viewer.get_by_role("button", name="Previous picture")).to_be_hidden()
+    keyboard.press("ArrowLeft")
+    for _ in range(12):
+        keyboard.press("Tab")
+        assert gallery.page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('dialog')"
+        )
+    keyboard.press("Escape")
+    expect(gallery.viewer).to_be_hidden()
+    expect(gallery.picture("four")).to_be_focused()
+
+
+def test_the_browsers_own_back_closes_it_and_forward_opens_it(visit, images) -> None:
+    gallery = visit()
+    gallery.picture("two").click()
+    expect(gallery.viewer).to_be_visible()
+    gallery.page.go_back()
+    expect(gallery.viewer).to_be_hidden()
+    gallery.page.go_forward()
+    expect(gallery.viewer.get_by_role("heading")).to_have_text("two")
+
+
+def test_a_finger_swipes_to_the_neighbours(visit, images) -> None:
+    gallery = visit(viewport=PHONE, has_touch=True, is_mobile=True)
+    gallery.picture("three").tap()
+    heading = gallery.viewer.get_by_role("heading")
+    expect(heading).to_have_text("three")
+    devtools = gallery.page.context.new_cdp_session(gallery.page)
+
+    def swipe(start: int, end: int) -> None:
+        for kind, points in (
+            ("touchStart", [{"x": start, "y": 200}]),
+            ("touchMove", [{"x": (start + end) / 2, "y": 204}]),
+            ("touchMove", [{"x": end, "y": 206}]),
+            ("touchEnd", []),
+        ):
+            devtools.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    swipe(300, 60)
+    expect(heading).to_have_text("two")
+    swipe(60, 300)
+    expect(heading).to_have_text("three")
+    swipe(200, 180)
+    expect(heading).to_have_text("three")
+
+
+def test_an_address_opens_a_public_picture_for_strangers(visit, images) -> None:
+    gallery = visit(f"/#/image/{images['one']}")
+    expect(gallery.viewer.get_by_role("heading")).to_have_text("one")
+    expect(gallery.viewer.locator("img.loaded")).to_be_visible()
+    gallery.viewer.get_by_role("button", name="Close").click()
+    expect(gallery.viewer).to_be_hidden()
+    assert gallery.page.url == f"{gallery.url}/#/"
+
+
+def test_an_address_of_a_private_picture_asks_to_sign_in(visit, images) -> None:
+    address = f"/#/image/{images['mine']}"
+    gallery = visit()
+    gallery.refusals = {404}
+    gallery.page.goto(gallery.url + address)
+    expect(gallery.viewer.get_by_role("alert")).to_contain_text("sign in to see it")
+    gallery.viewer.get_by_role("button", name="Sign in").click()
+    gallery.fill_sign_in("ada")
+    expect(gallery.viewer.get_by_role("heading")).to_have_text("mine")
+    expect(gallery.viewer.locator("img.loaded")).to_be_visible()
+
+
+def test_the_link_is_copied_with_a_word_on_who_may_open_it(visit, images) -> None:
+    gallery = visit(user="ada", permissions=["clipboard-read", "clipboard-write"])
+    gallery.picture("mine").click()
+    gallery.viewer.get_by_role("button", name="Copy link").click()
+    expect(gallery.note).to_contain_text("Only you see it")
+    copied = gallery.page.evaluate("navigator.clipboard.readText()")
+    assert copied == f"{gallery.url}/#/image/{images['mine']}"
+
+
+@pytest.mark.parametrize("prompt", ["two", "mine"])
+def test_the_file_is_downloaded_as_it_was_made(
+    visit, images, pixy, tmp_path: Path, prompt: str
+) -> None:
+    gallery = visit(user="ada")
+    gallery.picture(prompt).click()
+    with gallery.page.expect_download() as expected:
+        gallery.viewer.get_by_text("Download").click()
+    download = expected.value
+    assert download.suggested_filename == f"{prompt}.png"
+    download.save_as(tmp_path / "picture.png")
+    with pixy.client("ada") as ada:
+        original = ada.get(f"/image/{images[prompt]}/content").content
+    assert (tmp_path / "picture.png").read_bytes() == original
