@@ -17,7 +17,6 @@ from pixy_core import (
     ContentDamagedError,
     ImageDetail,
     InvalidInputError,
-    PixyProxyException,
     StorageUnavailableError,
 )
 from pixy_data import ContentStore
@@ -35,7 +34,8 @@ def write(
 ) -> ImageDetail:
     """Write an image, and return what its row says."""
     detail = make_detail()
-    stored = store.write(detail.guid, media_type, content)
+    stored = store.stage(detail.guid, media_type, content)
+    store.publish(stored.filename)
     return detail.model_copy(update={**stored._asdict(), "media_type": media_type})
 
 
@@ -95,7 +95,7 @@ def test_another_media_type_is_refused(
     store: ContentStore, tmp_path: Path, media_type: str
 ) -> None:
     with pytest.raises(InvalidInputError):
-        store.write(str(uuid.uuid4()), media_type, CONTENT)
+        store.stage(str(uuid.uuid4()), media_type, CONTENT)
     assert list_files(tmp_path) == []
 
 
@@ -104,7 +104,7 @@ def test_another_media_type_is_refused(
 )
 def test_a_guid_that_is_none_is_refused(store: ContentStore, tmp_path: Path, guid: str) -> None:
     with pytest.raises(InvalidInputError):
-        store.write(guid, "image/png", CONTENT)
+        store.stage(guid, "image/png", CONTENT)
     assert list_files(tmp_path) == []
 
 
@@ -251,7 +251,7 @@ from pixy_core import StorageUnavailableError
 from pixy_data import ContentStore
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 try:
-    ContentStore(Path(sys.argv[1]), reserve=0).write(str(uuid.uuid4()), "image/png", bytes(50_000))
+    ContentStore(Path(sys.argv[1]), reserve=0).stage(str(uuid.uuid4()), "image/png", bytes(50_000))
 except StorageUnavailableError as error:
     print(type(error.__cause__).__name__)
 """
@@ -261,20 +261,43 @@ except StorageUnavailableError as error:
     assert list_files(tmp_path) == []
 
 
-def test_a_file_that_cannot_take_its_place_leaves_nothing_beside_it(
-    store: ContentStore,
-) -> None:
+def test_bytes_that_cannot_take_their_place_wait(store: ContentStore) -> None:
     guid = str(uuid.uuid4())
     place = store.locate(f"{guid}.png")
     place.mkdir(parents=True)
-    with pytest.raises(PixyProxyException):
-        store.write(guid, "image/png", CONTENT)
-    assert list(place.parent.iterdir()) == [place]
+    staged = store.stage(guid, "image/png", CONTENT)
+    with pytest.raises(StorageUnavailableError):
+        store.publish(staged.filename)
+    place.rmdir()
+    store.publish(staged.filename)
+    assert place.read_bytes() == CONTENT
+
+
+def test_staged_bytes_are_no_image_s_file_yet(store: ContentStore, tmp_path: Path) -> None:
+    detail = make_detail()
+    stored = store.stage(detail.guid, "image/png", CONTENT)
+    assert list_files(tmp_path) == [f"images/.staging/{stored.filename}.part"]
+    with pytest.raises(ContentDamagedError):
+        store.read(detail.model_copy(update=stored._asdict()))
+
+
+def test_publishing_again_is_fine(store: ContentStore, tmp_path: Path) -> None:
+    image = write(store)
+    store.publish(image.filename)
+    assert list_files(tmp_path) == [f"images/{image.guid[:2]}/{image.filename}"]
+
+
+def test_bytes_that_are_gone_can_t_be_published(store: ContentStore) -> None:
+    staged = store.stage(str(uuid.uuid4()), "image/png", CONTENT)
+    store.staging.discard(staged.filename)
+    store.staging.discard(staged.filename)
+    with pytest.raises(ContentDamagedError):
+        store.publish(staged.filename)
 
 
 def test_files_and_folders_are_for_their_owner_alone(tmp_path: Path) -> None:
     folder = tmp_path / "images"
     store = ContentStore(folder)
-    path = store.locate(store.write(str(uuid.uuid4()), "image/png", b"bytes").filename)
-    modes = [place.stat().st_mode & 0o777 for place in (folder, path.parent, path)]
-    assert modes == [0o700, 0o700, 0o600]
+    path = store.locate(write(store).filename)
+    places = (folder, folder / ".staging", path.parent, path)
+    assert [place.stat().st_mode & 0o777 for place in places] == [0o700, 0o700, 0o700, 0o600]

@@ -154,7 +154,8 @@ def test_a_missing_file_is_told_from_a_missing_volume(database: Database, folder
     store = ContentStore(folder, marker=StoreMarker(database, folder), reserve=0)
     store.verify()
     detail = make_detail()
-    stored = store.write(detail.guid, "image/png", b"content")
+    stored = store.stage(detail.guid, "image/png", b"content")
+    store.publish(stored.filename)
     image = detail.model_copy(update=stored._asdict())
     assert store.read(image) == b"content"
     folder.rename(folder.with_name("away"))

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -11,7 +12,12 @@ import argon2.low_level
 import pytest
 
 from pixy_core import Image, ImageDetailCreate, User, Visibility
-from pixy_data import ContentStore, Database, ImageRepository, open_database
+from pixy_data import (
+    ContentStore,
+    Database,
+    Journal,
+    open_database,
+)
 from pixy_service import (
     ImageGenerator,
     PrivateImageService,
@@ -19,7 +25,11 @@ from pixy_service import (
     build_generator,
     open_services,
 )
+from pixy_service.adoption import ImageAdopter
+from pixy_service.claims import Claims
 from pixy_service.creation import ImageCreator
+from pixy_service.recovery import Recovery
+from pixy_service.stores import ImageStores
 from provider import Provider
 
 
@@ -46,11 +56,6 @@ def generator(provider: Provider) -> ImageGenerator:
         model="gpt-image-2.6-flare",
         timeout=30,
     )
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/pixy.sqlite3"
 
 
 @pytest.fixture
@@ -104,19 +109,33 @@ def database(people: tuple[User, ...], database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
+def stores(database: Database, tmp_path: Path) -> ImageStores:
+    """Return the stores that `services` has, over connections of their own."""
+    return ImageStores.over(
+        database, ContentStore(tmp_path / "images"), Journal(tmp_path / "journal")
+    )
+
+
+@pytest.fixture
+def claims(stores: ImageStores) -> Claims:
+    return Claims(stores)
+
+
+@pytest.fixture
+def recovery(stores: ImageStores, claims: Claims) -> Recovery:
+    """Return a recovery that shares its claims with `open_creator`; nothing runs by itself."""
+    return Recovery(stores, claims, ImageAdopter(stores))
+
+
+@pytest.fixture
 def open_creator(
-    database: Database, tmp_path: Path, generator: ImageGenerator
+    stores: ImageStores, claims: Claims, generator: ImageGenerator
 ) -> Callable[..., ImageCreator]:
     """Return a function that puts a creator together, with other parts where they are named."""
 
-    def build(**parts: Any) -> ImageCreator:
-        usual: dict[str, Any] = {
-            "database": database,
-            "images": ImageRepository(database),
-            "content": ContentStore(tmp_path / "images"),
-            "generator": generator,
-        }
-        return ImageCreator(**(usual | parts))
+    def build(generator: ImageGenerator = generator, **parts: Any) -> ImageCreator:
+        changed = replace(stores, **parts)
+        return ImageCreator(changed, claims, ImageAdopter(changed), generator)
 
     return build
 

@@ -12,14 +12,20 @@ from pixy_core import (
     StorageUnavailableError,
     User,
 )
-from pixy_data import ContentStore, Database, ImageRepository, open_database
+from pixy_data import (
+    ContentStore,
+    Database,
+    open_database,
+)
 from pixy_service import GeneratedImage
+from pixy_service.adoption import ImageAdopter
+from pixy_service.claims import Claims
 from pixy_service.creation import ImageCreator
+from pixy_service.stores import ImageStores
 from provider import Provider
 from provider_answers import JPEG, PNG, WEBP
 
 ASKED = ImageDetailCreate(prompt="a lighthouse")
-Criticals = Callable[[], list[str]]
 
 
 def test_a_new_image_is_described_by_what_the_provider_made(
@@ -50,30 +56,33 @@ def test_two_images_from_one_prompt_have_different_names(make_image: Callable[..
     assert make_image().guid != make_image().guid
 
 
+class LooksAround:
+    """Draws, and asks the database something meanwhile."""
+
+    name = "sketch"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def generate(self, prompt: str, *, user: str) -> GeneratedImage:
+        del prompt, user
+        self._database.ping()
+        return GeneratedImage(PNG, "image/png", 64, 48, "sketch", "sketch-1")
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
 def test_no_connection_is_held_while_the_provider_works(
-    database_url: str, people: tuple[User, ...], provider: Provider, tmp_path: Path
+    database_url: str, stores: ImageStores, people: tuple[User, ...]
 ) -> None:
     database = open_database(database_url, pool_size=1, checkout_timeout=0.1)
-
-    class Looks:
-        name = "sketch"
-
-        def generate(self, prompt: str, *, user: str) -> GeneratedImage:
-            del prompt, user
-            database.ping()
-            return GeneratedImage(PNG, "image/png", 64, 48, "sketch", "sketch-1")
-
-        def close(self) -> None:
-            """Do nothing."""
-
-    creator = ImageCreator(
-        database, ImageRepository(database), ContentStore(tmp_path / "images"), Looks()
-    )
+    single = ImageStores.over(database, stores.content, stores.journal)
+    creator = ImageCreator(single, Claims(single), ImageAdopter(single), LooksAround(database))
     try:
-        assert creator.create(ASKED, people[0]).owner == "ann"
+        assert creator.create(ASKED, people[0]).image.owner == "ann"
     finally:
         database.close()
-    assert provider.paid_requests == 0
 
 
 def test_the_provider_is_not_asked_while_the_database_is_down(

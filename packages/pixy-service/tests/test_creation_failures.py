@@ -1,5 +1,6 @@
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,15 +12,14 @@ from pixy_core import (
     Image,
     ImageDetail,
     ImageDetailCreate,
+    ImageNotStoredError,
     PixyProxyException,
-    StorageUnavailableError,
     User,
 )
 from pixy_data import Database, ImageRepository
 from pixy_service import GeneratedImage, Services
 from pixy_service.creation import ImageCreator
 from provider import Provider
-from provider_answers import PNG
 
 ASKED = ImageDetailCreate(prompt="a lighthouse")
 Criticals = Callable[[], list[str]]
@@ -40,8 +40,10 @@ class LosesAcknowledgement(ImageRepository):
         self._other = database
         self._is_first = True
 
-    def insert_image(self, image: ImageDetail, owner: User) -> Image:
-        inserted = super().insert_image(image, owner)
+    def insert_image(
+        self, image: ImageDetail, owner: User, created_at: datetime | None = None
+    ) -> Image:
+        inserted = super().insert_image(image, owner, created_at)
         if self._is_first:
             self._is_first = False
             self._other.execute("COMMIT", {})
@@ -54,29 +56,14 @@ class LosesConnection(ImageRepository):
 
     is_first = True
 
-    def insert_image(self, image: ImageDetail, owner: User) -> Image:
-        inserted = super().insert_image(image, owner)
+    def insert_image(
+        self, image: ImageDetail, owner: User, created_at: datetime | None = None
+    ) -> Image:
+        inserted = super().insert_image(image, owner, created_at)
         if self.is_first:
             self.is_first = False
             raise DBConnectionError
         return inserted
-
-
-class DatabaseGoesDown:
-    """Draws while the database goes away."""
-
-    name = "sketch"
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def generate(self, prompt: str, *, user: str) -> GeneratedImage:
-        del prompt, user
-        self._database.close()
-        return GeneratedImage(PNG, "image/png", 64, 48, "sketch", "sketch-1")
-
-    def close(self) -> None:
-        """Do nothing."""
 
 
 class Broken:
@@ -112,24 +99,22 @@ def test_an_image_that_can_t_be_stored_is_named_in_the_log_and_has_no_row(
     tmp_path: Path,
     criticals: Criticals,
 ) -> None:
-    blocked = tmp_path / "images"
-    blocked.mkdir(exist_ok=True)
-    # a file where each of the 256 folders would be
-    for number in range(256):
-        (blocked / f"{number:02x}").write_bytes(b"")
-    with pytest.raises(StorageUnavailableError):
+    # a file where the folder would be
+    (tmp_path / "images" / ".staging").write_bytes(b"")
+    with pytest.raises(ImageNotStoredError):
         open_creator().create(ASKED, people[0])
     assert len(criticals()) == 1
     assert services.private_images(people[0]).get_all_images() == []
 
 
-def test_an_insert_that_the_database_refuses_leaves_no_file(
-    open_creator: Callable[..., ImageCreator], list_files: Callable[[], list[Path]]
+def test_the_provider_is_not_asked_for_somebody_who_is_gone(
+    open_creator: Callable[..., ImageCreator], provider: Provider
 ) -> None:
     gone = User(username="gone", password="-", class_key="red")
-    with pytest.raises(ConstraintViolationError):
-        open_creator().create(ASKED, gone)
-    assert list_files() == []
+    for key in (None, "key"):
+        with pytest.raises(ConstraintViolationError):
+            open_creator().create(ASKED, gone, key)
+    assert provider.paid_requests == 0
 
 
 def test_a_commit_whose_acknowledgement_is_lost_is_a_success(
@@ -140,7 +125,7 @@ def test_a_commit_whose_acknowledgement_is_lost_is_a_success(
     provider: Provider,
 ) -> None:
     creator = open_creator(images=LosesAcknowledgement(database))
-    created = creator.create(ASKED, people[0])
+    created = creator.create(ASKED, people[0]).image
     assert services.private_images(people[0]).get_all_images() == [created]
     assert provider.paid_requests == 1
 
@@ -151,22 +136,8 @@ def test_a_connection_lost_before_the_commit_loses_no_image(
     database: Database,
     people: tuple[User, ...],
 ) -> None:
-    created = open_creator(images=LosesConnection(database)).create(ASKED, people[0])
+    created = open_creator(images=LosesConnection(database)).create(ASKED, people[0]).image
     assert services.private_images(people[0]).get_all_images() == [created]
-
-
-def test_an_image_whose_row_is_unknown_keeps_its_file_and_is_named_in_the_log(
-    open_creator: Callable[..., ImageCreator],
-    database: Database,
-    people: tuple[User, ...],
-    list_files: Callable[[], list[Path]],
-    criticals: Criticals,
-) -> None:
-    with pytest.raises(DBConnectionError):
-        open_creator(generator=DatabaseGoesDown(database)).create(ASKED, people[0])
-    (file,) = list_files()
-    assert file.read_bytes() == PNG
-    assert [file.stem in message for message in criticals()] == [True]
 
 
 def test_a_mistake_in_the_program_is_logged_and_has_a_name_for_the_caller(

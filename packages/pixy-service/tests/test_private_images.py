@@ -182,12 +182,12 @@ def test_a_full_house_refuses_one_image_more_at_once(
     anns: PrivateImageService, provider: Provider
 ) -> None:
     with provider.holding():
-        running = [anns.submit_image(ASKED) for _ in range(2)]
+        running = [anns.submit_image(ASKED).created for _ in range(2)]
         with pytest.raises(GenerationBusyError):
             anns.submit_image(ASKED)
         with pytest.raises(GenerationBusyError):
             anns.create_image(ASKED)
-    assert [future.result(PATIENCE).owner for future in running] == ["ann", "ann"]
+    assert [future.result(PATIENCE).image.owner for future in running] == ["ann", "ann"]
     assert provider.paid_requests == 2
 
 
@@ -196,7 +196,7 @@ def test_images_are_read_while_every_place_is_taken(
 ) -> None:
     guid = make_image().guid
     with provider.holding():
-        running = [anns.submit_image(ASKED) for _ in range(2)]
+        running = [anns.submit_image(ASKED).created for _ in range(2)]
         provider.wait_for_requests(3)
         assert [image.guid for image in anns.get_all_images()] == [guid]
         assert anns.read_image(guid).image.guid == guid
@@ -208,6 +208,6 @@ def test_a_place_is_free_again_after_a_failed_image(
     anns: PrivateImageService, provider: Provider
 ) -> None:
     provider.behave(*["server_error"] * 4, "png")
-    failures = [anns.submit_image(ASKED).exception(PATIENCE) for _ in range(4)]
+    failures = [anns.submit_image(ASKED).created.exception(PATIENCE) for _ in range(4)]
     assert None not in failures
     assert anns.create_image(ASKED).owner == "ann"

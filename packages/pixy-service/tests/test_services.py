@@ -69,14 +69,14 @@ def test_closing_waits_for_an_image_in_the_making(
     ann = services.users.add_user("ann", "correct horse", "red")
     images = services.private_images(ann)
     with provider.holding():
-        future = images.submit_image(ASKED)
+        future = images.submit_image(ASKED).created
         provider.wait_for_requests(1)
         closing = threading.Thread(target=services.close)
         closing.start()
         wait_until(lambda: isinstance(_refusal_of(images), ServiceClosedError))
         assert closing.is_alive()
     closing.join(PATIENCE)
-    guid = future.result(PATIENCE).guid
+    guid = future.result(PATIENCE).image.guid
     with open_services(
         database_url=database_url, data_dir=tmp_path, generator=generator
     ) as reopened:
@@ -85,7 +85,7 @@ def test_closing_waits_for_an_image_in_the_making(
 
 def _refusal_of(images: PrivateImageService) -> Exception | None:
     try:
-        images.submit_image(ImageDetailCreate(prompt="one too many")).result(PATIENCE)
+        images.submit_image(ImageDetailCreate(prompt="one too many"))
     except (ServiceClosedError, GenerationBusyError) as error:
         return error
     return None
@@ -214,7 +214,7 @@ def test_users_can_be_opened_alone(database_url: str) -> None:
         assert [user.username for user in users.list_users()] == ["ann"]
 
 
-def test_an_upgraded_database_is_ready_for_services(tmp_path: Path, database_url: str) -> None:
+def test_an_upgraded_database_is_ready_for_services(database_url: str) -> None:
     upgrade_database(database_url)
-    assert (tmp_path / "pixy.sqlite3").exists()
-    upgrade_database(database_url)
+    with open_users(database_url) as users:
+        assert users.list_users() == []

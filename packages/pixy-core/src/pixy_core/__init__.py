@@ -3,6 +3,7 @@
 No input, no output, no other package of ours: every floor above may import this one.
 """
 
+from pixy_core.creations import Creation, CreationProblem, CreationStatus
 from pixy_core.exceptions import (
     AuthenticationRequiredError,
     ConfigurationError,
@@ -11,6 +12,10 @@ from pixy_core.exceptions import (
     DatabaseBusyError,
     DatabaseError,
     DBConnectionError,
+    IdempotencyKeyInUseError,
+    IdempotencyKeyReusedError,
+    ImageDeletedError,
+    ImagePendingError,
     InvalidCredentialsError,
     InvalidInputError,
     PermissionDeniedError,
@@ -23,6 +28,7 @@ from pixy_core.exceptions import (
     TooManyFailuresError,
 )
 from pixy_core.generation_errors import (
+    Billed,
     GenerationBusyError,
     GenerationError,
     GenerationTimeoutError,
@@ -33,7 +39,9 @@ from pixy_core.generation_errors import (
     GeneratorRequestError,
     GeneratorResponseError,
     GeneratorUnreachableError,
+    ImageNotStoredError,
     PromptRejectedError,
+    find_generation_error,
 )
 from pixy_core.images import (
     Guid,
@@ -48,10 +56,14 @@ from pixy_core.users import ClassKey, User, Username
 
 __all__ = [
     "AuthenticationRequiredError",
+    "Billed",
     "ClassKey",
     "ConfigurationError",
     "ConstraintViolationError",
     "ContentDamagedError",
+    "Creation",
+    "CreationProblem",
+    "CreationStatus",
     "DBConnectionError",
     "DatabaseBusyError",
     "DatabaseError",
@@ -66,10 +78,15 @@ __all__ = [
     "GeneratorResponseError",
     "GeneratorUnreachableError",
     "Guid",
+    "IdempotencyKeyInUseError",
+    "IdempotencyKeyReusedError",
     "Image",
+    "ImageDeletedError",
     "ImageDetail",
     "ImageDetailCreate",
     "ImageDetailUpdate",
+    "ImageNotStoredError",
+    "ImagePendingError",
     "InvalidCredentialsError",
     "InvalidInputError",
     "PermissionDeniedError",
@@ -85,4 +102,5 @@ __all__ = [
     "User",
     "Username",
     "Visibility",
+    "find_generation_error",
 ]

@@ -19,6 +19,10 @@ PixyProxyException
 │   └── StoreMismatchError          the image folder belongs to another database
 ├── ContentDamagedError             a file is not what its row says
 ├── ServiceClosedError              the service is shutting down
+├── ImagePendingError               the image is still being made
+├── ImageDeletedError               the image was made, and has been deleted
+├── IdempotencyKeyInUseError        the request with this key still runs
+├── IdempotencyKeyReusedError       the key belongs to another request
 └── GenerationError                 an image could not be made
     ├── GenerationBusyError         all places are taken
     ├── PromptRejectedError         the provider will not draw this
@@ -28,6 +32,7 @@ PixyProxyException
     ├── GeneratorOverloadedError    the provider asks us to slow down
     ├── GeneratorQuotaError         the account has no money or budget left
     ├── GeneratorResponseError      the provider answered without a usable image
+    ├── ImageNotStoredError         it was made, and its bytes can't be written
     ├── GenerationUnknownError      it broke off after the request was sent
     └── GenerationTimeoutError      our deadline passed
 """
@@ -161,3 +166,27 @@ class ServiceClosedError(PixyProxyException):
     """The service is shutting down and takes no new work."""
 
     message = "The service is shutting down"
+
+
+class ImagePendingError(PixyProxyException):
+    """The image is still being made, so it can't be read, changed or deleted yet."""
+
+    message = "This image is still being made"
+
+
+class ImageDeletedError(PixyProxyException):
+    """The image that a request made has been deleted since, and is not made again."""
+
+    message = "The image that this request made has been deleted"
+
+
+class IdempotencyKeyInUseError(PixyProxyException):
+    """The first request with this key still runs."""
+
+    message = "The request with this idempotency key is still running"
+
+
+class IdempotencyKeyReusedError(PixyProxyException):
+    """The key came with another request before."""
+
+    message = "This idempotency key belongs to a request that asked for something else"

@@ -5,7 +5,7 @@ The tree that they belong to is drawn in exceptions.py.
 
 from typing import ClassVar, Literal
 
-from pixy_core.exceptions import PixyProxyException
+from pixy_core.exceptions import PixyProxyException, StorageUnavailableError
 
 Billed = Literal["yes", "no", "unknown"]
 
@@ -18,6 +18,7 @@ class GenerationError(PixyProxyException):
         retryable: Whether the same request may succeed later.
         billed: Whether the provider charged for it.
         retry_after: Seconds after which a retry makes sense, where that is known.
+        replayed: Whether an earlier request with the same idempotency key failed so.
 
     Args:
         upstream_request_id: The provider's own id of the request, for its support.
@@ -29,6 +30,7 @@ class GenerationError(PixyProxyException):
     retryable: ClassVar[bool] = False
     billed: ClassVar[Billed] = "no"
     retry_after: int | None = None
+    replayed: bool = False
 
     def __init__(
         self, *, upstream_request_id: str | None = None, retry_after: int | None = None
@@ -104,6 +106,15 @@ class GeneratorResponseError(GenerationError):
     billed = "yes"
 
 
+class ImageNotStoredError(GenerationError, StorageUnavailableError):
+    """The image was made and paid for, and its bytes can't be written."""
+
+    message = "The image was made, and could not be stored"
+    code = "storage_unavailable"
+    billed = "yes"
+    retry_after = 30
+
+
 class GenerationUnknownError(GenerationError):
     """The exchange broke off after the request was sent: it may have been charged."""
 
@@ -117,3 +128,18 @@ class GenerationTimeoutError(GenerationUnknownError):
 
     message = "The provider took too long"
     code = "generation_timeout"
+
+
+def find_generation_error(code: str) -> type[GenerationError]:
+    """Find the class of a failed generation by its code; GenerationError when none has it.
+
+    Args:
+        code: As `GenerationError.code`.
+
+    Raises:
+        Nothing.
+    """
+    kinds = [GenerationError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((kind for kind in kinds if kind.code == code), GenerationError)

@@ -6,7 +6,7 @@ Rules of a single value stand here; who may see an image does not.
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
 
@@ -126,5 +126,8 @@ class Image(ImageDetail):
     """
 
     id: int = Field(exclude=True, repr=False)
+    status: Literal["ready"] = Field(
+        "ready", description="Always `ready`: an image that is not there yet is a creation."
+    )
     created_at: datetime = Field(description="UTC, to the microsecond.")
     updated_at: datetime = Field(description="UTC, to the microsecond.")

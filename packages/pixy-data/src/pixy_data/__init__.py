@@ -7,11 +7,14 @@ is decided a floor above; only what is asked for in SQL is known here.
 from pathlib import Path
 
 from pixy_core import DatabaseError, DBConnectionError
+from pixy_data.claims import LEASE, ClaimRepository, ExpiredCreation
 from pixy_data.content import ContentStore, StoredContent
+from pixy_data.creations import CreationRepository, KeyedCreation
 from pixy_data.database import Database, Result, Row
 from pixy_data.images import ImageRepository
 from pixy_data.interfaces import ImageRepositoryInterface, Position, UserRepositoryInterface
 from pixy_data.inventory import FileRecord, FoundFile, Inventory
+from pixy_data.journal import Journal, JournalEntry
 from pixy_data.schema import (
     SCHEMA_REVISION,
     SELECT_REVISION,
@@ -26,14 +29,21 @@ from pixy_data.transactions import DatabaseContext, run_transaction
 from pixy_data.users import UserRepository
 
 __all__ = [
+    "LEASE",
+    "ClaimRepository",
     "ContentStore",
+    "CreationRepository",
     "Database",
     "DatabaseContext",
+    "ExpiredCreation",
     "FileRecord",
     "FoundFile",
     "ImageRepository",
     "ImageRepositoryInterface",
     "Inventory",
+    "Journal",
+    "JournalEntry",
+    "KeyedCreation",
     "Position",
     "Result",
     "Row",

@@ -10,13 +10,13 @@ import os
 import re
 import shutil
 import stat
-import threading
-from collections import OrderedDict
 from pathlib import Path
 from typing import NamedTuple
 
 from pixy_core import ContentDamagedError, ImageDetail, InvalidInputError, StorageUnavailableError
-from pixy_data.durable_files import write_durably
+from pixy_data.durable_files import make_folder
+from pixy_data.hash_memory import HashMemory
+from pixy_data.staging import StagingFolder
 from pixy_data.store_marker import StoreMarker
 
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
@@ -45,6 +45,9 @@ class ContentStore:
             later is a disk that is gone.
         reserve: Bytes that stay free on its file system.
         marker: Tells whether the folder is the one that the rows are about.
+
+    Attributes:
+        staging: The files that are not an image's yet.
     """
 
     def __init__(
@@ -54,10 +57,11 @@ class ContentStore:
         self._prepared = False
         self._reserve = reserve
         self._marker = marker
-        self._hashes = _HashMemory(_REMEMBERED)
+        self._hashes = HashMemory(_REMEMBERED)
+        self.staging = StagingFolder(self._directory)
 
-    def write(self, guid: str, media_type: str, content: bytes) -> StoredContent:
-        """Store the bytes of an image; once it returns they survive a crash.
+    def stage(self, guid: str, media_type: str, content: bytes) -> StoredContent:
+        """Write the bytes of an image, without making them its file yet.
 
         Args:
             guid: The image's, in canonical form.
@@ -65,7 +69,7 @@ class ContentStore:
             content: The bytes, kept as they are.
 
         Returns:
-            What the row has to say of the file.
+            What the row will have to say of the file.
 
         Raises:
             InvalidInputError: The guid or the media type can't be stored.
@@ -78,10 +82,24 @@ class ContentStore:
             raise InvalidInputError(((("guid",), "is not in canonical form"),))
         try:
             self._prepare()
-            write_durably(self.locate(filename), content)
+            # the disk may be full now, and must not be later
+            make_folder(self.locate(filename).parent)
         except OSError as error:
             raise StorageUnavailableError from error
+        self.staging.write(filename, content)
         return StoredContent(filename, len(content), hashlib.sha256(content).hexdigest())
+
+    def publish(self, filename: str) -> None:
+        """Make staged bytes an image's file; again is fine.
+
+        Args:
+            filename: From `stage`.
+
+        Raises:
+            ContentDamagedError: They are not there any more.
+            StorageUnavailableError: They can't be moved.
+        """
+        self.staging.publish(filename, self.locate(filename))
 
     def read(self, image: ImageDetail) -> bytes:
         """Return the bytes of an image, if they are those that were stored.
@@ -190,35 +208,6 @@ class ContentStore:
         if not self._prepared:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._prepared = True
-
-
-class _HashMemory:
-    """The hashes of files that were read lately, so that a hot file is hashed once."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._hashes: OrderedDict[tuple[int, ...], str] = OrderedDict()
-
-    def find(self, status: os.stat_result, content: bytes) -> str:
-        key = (
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            # utime sets the time of change of the content, but not of the inode
-            status.st_ctime_ns,
-        )
-        with self._lock:
-            if key in self._hashes:
-                self._hashes.move_to_end(key)
-                return self._hashes[key]
-        digest = hashlib.sha256(content).hexdigest()
-        with self._lock:
-            self._hashes[key] = digest
-            if len(self._hashes) > self._limit:
-                self._hashes.popitem(last=False)
-        return digest
 
 
 def _open_to_read(path: Path) -> int:

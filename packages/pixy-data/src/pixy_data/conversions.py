@@ -3,10 +3,11 @@
 No SQL but the column lists that rows are read by.
 """
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
-from pixy_core import Image, ImageDetail, User, Visibility
+from pixy_core import Creation, Image, ImageDetail, ImageDetailCreate, User, Visibility
 from pixy_data.database import Row
 
 IMAGE_COLUMNS = (
@@ -153,4 +154,31 @@ def user_from_row(row: Row) -> User:
         class_key=class_key,
         disabled=bool(disabled),
         created_at=time_from_value(created_at),
+    )
+
+
+def creation_from_row(row: Row) -> Creation:
+    """Turn a row of the columns of creations into a creation.
+
+    Args:
+        row: What the database holds.
+
+    Returns:
+        The creation; of a request that a later version stored, what this version knows.
+
+    Raises:
+        Nothing.
+    """
+    guid, owner, request, status, problem, created_at, updated_at = row
+    members = json.loads(request)
+    return Creation.model_validate(
+        {
+            **{name: members[name] for name in ImageDetailCreate.model_fields if name in members},
+            "guid": guid,
+            "owner": owner,
+            "status": status,
+            "problem": None if problem is None else json.loads(problem),
+            "created_at": time_from_value(created_at),
+            "updated_at": time_from_value(updated_at),
+        }
     )

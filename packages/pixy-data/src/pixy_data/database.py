@@ -5,6 +5,7 @@ SQL stands with the repositories, transactions in `transactions`, driver connect
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy.engine.interfaces import DBAPICursor
@@ -20,6 +21,8 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 """One row, its values in the order of the SELECT."""
 
+_SELECT_TIME = "SELECT UTC_TIMESTAMP(6)"
+_SELECT_TIME_SQLITE = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
 _SELECT_VALUE = "SELECT value FROM secrets WHERE name = :name"
 
 
@@ -129,6 +132,18 @@ class Database:
             DatabaseBusyError: No connection became free in time.
         """
         self._read("SELECT 1", {}, _take_one)
+
+    def now(self) -> datetime:
+        """Return the time by the database's clock, which every process on it shares.
+
+        Raises:
+            DBConnectionError: It doesn't tell.
+            DatabaseBusyError: No connection became free in time.
+        """
+        row = self._read(_SELECT_TIME_SQLITE if self.sqlite else _SELECT_TIME, {}, _take_one)
+        if row is None:
+            raise DBConnectionError
+        return datetime.fromisoformat(f"{row[0]}Z")
 
     def secret(self, name: str) -> bytes:
         """Return a secret that every process on this database shares.

@@ -1,4 +1,4 @@
-"""Writing files so that they survive a crash: fsync of the file, rename, fsync of its folder.
+"""Files, names and folders that survive a crash once the functions here have returned.
 
 Nothing is known here of what is written.
 """
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def write_durably(path: Path, content: bytes) -> None:
-    """Write a file; once this returns it survives a crash.
+    """Write a file under a temporary name and give it its own: it is whole, or not there.
 
     Args:
         path: Its final name.
@@ -18,35 +18,91 @@ def write_durably(path: Path, content: bytes) -> None:
     Raises:
         OSError: It can't be written; nothing is left.
     """
-    folder = path.parent
-    if not folder.is_dir():
-        folder.mkdir(mode=0o700, exist_ok=True)
-        _sync_folder(folder.parent)
-    temporary = folder / f"{path.name}.{secrets.token_hex(4)}.part"
+    make_folder(path.parent)
+    temporary = path.parent / f"{path.name}.{secrets.token_hex(4)}.part"
     try:
-        with open(temporary, "xb", opener=_open_private) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        _write(temporary, content)
         temporary.rename(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
     try:
-        _sync_folder(folder)
+        sync_folder(path.parent)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
 
 
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)
+def write_new_file(path: Path, content: bytes) -> None:
+    """Write a file that is not there yet.
+
+    Args:
+        path: Its name, in a folder that exists.
+        content: All of it.
+
+    Raises:
+        OSError: It is there, or can't be written; nothing is left then.
+    """
+    try:
+        _write(path, content)
+        sync_folder(path.parent)
+    except FileExistsError:
+        raise
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
-def _sync_folder(folder: Path) -> None:
-    # a rename survives a crash only once its folder is written too: fsync(2)
+def rename_durably(source: Path, target: Path) -> None:
+    """Give a file another name.
+
+    Args:
+        source: Its name until now.
+        target: Its name from now on, on the same file system.
+
+    Raises:
+        OSError: It can't be renamed, or its new name may not survive a crash.
+    """
+    source.rename(target)
+    sync_folder(target.parent)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for this process's user alone; one that is there is fine.
+
+    Args:
+        folder: In a folder that exists.
+
+    Raises:
+        OSError: It can't be made.
+    """
+    if not folder.is_dir():
+        folder.mkdir(mode=0o700, exist_ok=True)
+        sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Write a folder's entries to the disk: a name survives a crash only then, fsync(2).
+
+    Args:
+        folder: Which one.
+
+    Raises:
+        OSError: It can't be written.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with open(path, "xb", opener=_open_private) as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o600)

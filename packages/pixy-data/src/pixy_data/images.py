@@ -39,8 +39,10 @@ class ImageRepository(ImageRepositoryInterface):
         self._database = database
 
     @override
-    def insert_image(self, image: ImageDetail, owner: User) -> Image:
-        parameters = image_to_parameters(image, owner, datetime.now(UTC))
+    def insert_image(
+        self, image: ImageDetail, owner: User, created_at: datetime | None = None
+    ) -> Image:
+        parameters = image_to_parameters(image, owner, created_at or datetime.now(UTC))
         result = self._database.execute(sql.INSERT, parameters)
         return image_from_parameters(parameters, result.last_id)
 

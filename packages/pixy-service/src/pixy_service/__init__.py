@@ -4,6 +4,8 @@ What an application needs stands here; it works without a web framework. Knows n
 """
 
 from pixy_service.checking import Finding, FindingKind, RepairRefusedError, StoreChecker
+from pixy_service.creation import Created
+from pixy_service.creations import CreationPage, Submission
 from pixy_service.generators import (
     DEFAULT_OPENAI_BASE_URL,
     DEFAULT_OPENAI_MODEL,
@@ -23,15 +25,18 @@ from pixy_service.shrinking import THUMBNAIL_TYPES
 from pixy_service.sign_in_limit import SignInRule
 from pixy_service.thumbnails import THUMBNAIL_WIDTHS
 from pixy_service.users import UserService
-from pixy_service.validation import MAX_PAGE_SIZE
+from pixy_service.validation import IDEMPOTENCY_KEY_PATTERN, MAX_PAGE_SIZE
 
 __all__ = [
     "DEFAULT_OPENAI_BASE_URL",
     "DEFAULT_OPENAI_MODEL",
     "GENERATOR_NAMES",
+    "IDEMPOTENCY_KEY_PATTERN",
     "MAX_PAGE_SIZE",
     "THUMBNAIL_TYPES",
     "THUMBNAIL_WIDTHS",
+    "Created",
+    "CreationPage",
     "CredentialService",
     "Credentials",
     "Finding",
@@ -47,6 +52,7 @@ __all__ = [
     "Services",
     "SignInRule",
     "StoreChecker",
+    "Submission",
     "UserService",
     "UserServiceInterface",
     "build_generator",

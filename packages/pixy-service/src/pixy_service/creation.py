@@ -1,140 +1,193 @@
-"""How an image is made: the provider first, then the file, then the row.
+"""How an image is made, from top to bottom: claim, ask the provider, keep the bytes, show it.
 
-Whatever fails leaves no row without a file; a file is kept without a row only where nobody can
-tell whether the row exists, and then the log says so.
+Whatever happens, the provider is asked at most once for a claim, and what it made is safe from
+the moment its journal entry is (docs/decisions/0005-create-order.md has the order and why).
 """
 
 import logging
-import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
 
 from pixy_core import (
-    DBConnectionError,
+    Creation,
+    GenerationError,
+    GenerationUnknownError,
     Image,
+    ImageDeletedError,
     ImageDetail,
     ImageDetailCreate,
+    ImageNotStoredError,
     PixyProxyException,
     StorageUnavailableError,
     User,
 )
-from pixy_data import (
-    ContentStore,
-    Database,
-    ImageRepositoryInterface,
-    StoredContent,
-    run_transaction,
-)
+from pixy_data import JournalEntry, StoredContent
+from pixy_service.adoption import ImageAdopter
+from pixy_service.claims import Claims
 from pixy_service.generators.interface import GeneratedImage, ImageGenerator
+from pixy_service.stores import ImageStores
 
 logger = logging.getLogger(__name__)
+
+
+class Created(NamedTuple):
+    """What a request made: an image, or one that is safe and not to be seen yet.
+
+    Attributes:
+        image: The image, or its creation while it waits for the database.
+        is_replay: Whether an earlier request with the same idempotency key made it.
+    """
+
+    image: Image | Creation
+    is_replay: bool = False
 
 
 class ImageCreator:
     """Makes images; one call runs from its start to its end in one thread.
 
     Args:
-        database: Where the transaction runs.
-        images: The rows.
-        content: The files.
+        stores: Rows, files and the journal.
+        claims: What this process is making.
+        adopter: Makes files and rows visible.
         generator: What draws.
     """
 
     def __init__(
         self,
-        database: Database,
-        images: ImageRepositoryInterface,
-        content: ContentStore,
+        stores: ImageStores,
+        claims: Claims,
+        adopter: ImageAdopter,
         generator: ImageGenerator,
     ) -> None:
-        self._database = database
-        self._images = images
-        self._content = content
+        self._stores = stores
+        self._claims = claims
+        self._adopter = adopter
         self._generator = generator
 
-    def create(self, image: ImageDetailCreate, owner: User) -> Image:
-        """Make an image from a validated prompt, store it and return it.
+    def create(
+        self,
+        request: ImageDetailCreate,
+        owner: User,
+        key: str | None = None,
+        on_asked: Callable[[Creation], object] = lambda _: None,
+    ) -> Created:
+        """Make an image from a validated request, store it and return it.
 
         No database connection is held while the generator works.
 
         Args:
-            image: What is asked for.
+            request: What is asked for.
             owner: Whose it will be.
+            key: The request's idempotency key.
+            on_asked: Told of the creation just before the provider is asked for it.
 
         Raises:
-            DBConnectionError: The database can't be reached.
+            DBConnectionError: The database can't be reached, and the provider was not asked.
             StorageUnavailableError: Bytes can't be written.
             GenerationError: The generator made no image.
+            IdempotencyKeyInUseError: The first request with this key still runs.
+            IdempotencyKeyReusedError: It asked for something else.
+            ImageDeletedError: It made an image that has been deleted.
             ConstraintViolationError: The owner is gone.
             PixyProxyException: Another failure; without a class of its own only one that is
                 a mistake in this program.
         """
         try:
-            self._check_stores()
-            generated = self._generator.generate(image.prompt, user=owner.username)
-            guid = str(uuid.uuid4())
-            stored = self._write_file(guid, generated)
-            return self._record(_describe(image, guid, stored, generated), owner)
+            self._check_storage()
+            claim = self._claims.take(request, owner, key)
+            if claim.is_replay:
+                return self.replay(claim.creation)
+            return Created(self._make(claim.creation, owner, on_asked))
         except PixyProxyException:
             raise
         except Exception as error:
             logger.exception("an image could not be made")
             raise PixyProxyException from error
 
-    def _check_stores(self) -> None:
-        """Refuse while it costs nothing, before the provider is paid."""
-        self._database.ping()
-        self._content.check_writable()
+    def replay(self, creation: Creation) -> Created:
+        """Return what an earlier request with the same key made.
 
-    def _write_file(self, guid: str, generated: GeneratedImage) -> StoredContent:
+        Args:
+            creation: That request's.
+
+        Raises:
+            ImageDeletedError: The image has been deleted.
+            PixyProxyException: The database failed.
+        """
+        image = self._stores.images.find_image(creation.guid)
+        if image is None:
+            raise ImageDeletedError
+        return Created(image, is_replay=True)
+
+    def _make(
+        self, creation: Creation, owner: User, on_asked: Callable[[Creation], object]
+    ) -> Image | Creation:
         try:
-            return self._content.write(guid, generated.media_type, generated.content)
-        except StorageUnavailableError:
-            logger.critical("image %s was made, and could not be stored", guid)
+            self._claims.mark_asked(creation.guid)
+            on_asked(creation)
+            generated = self._generate(creation)
+            entry = self._keep(creation, generated, owner)
+            return self._show(creation, entry)
+        finally:
+            self._claims.end(creation.guid)
+
+    def _check_storage(self) -> None:
+        """Refuse while it costs nothing; of the database the claim will tell."""
+        self._stores.content.check_writable()
+        self._stores.journal.check_writable()
+
+    def _generate(self, creation: Creation) -> GeneratedImage:
+        try:
+            return self._generator.generate(creation.prompt, user=creation.owner)
+        except GenerationError as error:
+            self._claims.fail(creation.guid, error)
+            raise
+        except BaseException:
+            self._claims.fail(creation.guid, GenerationUnknownError())
             raise
 
-    def _record(self, detail: ImageDetail, owner: User) -> Image:
+    def _keep(self, creation: Creation, generated: GeneratedImage, owner: User) -> JournalEntry:
+        """Write the bytes, and then what is known of them: from then on nothing is lost."""
+        guid, media_type = creation.guid, generated.media_type
         try:
-            return self._insert(detail, owner)
+            stored = self._stores.content.stage(guid, media_type, generated.content)
+            entry = _describe(creation, stored, generated, owner)
+            self._write_entry(entry)
+        except StorageUnavailableError as error:
+            logger.critical("image %s was made, and could not be stored", guid)
+            lost = ImageNotStoredError()
+            self._claims.fail(guid, lost)
+            raise lost from error
+        return entry
+
+    def _write_entry(self, entry: JournalEntry) -> None:
+        try:
+            self._stores.journal.write(entry)
+        except StorageUnavailableError:
+            self._stores.content.staging.discard(entry.image.filename)
+            raise
+
+    def _show(self, creation: Creation, entry: JournalEntry) -> Image | Creation:
+        """Make the image visible; where that can't be done now, recovery will."""
+        try:
+            return self._adopter.adopt(entry)
+        except ImageDeletedError:
+            raise
         except PixyProxyException as error:
-            return self._settle(detail, error)
-
-    def _insert(self, detail: ImageDetail, owner: User) -> Image:
-        def work() -> Image:
-            return self._images.insert_image(detail, owner)
-
-        try:
-            return run_transaction(self._database, work)
-        except DBConnectionError:
-            # The commit may have happened, or be under way: the unique guid makes this second
-            # insert wait for it, and fail if it did happen.
-            return run_transaction(self._database, work)
-
-    def _settle(self, detail: ImageDetail, error: PixyProxyException) -> Image:
-        """Return the image if its row is there after all; else remove its file and raise."""
-        # a lost connection may leave a commit under way that no reader sees yet
-        is_absence_sure = not isinstance(error, DBConnectionError)
-        try:
-            found = self._images.find_image(detail.guid)
-            if found is not None:
-                return found
-            if is_absence_sure:
-                self._content.delete(detail.filename)
-        except PixyProxyException:
-            is_absence_sure = False
-        if not is_absence_sure:
-            logger.critical(
-                "image %s is stored as %s, and may have no row", detail.guid, detail.filename
-            )
-        raise error
+            logger.error("image %s is safe, and waits to be seen: %s", creation.guid, error)  # noqa: TRY400
+            return creation
 
 
 def _describe(
-    image: ImageDetailCreate, guid: str, stored: StoredContent, generated: GeneratedImage
-) -> ImageDetail:
-    return ImageDetail(
-        prompt=image.prompt,
-        visibility=image.visibility,
-        guid=guid,
+    creation: Creation, stored: StoredContent, generated: GeneratedImage, owner: User
+) -> JournalEntry:
+    members = {name: getattr(creation, name) for name in ImageDetailCreate.model_fields}
+    detail = ImageDetail(
+        **members,
+        guid=creation.guid,
         filename=stored.filename,
+        owner=owner.username,
         media_type=generated.media_type,
         width=generated.width,
         height=generated.height,
@@ -142,4 +195,10 @@ def _describe(
         sha256=stored.sha256,
         generator=generated.generator,
         model=generated.model,
+    )
+    return JournalEntry(
+        image=detail,
+        owner=owner.username,
+        class_key=owner.class_key,
+        created_at=datetime.now(UTC),
     )

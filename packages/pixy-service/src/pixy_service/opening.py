@@ -12,6 +12,7 @@ from pixy_data import (
     ContentStore,
     Database,
     Inventory,
+    Journal,
     SignInFailureRepository,
     StoreMarker,
     ThumbnailStore,
@@ -22,6 +23,7 @@ from pixy_service.checking import StoreChecker
 from pixy_service.generators.interface import ImageGenerator
 from pixy_service.services import Services
 from pixy_service.sign_in_limit import USUAL_RULE, SignInLimit, SignInRule
+from pixy_service.stores import ImageStores
 from pixy_service.users import UserService
 
 _CHECKOUT_TIMEOUT = 2.0
@@ -43,8 +45,8 @@ def open_services(
 
     Args:
         database_url: sqlite:///path or mysql://user:password@host:port/name.
-        data_dir: The folder whose `images` folder holds the files, and whose `thumbnails` folder
-            keeps smaller pictures of them.
+        data_dir: The folder whose `images` folder holds the files, `journal` what is to become a
+            row, and `thumbnails` smaller pictures.
         generator: Draws the images; the services close it.
         generation_concurrency: Images that may be in the making at once.
         threads: Threads of the application that call the services.
@@ -61,7 +63,8 @@ def open_services(
     """
     database = Database(
         database_url,
-        pool_size=threads + generation_concurrency,
+        # one more for the recovery
+        pool_size=threads + generation_concurrency + 1,
         checkout_timeout=_CHECKOUT_TIMEOUT,
         connect_timeout=_CONNECT_TIMEOUT,
         read_timeout=database_read_timeout,
@@ -69,11 +72,10 @@ def open_services(
     folder = _make_folder(data_dir / "images")
     content = ContentStore(folder, marker=StoreMarker(database, folder))
     services = Services(
-        database,
-        content,
+        ImageStores.over(database, content, Journal(data_dir / "journal")),
         ThumbnailStore(data_dir / "thumbnails"),
         generator,
-        generation_concurrency,
+        generation_concurrency=generation_concurrency,
         sign_in_limit=_build_limit(database, sign_in_rule),
     )
     return _initialise(services, wait_for_database)

@@ -7,30 +7,40 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from pixy_core import (
+    Creation,
+    CreationStatus,
     Image,
     ImageDetailCreate,
+    ImagePendingError,
     PermissionDeniedError,
     RecordNotFoundError,
     User,
     Visibility,
 )
-from pixy_data import ContentStore, Database, ImageRepositoryInterface, Position, run_transaction
-from pixy_service.creation import ImageCreator
+from pixy_data import Position, run_transaction
+from pixy_service.claims import Claims
+from pixy_service.creation import Created, ImageCreator
+from pixy_service.creations import CreationPage, OwnCreations, Submission
 from pixy_service.cursors import Cursors
 from pixy_service.deletion import ImageRemover
 from pixy_service.generation import GenerationExecutor
 from pixy_service.reading import ImageReader
+from pixy_service.stores import ImageStores
 from pixy_service.thumbnails import Thumbnails
-from pixy_service.validation import validate_create, validate_guid, validate_visibility
+from pixy_service.validation import (
+    validate_create,
+    validate_guid,
+    validate_idempotency_key,
+    validate_visibility,
+)
 
 
 @dataclass(frozen=True)
 class ImageTools:
     """What the private services of all users share."""
 
-    database: Database
-    images: ImageRepositoryInterface
-    content: ContentStore
+    stores: ImageStores
+    claims: Claims
     thumbnails: Thumbnails
     creator: ImageCreator
     remover: ImageRemover
@@ -46,9 +56,9 @@ class PrivateImageService(ImageReader):
     """
 
     def __init__(self, tools: ImageTools, user: User) -> None:
-        database = tools.database
+        database = tools.stores.database
         cursors = Cursors(lambda: database.secret("cursor"), f"user:{user.username}")
-        super().__init__(tools.content, tools.thumbnails, cursors)
+        super().__init__(tools.stores.content, tools.thumbnails, cursors)
         self._tools = tools
         self._user = user
 
@@ -65,25 +75,112 @@ class PrivateImageService(ImageReader):
             StorageUnavailableError: Its bytes could not be stored.
             PixyProxyException: Another failure that has a name.
         """
-        return self.submit_image(image).result()
+        created = self.submit_image(image).created.result()
+        if isinstance(created.image, Creation):
+            raise ImagePendingError
+        return created.image
 
-    def submit_image(self, image: ImageDetailCreate) -> Future[Image]:
+    def submit_image(
+        self, image: ImageDetailCreate, idempotency_key: str | None = None
+    ) -> Submission:
         """Start to make an image, and return at once.
 
         Args:
             image: The prompt, and who may see the image.
-
-        Returns:
-            The image to come. It can't be cancelled; its exception is a PixyProxyException.
+            idempotency_key: The caller's own name for the request: with the same one it is
+                run, and paid for, once.
 
         Raises:
             InvalidInputError: A value breaks a rule of the model.
             ServiceClosedError: The service is shutting down.
             GenerationBusyError: All places are taken.
         """
-        validated = validate_create(image)
+        request = validate_create(image)
+        key = None if idempotency_key is None else validate_idempotency_key(idempotency_key)
         creator, user = self._tools.creator, self._user
-        return self._tools.executor.submit(lambda: creator.create(validated, user))
+        asked: Future[Creation] = Future()
+        asked.set_running_or_notify_cancel()
+        created = self._tools.executor.submit(
+            lambda: creator.create(request, user, key, asked.set_result)
+        )
+        return Submission(asked, created)
+
+    def find_replay(self, image: ImageDetailCreate, idempotency_key: str) -> Created | None:
+        """Return what an earlier request with the same key made; None if this is to run.
+
+        It takes no place for generations, so it answers while all are taken.
+
+        Args:
+            image: What is asked for.
+            idempotency_key: The request's key.
+
+        Raises:
+            InvalidInputError: A value breaks a rule.
+            IdempotencyKeyInUseError: The first request with this key still runs.
+            IdempotencyKeyReusedError: It asked for something else.
+            GenerationError: It failed after it was paid for, or may have been.
+            ImageDeletedError: It made an image that has been deleted.
+            DBConnectionError: The database can't be reached.
+        """
+        request, key = validate_create(image), validate_idempotency_key(idempotency_key)
+        creation = self._tools.claims.find_replay(request, self._user, key)
+        return None if creation is None else self._tools.creator.replay(creation)
+
+    def get_details(self, guid: str) -> Image | Creation:
+        """Return an image that the user may see, or the user's own creation that is none yet.
+
+        Args:
+            guid: The public name, canonical and in lower case.
+
+        Raises:
+            InvalidInputError: `guid` is no canonical UUID.
+            RecordNotFoundError: No such image or creation, or none that the user may see.
+            DBConnectionError: The database can't be reached.
+        """
+        guid = validate_guid(guid)
+        image = self._find_image(guid)
+        if image is not None:
+            return image
+        # it may become an image between two looks
+        details = self._own_creations().find(guid) or self._find_image(guid)
+        if details is None:
+            raise RecordNotFoundError
+        return details
+
+    def get_image_by_guid(self, guid: str) -> Image:
+        """Return one image that the user may see.
+
+        Args:
+            guid: The image's public name, canonical and in lower case.
+
+        Raises:
+            InvalidInputError: `guid` is no canonical UUID.
+            RecordNotFoundError: No such image, or none that the user may see.
+            ImagePendingError: It is the user's own, and still being made.
+            DBConnectionError: The database can't be reached.
+        """
+        details = self.get_details(guid)
+        if isinstance(details, Image):
+            return details
+        if details.status == CreationStatus.PENDING:
+            raise ImagePendingError
+        raise RecordNotFoundError
+
+    def list_creations(
+        self, status: CreationStatus, limit: int, cursor: str | None = None
+    ) -> CreationPage:
+        """Return a page of the user's own creations of one status, newest first.
+
+        Args:
+            status: Pending, failed or unknown; what is ready is an image.
+            limit: 1 to MAX_PAGE_SIZE creations.
+            cursor: The `next_cursor` of the page before; None for the first page.
+
+        Raises:
+            InvalidInputError: The limit is out of range, or the cursor not one of this list.
+            DBConnectionError: The database can't be reached.
+        """
+        return self._own_creations().list(status, limit, cursor)
 
     def change_visibility(self, guid: str, visibility: Visibility) -> Image:
         """Change who may see an image of the user's own, and return it as it is then.
@@ -96,13 +193,14 @@ class PrivateImageService(ImageReader):
             InvalidInputError: An argument breaks its rule.
             RecordNotFoundError: No such image, or none that the user may see.
             PermissionDeniedError: It is somebody else's.
+            ImagePendingError: It is still being made.
             DBConnectionError: The database can't be reached.
         """
         guid, visibility = validate_guid(guid), validate_visibility(visibility)
-        return run_transaction(self._tools.database, lambda: self._change(guid, visibility))
+        return run_transaction(self._tools.stores.database, lambda: self._change(guid, visibility))
 
     def delete_image(self, guid: str) -> None:
-        """Delete an image of the user's own for good, row and file.
+        """Delete an image of the user's own for good, or what is known of one that failed.
 
         Args:
             guid: The image's public name, canonical and in lower case.
@@ -111,21 +209,23 @@ class PrivateImageService(ImageReader):
             InvalidInputError: `guid` is no canonical UUID.
             RecordNotFoundError: No such image, or none that the user may see.
             PermissionDeniedError: It is somebody else's.
+            ImagePendingError: It is still being made.
             DBConnectionError: The database can't be reached.
         """
         self._tools.remover.delete(validate_guid(guid), self._user)
 
     def _change(self, guid: str, visibility: Visibility) -> Image:
-        changed = self._tools.images.update_visibility(guid, self._user.username, visibility)
-        image = self._find_image(guid)
-        if image is None:
-            raise RecordNotFoundError
+        changed = self._tools.stores.images.update_visibility(guid, self._user.username, visibility)
+        image = self.get_image_by_guid(guid)
         if not changed:
             raise PermissionDeniedError
         return image
 
+    def _own_creations(self) -> OwnCreations:
+        return OwnCreations(self._tools.stores.database, self._tools.stores.creations, self._user)
+
     def _find_image(self, guid: str) -> Image | None:
-        return self._tools.images.find_visible_image(guid, self._user)
+        return self._tools.stores.images.find_visible_image(guid, self._user)
 
     def _list_images(self, limit: int, after: Position | None) -> list[Image]:
-        return self._tools.images.list_visible_images(self._user, limit, after)
+        return self._tools.stores.images.list_visible_images(self._user, limit, after)

@@ -15,13 +15,11 @@ from pixy_core import (
     User,
 )
 from pixy_data import (
-    ContentStore,
-    Database,
-    ImageRepository,
     ThumbnailStore,
-    UserRepository,
     initialise_database,
 )
+from pixy_service.adoption import ImageAdopter
+from pixy_service.claims import Claims
 from pixy_service.creation import ImageCreator
 from pixy_service.deletion import ImageRemover
 from pixy_service.generation import GenerationExecutor
@@ -29,7 +27,9 @@ from pixy_service.generators.interface import ImageGenerator
 from pixy_service.passwords import CredentialService
 from pixy_service.private_images import ImageTools, PrivateImageService
 from pixy_service.public_images import PublicImageService
+from pixy_service.recovery import Recovery
 from pixy_service.sign_in_limit import SignInLimit
+from pixy_service.stores import ImageStores
 from pixy_service.thumbnails import Thumbnails
 from pixy_service.users import UserService
 
@@ -49,8 +49,7 @@ class Services:
         public_images: Images for callers who have not signed in.
 
     Args:
-        database: Holds the rows; this object closes it.
-        content: Holds the files.
+        stores: Rows, files and the journal; this object closes their database.
         thumbnails: Keeps smaller pictures of them.
         generator: Draws the images; this object closes it.
         generation_concurrency: Images that may be in the making at once.
@@ -59,33 +58,34 @@ class Services:
 
     def __init__(
         self,
-        database: Database,
-        content: ContentStore,
+        stores: ImageStores,
         thumbnails: ThumbnailStore,
         generator: ImageGenerator,
-        generation_concurrency: int,
         *,
+        generation_concurrency: int,
         sign_in_limit: SignInLimit,
     ) -> None:
-        images, users = ImageRepository(database), UserRepository(database)
-        smaller = Thumbnails(content, thumbnails)
-        self._database = database
-        self._content = content
+        claims, adopter = Claims(stores), ImageAdopter(stores)
+        smaller = Thumbnails(stores.content, thumbnails)
+        self._database = stores.database
+        self._content = stores.content
         self._generator = generator
         self._tools = ImageTools(
-            database=database,
-            images=images,
-            content=content,
+            stores=stores,
+            claims=claims,
             thumbnails=smaller,
-            creator=ImageCreator(database, images, content, generator),
-            remover=ImageRemover(database, images, content, smaller),
+            creator=ImageCreator(stores, claims, adopter, generator),
+            remover=ImageRemover(stores, smaller),
             executor=GenerationExecutor(generation_concurrency),
         )
+        self._recovery = Recovery(stores, claims, adopter)
         self._closing = threading.Event()
         self._waiter: threading.Thread | None = None
-        self.users = UserService(users)
-        self.credentials = CredentialService(users, sign_in_limit)
-        self.public_images = PublicImageService(database, images, content, smaller)
+        self.users = UserService(stores.users)
+        self.credentials = CredentialService(stores.users, sign_in_limit)
+        self.public_images = PublicImageService(
+            stores.database, stores.images, stores.content, smaller
+        )
 
     def private_images(self, user: User) -> PrivateImageService:
         """Return the image service of one user; it costs nothing to make.
@@ -110,6 +110,8 @@ class Services:
         """Wait for the images in the making, then release everything; safe to call twice."""
         self._closing.set()
         self._tools.executor.close()
+        # until here it kept the leases of what ran
+        self._recovery.close()
         if self._waiter is not None:
             self._waiter.join()
         self._generator.close()
@@ -127,7 +129,7 @@ class Services:
         self.close()
 
     def initialise(self, *, wait_for_database: bool) -> None:
-        """Initialise the database, or leave that to a thread if it is down.
+        """Initialise the database, or leave that to a thread if it is down, and start to recover.
 
         Args:
             wait_for_database: As for `open_services`.
@@ -145,6 +147,7 @@ class Services:
             self._wait_for_database()
         else:
             self._look_at_content()
+        self._recovery.start()
 
     def _look_at_content(self) -> None:
         """Mark a new image folder; say at once of another's what each request for it will meet."""

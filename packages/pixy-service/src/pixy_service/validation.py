@@ -6,7 +6,7 @@ themselves stand in pixy_core, but for a page's size, which is this layer's own.
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, Field, StrictInt, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, StrictInt, StrictStr, TypeAdapter, ValidationError
 
 from pixy_core import ClassKey, Guid, ImageDetailCreate, InvalidInputError, Username, Visibility
 from pixy_service.shrinking import THUMBNAIL_TYPES
@@ -15,6 +15,9 @@ from pixy_service.thumbnails import THUMBNAIL_WIDTHS
 MAX_PAGE_SIZE = 200
 """Images on one page of a list."""
 
+IDEMPOTENCY_KEY_PATTERN = "^[!-~]([ -~]*[!-~])?$"
+"""Printable ASCII; HTTP drops spaces at the ends of a field's value."""
+
 T = TypeVar("T")
 
 _GUID: TypeAdapter[str] = TypeAdapter(Guid)
@@ -22,6 +25,9 @@ _LIMIT: TypeAdapter[int] = TypeAdapter(Annotated[StrictInt, Field(ge=1, le=MAX_P
 _USERNAME: TypeAdapter[str] = TypeAdapter(Username)
 _CLASS_KEY: TypeAdapter[str] = TypeAdapter(ClassKey)
 _VISIBILITY: TypeAdapter[Visibility] = TypeAdapter(Visibility)
+_IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(
+    Annotated[StrictStr, Field(max_length=255, pattern=IDEMPOTENCY_KEY_PATTERN)]
+)
 _CREATE: TypeAdapter[ImageDetailCreate] = TypeAdapter(ImageDetailCreate)
 
 
@@ -81,6 +87,15 @@ def validate_visibility(visibility: object) -> Visibility:
         InvalidInputError: There is no such visibility.
     """
     return _validate(_VISIBILITY, visibility, "visibility")
+
+
+def validate_idempotency_key(key: object) -> str:
+    """Return `key` when it is 1 to 255 printable ASCII characters, a space at neither end.
+
+    Raises:
+        InvalidInputError: It is anything else.
+    """
+    return _validate(_IDEMPOTENCY_KEY, key, "Idempotency-Key")
 
 
 def validate_create(image: object) -> ImageDetailCreate:

@@ -26,6 +26,8 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="PixyProxy", charset="UTF-8"'}
 """RFC 7617, section 2.1: the charset tells browsers to send UTF-8."""
 
 RETRY_SOON = {"Retry-After": "2"}
+RETRY_PENDING = {"Retry-After": "5"}
+"""An image takes 8 seconds at least; a page that shows one by one asks often enough."""
 
 STATUSES: dict[type[core.PixyProxyException], tuple[int, str, dict[str, str]]] = {
     core.InvalidInputError: (422, "invalid_input", {}),
@@ -35,6 +37,10 @@ STATUSES: dict[type[core.PixyProxyException], tuple[int, str, dict[str, str]]] =
     core.PermissionDeniedError: (403, "permission_denied", {}),
     core.RecordNotFoundError: (404, "record_not_found", {}),
     core.ConstraintViolationError: (409, "constraint_violated", {}),
+    core.ImagePendingError: (409, "image_pending", RETRY_PENDING),
+    core.IdempotencyKeyInUseError: (409, "idempotency_key_in_use", RETRY_PENDING),
+    core.ImageDeletedError: (410, "image_deleted", {}),
+    core.IdempotencyKeyReusedError: (422, "idempotency_key_reused", {}),
     core.DBConnectionError: (503, "database_unavailable", RETRY_SOON),
     core.DatabaseBusyError: (503, "database_busy", RETRY_SOON),
     core.SchemaError: (503, "database_unavailable", RETRY_SOON),
@@ -54,6 +60,7 @@ GENERATION_STATUSES: dict[type[core.PixyProxyException], int] = {
     core.GeneratorOverloadedError: 503,
     core.GeneratorQuotaError: 503,
     core.GeneratorUnreachableError: 503,
+    core.ImageNotStoredError: 503,
     core.GenerationTimeoutError: 504,
     core.GenerationError: 502,
 }
@@ -109,6 +116,8 @@ def _respond_to_failed_generation(request: Request, error: core.GenerationError)
     if status >= 500:
         logger.error("%s", error)
     headers = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    if error.replayed:
+        headers["Idempotent-Replayed"] = "true"
     return _respond(
         request,
         status,
@@ -173,6 +182,8 @@ def _placed(request: Request, location: tuple[str, ...]) -> list[str]:
     name = location[0] if location else ""
     if name in request.path_params:
         return ["path", *location]
+    if name == "Idempotency-Key":
+        return ["header", *location]
     return ["query" if name in request.query_params else "body", *location]
 
 

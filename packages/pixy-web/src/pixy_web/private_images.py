@@ -4,7 +4,6 @@ It comes after the public router, which leaves it every request with credentials
 private always, so that one without credentials is told to sign in.
 """
 
-import asyncio
 from functools import partial
 from typing import Annotated
 
@@ -12,10 +11,17 @@ from fastapi import APIRouter, Depends, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pixy_core import Guid, Image, ImageDetailCreate, ImageDetailUpdate
-from pixy_service import ImagePage, PrivateImageService
+from pixy_core import CreationStatus, Guid, ImageDetailCreate, ImageDetailUpdate
+from pixy_service import MAX_PAGE_SIZE, ImagePage, PrivateImageService
 from pixy_web import openapi
 from pixy_web.content import PRIVATE_CACHING, content_response, load_content
+from pixy_web.creations import (
+    created_response,
+    creations_response,
+    details_response,
+    read_idempotency_key,
+    read_status,
+)
 from pixy_web.dependencies import PrivateImages, get_private_images, get_runtime, sign_in
 from pixy_web.json_body import read_model
 from pixy_web.paging import Paging, read_paging
@@ -23,6 +29,7 @@ from pixy_web.problems import NO_STORE
 from pixy_web.request_log import LOGGED
 from pixy_web.responses import image_response, images_response
 from pixy_web.thumbnails import read_width, thumbnail_response
+from pixy_web.waiting import Preference, read_preference, wait_for_image
 
 router = APIRouter(dependencies=LOGGED)
 
@@ -33,9 +40,19 @@ SignedIn = Annotated[PrivateImageService, Depends(sign_in)]
 @router.get("/image", **openapi.LIST_IMAGES)
 @router.head("/image", **openapi.HEAD_IMAGES)
 async def list_images(
-    request: Request, images: Private, paging: Annotated[Paging, Depends(read_paging)]
+    request: Request,
+    images: Private,
+    paging: Annotated[Paging, Depends(read_paging)],
+    status: Annotated[CreationStatus, Depends(read_status)],
 ) -> Response:
-    """Answer with the images that the user may see, newest first."""
+    """Answer with the images that the user may see, or own creations; newest first."""
+    if status != CreationStatus.READY:
+        limit = paging.limit or MAX_PAGE_SIZE
+        return creations_response(
+            await images.call(lambda service: service.list_creations(status, limit, paging.cursor)),
+            status,
+            limit,
+        )
 
     async def list_page(limit: int, cursor: str | None) -> ImagePage:
         return await images.call(lambda service: service.list_images(limit, cursor))
@@ -46,8 +63,8 @@ async def list_images(
 @router.get("/image/{guid}", **openapi.GET_IMAGE)
 @router.head("/image/{guid}", **openapi.HEAD_IMAGE)
 async def get_image(images: Private, guid: Annotated[Guid, Path()]) -> Response:
-    """Answer with the details of an image that the user may see."""
-    return image_response(await images.call(lambda service: service.get_image_by_guid(guid)))
+    """Answer with the details of an image that the user may see, or of an own creation."""
+    return details_response(await images.call(lambda service: service.get_details(guid)))
 
 
 @router.get("/image/{guid}/content", **openapi.GET_CONTENT)
@@ -64,8 +81,13 @@ async def get_content(request: Request, images: Private, guid: Annotated[Guid, P
 async def create_image(request: Request, images: SignedIn) -> Response:
     """Generate an image; it is stored even when the client doesn't wait for it."""
     wanted = await read_model(request, ImageDetailCreate)
-    image: Image = await asyncio.wrap_future(images.submit_image(wanted))
-    return image_response(image, 201)
+    key, preference = read_idempotency_key(request), read_preference(request)
+    if key is not None:
+        replay = await get_runtime(request).reads.run(images.find_replay, wanted, key)
+        if replay is not None:
+            return created_response(replay, Preference())
+    created = await wait_for_image(images.submit_image(wanted, key), preference)
+    return created_response(created, preference)
 
 
 @router.patch("/image/{guid}", **openapi.UPDATE_IMAGE)
@@ -82,6 +104,6 @@ async def update_image(
 async def delete_image(
     request: Request, images: SignedIn, guid: Annotated[Guid, Path()]
 ) -> Response:
-    """Delete an image, its row and its file."""
+    """Delete an image, its row and its file, or what is known of a failed creation."""
     await get_runtime(request).reads.run(images.delete_image, guid)
     return Response(status_code=204, headers=NO_STORE)

@@ -18,7 +18,7 @@ class InvalidField(BaseModel):
     """One broken rule of the input."""
 
     location: list[str] = Field(
-        description="Where: `body`, `query` or `path`, then the field.",
+        description="Where: `body`, `query`, `path` or `header`, then the field.",
         examples=[["body", "prompt"]],
     )
     reason: str = Field(

@@ -13,9 +13,10 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from pixy_core import Guid
-from pixy_service import ImagePage
+from pixy_core import CreationStatus, Guid
+from pixy_service import MAX_PAGE_SIZE, CreationPage, ImagePage
 from pixy_web.content import PUBLIC_CACHING, content_response, load_content
+from pixy_web.creations import creations_response, read_status
 from pixy_web.dependencies import PublicImages, get_runtime
 from pixy_web.paging import Paging, read_paging
 from pixy_web.request_log import LOGGED
@@ -41,9 +42,13 @@ READ = ["GET", "HEAD"]
 
 @router.api_route("/image", methods=READ)
 async def list_public_images(
-    request: Request, paging: Annotated[Paging, Depends(read_paging)]
+    request: Request,
+    paging: Annotated[Paging, Depends(read_paging)],
+    status: Annotated[CreationStatus, Depends(read_status)],
 ) -> Response:
-    """Answer with the public images, newest first."""
+    """Answer with the public images, newest first; strangers have no creations."""
+    if status != CreationStatus.READY:
+        return creations_response(CreationPage([], None), status, MAX_PAGE_SIZE)
     images = PublicImages(get_runtime(request))
 
     async def list_images(limit: int, cursor: str | None) -> ImagePage:

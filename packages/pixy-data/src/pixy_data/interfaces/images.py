@@ -22,12 +22,15 @@ class ImageRepositoryInterface(ABC):
     """
 
     @abstractmethod
-    def insert_image(self, image: ImageDetail, owner: User) -> Image:
+    def insert_image(
+        self, image: ImageDetail, owner: User, created_at: datetime | None = None
+    ) -> Image:
         """Store a new image.
 
         Args:
             image: All of its details.
             owner: Whose it is; the class that may see it is this user's.
+            created_at: When it was made, aware; None for now.
 
         Returns:
             The image with its id and times.

@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import mysql
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 _CLIENT = sa.String(64).with_variant(
     mysql.CHAR(64, charset="ascii", collation="ascii_bin"), "mysql"

@@ -1,0 +1,200 @@
+"""The life of a claim: its lease, its end, and that of two changes at once only one happens."""
+
+import threading
+import uuid
+from datetime import timedelta
+
+import pytest
+
+from pixy_core import CreationProblem, CreationStatus, ImageDetailCreate, User
+from pixy_data import LEASE, ClaimRepository, CreationRepository, Database
+from pixy_data.claims import RETENTION
+from pixy_data.conversions import time_from_value
+
+PROBLEM = CreationProblem(code="outcome_unknown", detail="-", retryable=False, billed="unknown")
+
+
+@pytest.fixture
+def creations(database: Database) -> CreationRepository:
+    return CreationRepository(database)
+
+
+def insert(creations: CreationRepository, owner: User, key: str | None = None) -> str:
+    asked = ImageDetailCreate(prompt="a lighthouse")
+    return creations.insert_creation(str(uuid.uuid4()), asked, owner, "f" * 64, key).guid
+
+
+def expire(database: Database) -> None:
+    database.execute("UPDATE creations SET expires_at = '2001-01-01 00:00:00.000000'", {})
+
+
+def remaining(database: Database) -> timedelta:
+    row = database.fetch_one("SELECT expires_at FROM creations", {})
+    assert row is not None
+    return time_from_value(row[0]) - database.now()
+
+
+def status_of(creations: CreationRepository, guid: str) -> CreationStatus | None:
+    found = creations.find_creation(guid, "anna")
+    return None if found is None else found.status
+
+
+def test_a_claim_has_a_lease(database: Database, creations: CreationRepository, anna: User) -> None:
+    insert(creations, anna)
+    assert LEASE / 2 < remaining(database) <= LEASE
+
+
+def test_a_lease_is_extended(
+    database: Database, creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna)
+    expire(database)
+    assert claims.extend_lease(guid)
+    assert LEASE / 2 < remaining(database) <= LEASE
+    assert claims.list_expired() == []
+
+
+def test_what_is_not_pending_has_no_lease_to_extend(
+    creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna)
+    claims.fail_creation(guid, CreationStatus.UNKNOWN, PROBLEM)
+    assert not claims.extend_lease(guid)
+    assert not claims.extend_lease(str(uuid.uuid4()))
+
+
+def test_the_provider_is_asked_once_for_a_claim(
+    creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna)
+    assert claims.mark_asked(guid)
+    assert not claims.mark_asked(guid)
+
+
+def test_an_expired_claim_is_listed_with_whether_the_provider_was_asked(
+    database: Database, creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    asked, unasked = insert(creations, anna), insert(creations, anna)
+    claims.mark_asked(asked)
+    assert claims.list_expired() == []
+    expire(database)
+    assert {tuple(found) for found in claims.list_expired()} == {
+        (asked, CreationStatus.PENDING, True),
+        (unasked, CreationStatus.PENDING, False),
+    }
+
+
+def test_only_a_claim_whose_lease_ran_out_is_given_up(
+    database: Database, creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna)
+    claims.mark_asked(guid)
+    assert not claims.give_up(guid, PROBLEM)
+    expire(database)
+    assert claims.give_up(guid, PROBLEM)
+    assert not claims.give_up(guid, PROBLEM)
+    assert status_of(creations, guid) == CreationStatus.UNKNOWN
+    assert RETENTION / 2 < remaining(database) <= RETENTION
+
+
+def test_a_claim_for_which_nobody_was_asked_is_not_given_up_but_deleted(
+    database: Database, creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna, "key")
+    expire(database)
+    assert not claims.give_up(guid, PROBLEM)
+    assert claims.delete_expired(guid)
+    assert status_of(creations, guid) is None
+    insert(creations, anna, "key")
+
+
+def test_a_claim_for_which_the_provider_was_asked_is_never_deleted(
+    database: Database, creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna)
+    claims.mark_asked(guid)
+    expire(database)
+    assert not claims.delete_expired(guid)
+
+
+def test_a_claim_that_was_deleted_can_t_be_marked_any_more(
+    database: Database, creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna)
+    expire(database)
+    claims.delete_expired(guid)
+    assert not claims.mark_asked(guid)
+
+
+def test_what_failed_is_deleted_after_its_time_and_not_before(
+    database: Database, creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna)
+    claims.fail_creation(guid, CreationStatus.FAILED, PROBLEM)
+    assert not claims.delete_expired(guid)
+    expire(database)
+    assert claims.delete_expired(guid)
+
+
+def test_a_finished_claim_without_a_key_is_forgotten(
+    creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna)
+    claims.finish_creation(guid)
+    claims.finish_creation(guid)
+    assert status_of(creations, guid) is None
+
+
+def test_a_finished_claim_with_a_key_is_remembered(
+    database: Database, creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna, "key")
+    claims.fail_creation(guid, CreationStatus.UNKNOWN, PROBLEM)
+    claims.finish_creation(guid)
+    found = creations.find_creation(guid, "anna")
+    assert found is not None
+    assert (found.status, found.problem) == (CreationStatus.READY, None)
+    assert RETENTION / 2 < remaining(database) <= RETENTION
+
+
+def test_what_is_ready_can_t_fail_any_more(
+    creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna, "key")
+    claims.finish_creation(guid)
+    assert not claims.fail_creation(guid, CreationStatus.FAILED, PROBLEM)
+    assert status_of(creations, guid) == CreationStatus.READY
+
+
+def test_a_verdict_that_was_too_early_is_corrected(
+    creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna)
+    claims.fail_creation(guid, CreationStatus.UNKNOWN, PROBLEM)
+    assert claims.fail_creation(guid, CreationStatus.FAILED, PROBLEM)
+    assert status_of(creations, guid) == CreationStatus.FAILED
+
+
+def test_pending_is_what_is_being_made(
+    creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna)
+    assert claims.is_pending(guid)
+    claims.fail_creation(guid, CreationStatus.FAILED, PROBLEM)
+    assert not claims.is_pending(guid)
+    assert not claims.is_pending(str(uuid.uuid4()))
+
+
+def test_of_many_that_mark_one_claim_at_once_one_may_ask(
+    creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    guid = insert(creations, anna)
+    marked: list[bool] = []
+    threads = [
+        threading.Thread(target=lambda: marked.append(claims.mark_asked(guid))) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(marked) == [False] * 7 + [True]

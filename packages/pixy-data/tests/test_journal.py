@@ -1,0 +1,128 @@
+"""The journal: what was written is read, and what can't be read stays."""
+
+import logging
+import os
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from image_samples import make_detail
+from pixy_core import StorageUnavailableError
+from pixy_data import Journal, JournalEntry
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "journal"
+
+
+@pytest.fixture
+def journal(folder: Path) -> Journal:
+    return Journal(folder)
+
+
+@pytest.fixture
+def entry() -> JournalEntry:
+    return JournalEntry(
+        image=make_detail(prompt="a fox 🦊\r\nby night"),
+        owner="anna",
+        class_key="red",
+        created_at=datetime(2026, 11, 25, 12, 30, 0, 123456, tzinfo=UTC),
+    )
+
+
+def test_what_was_written_is_read(journal: Journal, entry: JournalEntry) -> None:
+    journal.write(entry)
+    assert journal.has(entry.image.guid)
+    assert journal.list_guids() == [entry.image.guid]
+    assert journal.find(entry.image.guid) == entry
+
+
+def test_what_was_removed_is_gone(journal: Journal, entry: JournalEntry) -> None:
+    journal.write(entry)
+    journal.remove(entry.image.guid)
+    journal.remove(entry.image.guid)
+    assert not journal.has(entry.image.guid)
+    assert journal.list_guids() == []
+    assert journal.find(entry.image.guid) is None
+
+
+def test_a_journal_that_was_never_written_is_empty(journal: Journal, folder: Path) -> None:
+    assert journal.list_guids() == []
+    assert not journal.has(str(uuid.uuid4()))
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b"\xff", b'{"version": 2}'])
+def test_an_entry_that_can_t_be_read_is_logged_and_kept(
+    journal: Journal,
+    entry: JournalEntry,
+    folder: Path,
+    caplog: pytest.LogCaptureFixture,
+    content: bytes,
+) -> None:
+    journal.write(entry)
+    guid = entry.image.guid
+    (folder / f"{guid}.json").write_bytes(content)
+    assert journal.find(guid) is None
+    assert journal.list_guids() == [guid]
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert guid in record.getMessage()
+
+
+def test_an_entry_under_another_s_name_is_none(
+    journal: Journal, entry: JournalEntry, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    journal.write(entry)
+    other = str(uuid.uuid4())
+    (folder / f"{entry.image.guid}.json").rename(folder / f"{other}.json")
+    assert journal.find(other) is None
+    assert [other in record.getMessage() for record in caplog.records] == [True]
+
+
+def test_other_files_are_no_entries(journal: Journal, entry: JournalEntry, folder: Path) -> None:
+    journal.write(entry)
+    for name in ("README", f"{uuid.uuid4()}.json.0a1b2c3d.part", f"{uuid.uuid4()}.json.bak"):
+        (folder / name).write_bytes(b"{}")
+    assert journal.list_guids() == [entry.image.guid]
+
+
+def test_a_folder_that_can_t_be_made_refuses_before_anything_is_paid(
+    journal: Journal, entry: JournalEntry, folder: Path
+) -> None:
+    folder.write_bytes(b"")
+    with pytest.raises(StorageUnavailableError):
+        journal.check_writable()
+    with pytest.raises(StorageUnavailableError):
+        journal.write(entry)
+
+
+def test_a_writable_folder_is_made_for_its_owner_alone(
+    journal: Journal, entry: JournalEntry, folder: Path
+) -> None:
+    journal.check_writable()
+    journal.write(entry)
+    modes = [path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())]
+    assert modes == [0o700, 0o600]
+
+
+def test_what_was_never_finished_is_a_leftover_once_it_is_old(
+    journal: Journal, entry: JournalEntry, folder: Path
+) -> None:
+    journal.write(entry)
+    guid = str(uuid.uuid4())
+    unfinished = folder / f"{guid}.json.0a1b2c3d.part"
+    unfinished.write_bytes(b"{")
+    (folder / "notes.part").write_bytes(b"")
+    assert journal.leftovers.list_older(3600) == []
+    hour_ago = datetime.now(UTC).timestamp() - 3600
+    os.utime(unfinished, (hour_ago, hour_ago))
+    os.utime(folder / "notes.part", (hour_ago, hour_ago))
+    assert journal.leftovers.list_older(3599) == [(guid, unfinished.name)]
+    journal.leftovers.remove(unfinished.name)
+    journal.leftovers.remove(unfinished.name)
+    assert not unfinished.exists()
+    assert journal.has(entry.image.guid)

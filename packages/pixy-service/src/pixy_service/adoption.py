@@ -1,0 +1,85 @@
+"""How an image whose bytes are safe comes to be seen: its file, its row, and no entry any more.
+
+Whoever made the image does this, and a recovery when that one can't; both at once do no harm.
+"""
+
+from functools import partial
+
+from pixy_core import (
+    ConstraintViolationError,
+    ContentDamagedError,
+    DBConnectionError,
+    Image,
+    ImageDeletedError,
+)
+from pixy_data import JournalEntry, run_transaction
+from pixy_service.stores import ImageStores
+
+_ATTEMPTS = 3
+
+
+class ImageAdopter:
+    """Makes rows from journal entries.
+
+    Args:
+        stores: Where they are made, and from what.
+    """
+
+    def __init__(self, stores: ImageStores) -> None:
+        self._stores = stores
+
+    def adopt(self, entry: JournalEntry) -> Image:
+        """Make the image of an entry visible, and return it; again is fine.
+
+        Args:
+            entry: From the journal.
+
+        Raises:
+            ImageDeletedError: It was visible, and has been deleted.
+            ContentDamagedError: Its bytes are gone.
+            ConstraintViolationError: Its owner is gone.
+            StorageUnavailableError: Its file can't be moved, or the entry not removed.
+            PixyProxyException: The database failed; the entry stays.
+        """
+        guid = entry.image.guid
+        try:
+            self._stores.content.publish(entry.image.filename)
+        except ContentDamagedError:
+            if not self._stores.journal.has(guid):
+                raise ImageDeletedError from None
+            raise
+        image = self._record(entry)
+        self._stores.journal.remove(guid)
+        return image
+
+    def _record(self, entry: JournalEntry) -> Image:
+        work = partial(self._insert, entry)
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                image = run_transaction(self._stores.database, work)
+                break
+            except (DBConnectionError, ConstraintViolationError):
+                # The commit may have happened, be under way, or be another's: the unique guid
+                # makes the next insert wait for it, and the row is found then.
+                continue
+        else:
+            image = run_transaction(self._stores.database, work)
+        # the transaction may have begun before another's was committed
+        image = image or self._stores.images.find_image(entry.image.guid)
+        if image is None:
+            raise ImageDeletedError
+        return image
+
+    def _insert(self, entry: JournalEntry) -> Image | None:
+        image = self._stores.images.find_image(entry.image.guid)
+        if image is None:
+            # deleting an image removes its entry first, so it can't come back from here
+            if not self._stores.journal.has(entry.image.guid):
+                return None
+            # the class of the owner may be another one since
+            owner = self._stores.users.authenticate_user(entry.owner)
+            if owner is None:
+                raise ConstraintViolationError
+            image = self._stores.images.insert_image(entry.image, owner, entry.created_at)
+        self._stores.claims.finish_creation(entry.image.guid)
+        return image

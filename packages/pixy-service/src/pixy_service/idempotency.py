@@ -1,0 +1,85 @@
+"""What an idempotency key means: which request it stands for, and what a second one is answered.
+
+A key is its owner's own, and is remembered for a day after the first request has ended. The
+rules follow https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/, and one
+of ours: what was paid for, or may have been, is never bought again.
+"""
+
+import hashlib
+import json
+
+from pixy_core import (
+    CreationProblem,
+    CreationStatus,
+    GenerationError,
+    GenerationUnknownError,
+    IdempotencyKeyInUseError,
+    IdempotencyKeyReusedError,
+    ImageDetailCreate,
+    find_generation_error,
+)
+from pixy_data import KeyedCreation
+
+
+def compute_fingerprint(request: ImageDetailCreate) -> str:
+    """Return a hash that two requests share only if they ask for the same.
+
+    What is left out and what is given as it is by default are the same, so a member that a
+    later version adds changes no fingerprint.
+
+    Args:
+        request: Validated.
+    """
+    members = request.model_dump(mode="json", exclude_defaults=True)
+    canonical = json.dumps(members, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def may_run_anew(earlier: KeyedCreation, fingerprint: str) -> bool:
+    """Return whether a request may take the place of an earlier one with its key.
+
+    Args:
+        earlier: What the key stands for.
+        fingerprint: Of the request.
+
+    Returns:
+        True when the earlier one failed and cost nothing, False when its image is the answer.
+
+    Raises:
+        IdempotencyKeyReusedError: The earlier request asked for something else.
+        IdempotencyKeyInUseError: It still runs.
+        GenerationError: It failed after it was paid for, or may have been.
+    """
+    if earlier.fingerprint != fingerprint:
+        raise IdempotencyKeyReusedError
+    creation = earlier.creation
+    if creation.status == CreationStatus.PENDING:
+        raise IdempotencyKeyInUseError
+    if creation.problem is None:
+        return False
+    if creation.problem.billed == "no":
+        return True
+    raise _replay(creation.status, creation.problem)
+
+
+def describe_problem(error: GenerationError) -> CreationProblem:
+    """Return what is kept of a failed generation.
+
+    Args:
+        error: Why there is no image.
+    """
+    return CreationProblem(
+        code=error.code,
+        detail=str(error),
+        retryable=error.retryable,
+        billed=error.billed,
+        upstream_request_id=error.upstream_request_id,
+    )
+
+
+def _replay(status: CreationStatus, problem: CreationProblem) -> GenerationError:
+    is_unknown = status == CreationStatus.UNKNOWN
+    kind = GenerationUnknownError if is_unknown else find_generation_error(problem.code)
+    error = kind(upstream_request_id=problem.upstream_request_id)
+    error.replayed = True
+    return error

@@ -1,0 +1,139 @@
+"""What happens to creations whose process is gone, or could not finish them.
+
+A recovery runs in every process, when it starts and every few seconds; several at once do no
+harm. It makes rows, and never deletes what may still become one.
+"""
+
+import logging
+import threading
+
+from pixy_core import (
+    ConstraintViolationError,
+    ContentDamagedError,
+    CreationStatus,
+    GenerationUnknownError,
+    ImageDeletedError,
+    PixyProxyException,
+)
+from pixy_data import LEASE, ExpiredCreation, JournalEntry
+from pixy_service.adoption import ImageAdopter
+from pixy_service.claims import Claims
+from pixy_service.idempotency import describe_problem
+from pixy_service.stores import ImageStores
+
+logger = logging.getLogger(__name__)
+
+_PAUSE = LEASE.total_seconds() / 3
+"""Seconds: a claim that is held is extended three times before its lease runs out."""
+
+
+class Recovery:
+    """Keeps the leases of this process, and finishes what others left.
+
+    Args:
+        stores: Rows, files and the journal.
+        claims: The claims of this process.
+        adopter: Makes images of journal entries.
+    """
+
+    def __init__(self, stores: ImageStores, claims: Claims, adopter: ImageAdopter) -> None:
+        self._stores = stores
+        self._claims = claims
+        self._adopter = adopter
+        self._hopeless: set[str] = set()
+        self._is_calm = False
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Run now, and every few seconds until `close`, in a thread of its own."""
+        self._thread = threading.Thread(target=self._run, name="pixy-recovery", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """End the thread; safe to call twice."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def run_once(self) -> None:
+        """Do everything that can be done now.
+
+        Raises:
+            StoreMismatchError: The folder is not the one that the rows are about.
+            PixyProxyException: The database or the disk failed.
+        """
+        is_calm, self._is_calm = self._is_calm, False
+        self._claims.extend()
+        self._stores.content.verify()
+        for guid in self._stores.journal.list_guids():
+            self._adopt(guid)
+        self._claims.settle()
+        if is_calm:
+            # after an outage the living extend their leases first
+            for creation in self._stores.claims.list_expired():
+                self._expire(creation)
+        self._remove_leftovers()
+        self._is_calm = True
+
+    def _run(self) -> None:
+        is_waiting = False
+        while True:
+            try:
+                self.run_once()
+            except PixyProxyException as error:
+                if not is_waiting:
+                    logger.warning("recovery is tried again every few seconds: %s", error)
+                is_waiting = True
+            except Exception:
+                logger.exception("a recovery failed")
+            else:
+                is_waiting = False
+            if self._stopping.wait(_PAUSE):
+                return
+
+    def _adopt(self, guid: str) -> None:
+        if guid in self._hopeless or self._claims.holds(guid):
+            return
+        entry = self._stores.journal.find(guid)
+        try:
+            if entry is not None:
+                self._adopt_entry(entry)
+            elif self._stores.journal.has(guid):
+                # it can't be read, and the journal has logged that
+                self._hopeless.add(guid)
+        except ImageDeletedError:
+            logger.info("image %s was deleted before its entry was", guid)
+        except (ContentDamagedError, ConstraintViolationError) as error:
+            if not self._stores.journal.has(guid):
+                return
+            self._hopeless.add(guid)
+            logger.critical("image %s can't be recovered, its entry is kept: %s", guid, error)
+
+    def _adopt_entry(self, entry: JournalEntry) -> None:
+        self._stores.content.publish(entry.image.filename)
+        # a row is promised to be true, and a crash may have torn the file
+        self._stores.content.read(entry.image)
+        self._adopter.adopt(entry)
+        logger.warning("image %s was recovered from the journal", entry.image.guid)
+
+    def _expire(self, creation: ExpiredCreation) -> None:
+        guid = creation.guid
+        if self._stores.journal.has(guid):
+            return
+        if creation.status == CreationStatus.PENDING and creation.asked:
+            problem = describe_problem(GenerationUnknownError())
+            if self._stores.claims.give_up(guid, problem):
+                logger.critical(
+                    "creation %s is unknown: its process ended while the provider worked", guid
+                )
+        else:
+            self._stores.claims.delete_expired(guid)
+
+    def _remove_leftovers(self) -> None:
+        """Remove what was being written when its process ended, before it was in the journal."""
+        for leftovers in (self._stores.content.staging.leftovers, self._stores.journal.leftovers):
+            for guid, name in leftovers.list_older(LEASE.total_seconds()):
+                if not self._stores.journal.has(guid) and not self._stores.claims.is_pending(guid):
+                    leftovers.remove(name)
+                    logger.warning("removed the unfinished file %s", name)

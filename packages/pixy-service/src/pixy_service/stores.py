@@ -1,0 +1,58 @@
+"""What images are kept in: rows, files and the journal, all of them together."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from pixy_data import (
+    ClaimRepository,
+    ContentStore,
+    CreationRepository,
+    Database,
+    ImageRepository,
+    ImageRepositoryInterface,
+    Journal,
+    UserRepository,
+    UserRepositoryInterface,
+)
+
+
+@dataclass(frozen=True)
+class ImageStores:
+    """The stores of one database and one data folder.
+
+    Attributes:
+        database: Where transactions run.
+        images: The rows of images.
+        users: The rows of their owners.
+        creations: The rows of what was asked for, as owners see them.
+        claims: The same rows, as they go on.
+        content: The files.
+        journal: What is to become a row.
+    """
+
+    database: Database
+    images: ImageRepositoryInterface
+    users: UserRepositoryInterface
+    creations: CreationRepository
+    claims: ClaimRepository
+    content: ContentStore
+    journal: Journal
+
+    @classmethod
+    def over(cls, database: Database, content: ContentStore, journal: Journal) -> Self:
+        """Return the stores whose rows are in one database.
+
+        Args:
+            database: Holds the rows.
+            content: Holds the files.
+            journal: Holds what is to become a row.
+        """
+        return cls(
+            database=database,
+            images=ImageRepository(database),
+            users=UserRepository(database),
+            creations=CreationRepository(database),
+            claims=ClaimRepository(database),
+            content=content,
+            journal=journal,
+        )

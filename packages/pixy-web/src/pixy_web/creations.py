@@ -1,0 +1,94 @@
+"""Creations over HTTP: what is still being made, what failed, and what nobody knows.
+
+An image that is there is answered by responses.py.
+"""
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import Query
+from pydantic import TypeAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pixy_core import Creation, CreationStatus, Image, InvalidInputError
+from pixy_service import Created, CreationPage
+from pixy_web.error_handler import RETRY_PENDING
+from pixy_web.problems import NO_STORE
+from pixy_web.responses import JSON, image_response
+from pixy_web.waiting import Preference
+
+IDEMPOTENCY_KEY = "Idempotency-Key"
+REPLAYED = {"Idempotent-Replayed": "true"}
+
+_creations = TypeAdapter(list[Creation])
+
+
+def read_idempotency_key(request: Request) -> str | None:
+    """Return a request's idempotency key, unchecked.
+
+    Raises:
+        InvalidInputError: There are two.
+    """
+    keys = request.headers.getlist(IDEMPOTENCY_KEY)
+    if len(keys) > 1:
+        raise InvalidInputError((((IDEMPOTENCY_KEY,), "must be given once"),))
+    return keys[0] if keys else None
+
+
+async def read_status(
+    request: Request,
+    status: Annotated[
+        CreationStatus | None,
+        Query(
+            description="`ready`, the default: images. Else the caller's own creations of this "
+            "status, a page at a time."
+        ),
+    ] = None,
+) -> CreationStatus:
+    """Return the status that a list is asked for.
+
+    Raises:
+        InvalidInputError: It is given twice; FastAPI would take the last.
+    """
+    if len(request.query_params.getlist("status")) > 1:
+        raise InvalidInputError(((("status",), "must be given once"),))
+    return status or CreationStatus.READY
+
+
+def created_response(created: Created, preference: Preference) -> Response:
+    """Return what a POST made: 201 with the image, or 202 with the creation that goes on."""
+    if isinstance(created.image, Image):
+        response = image_response(created.image, 201)
+    else:
+        response = details_response(created.image)
+        response.status_code = 202
+        response.headers["Location"] = f"/image/{created.image.guid}"
+    response.headers.update(preference.applied(response.status_code))
+    response.headers.update(REPLAYED if created.is_replay else {})
+    return response
+
+
+def details_response(details: Image | Creation) -> Response:
+    """Return an image's details, or a creation's; with when to ask again while it is pending."""
+    if isinstance(details, Image):
+        return image_response(details)
+    headers = RETRY_PENDING if details.status == CreationStatus.PENDING else {}
+    body = details.model_dump_json(exclude_none=True)
+    return Response(body, headers=headers | NO_STORE, media_type=JSON)
+
+
+def creations_response(page: CreationPage, status: CreationStatus, limit: int) -> Response:
+    """Return a page of creations.
+
+    Args:
+        page: The creations.
+        status: Theirs.
+        limit: How many the page may hold.
+    """
+    link = {}
+    if page.next_cursor is not None:
+        query = urlencode({"status": status.value, "limit": limit, "cursor": page.next_cursor})
+        link = {"Link": f'</image?{query}>; rel="next"'}
+    body = _creations.dump_json(page.creations, exclude_none=True)
+    return Response(body, headers=link | NO_STORE, media_type=JSON)
