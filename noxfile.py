@@ -35,6 +35,7 @@ MYSQLD = os.environ.get("PIXY_TEST_MYSQLD")
 for name in [n for n in os.environ if n == "PYTHONPATH" or n.startswith(("PIXY_", "OPENAI_"))]:
     del os.environ[name]
 
+SUPPORT = {"PYTHONPATH": str(ROOT / "tests" / "support")}
 TEST_GROUPS = tuple(f"test-{package}" for package in PACKAGES)
 PYTEST = ("pytest", "--numprocesses=auto", "--dist=worksteal")
 DEPTRY_OPTIONS = (
@@ -142,6 +143,14 @@ def browser(session: nox.Session) -> None:
     session.run(
         "pytest", "--numprocesses=auto", "--dist=loadfile", "tests/browser", *session.posargs
     )
+
+
+@nox.session(requires=["build"], default=False)
+def trace(session: nox.Session) -> None:
+    """Measures how soon the first pictures of many are there, for docs/gallery.md."""
+    install_from_debian(session, {"chromium": "chromium"})
+    session.install(*wheels("pixy-web"), *tools("browser"))
+    session.run("python", "tests/browser/trace_first_pictures.py", env=SUPPORT)
 
 
 @nox.session

@@ -47,15 +47,11 @@ def ada(visit) -> GalleryPage:
     return gallery
 
 
-def works(gallery: GalleryPage):
-    return gallery.page.get_by_role("list", name="Pictures being made").get_by_role("listitem")
-
-
 def test_a_picture_is_made_and_shown_and_told_of(ada: GalleryPage) -> None:
     ada.make("a heron\nin the reeds", **{"Who may see it": "public"})
     expect(ada.note).to_contain_text("Your picture is there: a heron in the reeds")
     expect(ada.picture("a heron in the reeds")).to_be_visible()
-    expect(works(ada)).to_have_count(0)
+    expect(ada.works).to_have_count(0)
     ada.note.get_by_role("button", name="Look").click()
     expect(ada.viewer.get_by_label("Public")).to_be_checked()
     ada.viewer.get_by_role("button", name="Use this prompt").click()
@@ -71,9 +67,9 @@ def test_several_are_made_while_one_looks_around(ada: GalleryPage, provider: Pro
         ada.page.get_by_label("What should the picture show?").fill("second of two")
         ada.page.keyboard.press("Enter")
         provider.wait_for_requests(before + 2)
-        expect(works(ada)).to_have_count(2)
-        expect(works(ada).first).to_contain_text(re.compile(r"\d+ s so far"))
-        assert works(ada).first.get_by_role("progressbar").is_visible()
+        expect(ada.works).to_have_count(2)
+        expect(ada.works.first).to_contain_text(re.compile(r"\d+ s so far"))
+        assert ada.works.first.get_by_role("progressbar").is_visible()
         ada.picture("a heron in the reeds").click()
         expect(ada.viewer).to_be_visible()
     expect(ada.note).to_have_count(2)
@@ -94,13 +90,13 @@ def test_the_progress_goes_by_what_earlier_pictures_took(ada: GalleryPage, provi
     with provider.holding():
         ada.make("a slow one")
         ada.page.clock.run_for(5_000)
-        expect(works(ada)).to_contain_text("5 s so far; the last ones took about 11 s.")
-        bar = works(ada).get_by_role("progressbar")
+        expect(ada.works).to_contain_text("5 s so far; the last ones took about 11 s.")
+        bar = ada.works.get_by_role("progressbar")
         assert 0.4 < float(bar.get_attribute("value") or 0) < 0.5
         ada.page.clock.run_for(9_000)
-        expect(works(ada)).to_contain_text("longer than usual")
+        expect(ada.works).to_contain_text("longer than usual")
         assert bar.get_attribute("value") is None
-    expect(works(ada)).to_have_count(0)
+    expect(ada.works).to_have_count(0)
 
 
 def test_who_looks_at_another_tab_reads_it_in_the_title(ada: GalleryPage, provider) -> None:
@@ -145,7 +141,7 @@ def test_an_error_says_what_to_do_next(
     provider.behave(behaviour)
     before = provider.paid_requests
     ada.make(f"a case of {behaviour}")
-    failed = works(ada)
+    failed = ada.works
     expect(failed).to_contain_text(words)
     assert provider.paid_requests == before + 1
     provider.behave("png")
@@ -170,17 +166,18 @@ def test_when_all_places_are_taken_it_says_when_to_try_again(
             ada.make(f"taken {number}")
         provider.wait_for_requests(before + 3)
         ada.make("one too many")
-        expect(works(ada).first).to_contain_text(
+        expect(ada.works.first).to_contain_text(
             "All places for making pictures are taken. Try again in"
         )
-    expect(works(ada)).to_have_count(1)
-    works(ada).get_by_role("button", name="Dismiss").click()
-    expect(works(ada)).to_have_count(0)
+    expect(ada.works).to_have_count(1)
+    ada.works.get_by_role("button", name="Dismiss").click()
+    expect(ada.works).to_have_count(0)
 
 
 def test_without_a_connection_the_same_request_is_sent_once_more(
     ada: GalleryPage, provider: Provider
 ) -> None:
+    ada.breaks = {"ERR_FAILED"}
     keys = []
 
     def break_off(route: Route) -> None:
@@ -194,9 +191,8 @@ def test_without_a_connection_the_same_request_is_sent_once_more(
     ada.page.route("**/image", let_through)
     ada.page.route("**/image", break_off, times=1)
     ada.make("over a bad line")
-    expect(works(ada)).to_contain_text("can’t be reached")
-    ada.faults.clear()  # the browser complains of the line
-    works(ada).get_by_role("button", name="Try again").click()
+    expect(ada.works).to_contain_text("can’t be reached")
+    ada.works.get_by_role("button", name="Try again").click()
     expect(ada.picture("over a bad line")).to_be_visible()
     assert len(keys) == 2
     assert keys[0] == keys[1]

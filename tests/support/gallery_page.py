@@ -32,6 +32,7 @@ class GalleryPage:
         page: The tab.
         url: Where the server is.
         refusals: Statuses of 400 and more that the test provokes; any other is a fault.
+        breaks: Network errors of Chromium's that the test provokes, such as `ERR_FAILED`.
         faults: What went wrong so far.
         requests: Method and path of each request.
     """
@@ -39,6 +40,7 @@ class GalleryPage:
     page: Page
     url: str
     refusals: set[int] = field(default_factory=set)
+    breaks: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
 
@@ -58,6 +60,12 @@ class GalleryPage:
     def grid(self) -> Locator:
         """The list of pictures."""
         return self.page.get_by_role("list", name="Pictures", exact=True)
+
+    @property
+    def works(self) -> Locator:
+        """The pictures being made."""
+        works = self.page.get_by_role("list", name="Pictures being made")
+        return works.get_by_role("listitem")
 
     @property
     def viewer(self) -> Locator:
@@ -115,11 +123,14 @@ class GalleryPage:
 
     def check(self) -> None:
         """Fail if anything went wrong."""
-        assert self.faults == []
+        assert not self.faults, self.faults
 
     def _hear(self, kind: str, text: str) -> None:
         refusal = re.match(r"Failed to load resource: .* status of (\d+)", text)
         if refusal and int(refusal[1]) in self.refusals:
+            return
+        broken = re.match(r"Failed to load resource: net::(\w+)", text)
+        if broken and broken[1] in self.breaks:
             return
         if kind in ("error", "warning"):
             self.faults.append(text)

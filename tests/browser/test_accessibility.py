@@ -1,0 +1,84 @@
+"""What axe-core finds on the page in each of its states: nothing, in both sizes and themes."""
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from gallery_page import DESK, PHONE, GalleryPage
+
+RULES = {
+    "light": {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
+    # a theme changes nothing but colours
+    "dark": {"runOnly": {"type": "rule", "values": ["color-contrast"]}},
+}
+
+
+@pytest.fixture(params=[DESK, PHONE], ids=["desk", "phone"])
+def gallery(request: pytest.FixtureRequest, visit, make_images) -> Iterator[GalleryPage]:
+    """The gallery in one size; its images are made once."""
+    gallery = visit(viewport=request.param, reduced_motion="reduce")
+    if not gallery.prompts():
+        for visibility in ("public", "class", "private"):
+            make_images("a boat", "a heron", visibility=visibility)
+        gallery.open()
+    return gallery
+
+
+def check(gallery: GalleryPage) -> None:
+    for theme, rules in RULES.items():
+        gallery.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        results = Axe().run(gallery.page, options=rules)
+        assert results.violations_count == 0, f"{theme}: {results.generate_report()}"
+
+
+def test_the_grid(gallery: GalleryPage) -> None:
+    check(gallery)
+    gallery.page.get_by_role("button", name="Filters").click()
+    check(gallery)
+
+
+def test_the_form_to_sign_in(gallery: GalleryPage) -> None:
+    gallery.refusals = {401}
+    gallery.sign_in("ada", "wrong")
+    expect(gallery.page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
+    check(gallery)
+
+
+def test_what_a_user_sees(gallery: GalleryPage) -> None:
+    gallery.sign_in("ada")
+    check(gallery)
+    gallery.page.get_by_role("button", name="Filters").click()
+    check(gallery)
+
+
+def test_pictures_being_made_and_failed(gallery: GalleryPage) -> None:
+    gallery.sign_in("ada")
+    gallery.breaks = {"ERR_FAILED"}
+    gallery.page.route("**/image", lambda route: route.abort())
+    gallery.make("one that fails")
+    expect(gallery.works).to_contain_text("can’t be reached")
+    gallery.page.route("**/image", lambda _: None)
+    gallery.make("one that is made")
+    expect(gallery.page.get_by_role("progressbar")).to_be_visible()
+    check(gallery)
+
+
+def test_the_viewer_and_a_note(gallery: GalleryPage) -> None:
+    gallery.sign_in("ada")
+    gallery.picture("a boat").first.click()
+    expect(gallery.viewer.locator("img.loaded")).to_be_visible()
+    gallery.viewer.get_by_role("radio", checked=False).first.check()
+    expect(gallery.note).to_be_visible()
+    check(gallery)
+    gallery.viewer.get_by_role("button", name="Delete").click()
+    expect(gallery.note.get_by_role("button", name="Undo")).to_be_visible()
+    check(gallery)
+
+
+def test_a_picture_that_is_not_there(gallery: GalleryPage) -> None:
+    gallery.refusals = {404}
+    gallery.page.goto(f"{gallery.url}/#/image/00000000-0000-4000-8000-000000000000")
+    expect(gallery.viewer.get_by_role("alert")).to_be_visible()
+    check(gallery)
