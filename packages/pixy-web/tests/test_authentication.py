@@ -1,6 +1,7 @@
-"""Signing in: cases C101 to C111."""
+"""Signing in: cases C101 to C112."""
 
 from base64 import b64encode
+from collections.abc import Callable
 
 import httpx2
 import pytest
@@ -152,3 +153,21 @@ def test_nobody_else_is_told_to_wait(service: RunningService) -> None:
     )
     with elsewhere:
         assert elsewhere.get("/image").status_code == 401
+
+
+@pytest.mark.case("C112")
+@pytest.mark.parametrize("is_trusted", [True, False])
+def test_a_forwarded_address_is_believed_from_a_trusted_proxy_only(
+    start_service: Callable[..., RunningService], is_trusted: bool
+) -> None:
+    service = start_service(trusted_proxies="127.0.0.1" if is_trusted else "")
+    name = service.add_user()
+
+    def guess(number: int, forwarded: str) -> int:
+        client = service.client(name, f"wrong {number}")
+        return client.get("/image", headers={"X-Forwarded-For": forwarded}).status_code
+
+    # the last address is the one that the proxy itself has seen
+    seen = [guess(number, f"203.0.113.{number}, 192.0.2.1") for number in range(6)]
+    assert seen == [401] * 5 + [429]
+    assert guess(6, "192.0.2.2") == (401 if is_trusted else 429)

@@ -13,7 +13,7 @@ def test_it_runs_on_the_fast_parser_and_loop(tmp_path: Path) -> None:
     settings = Settings(generator="sketch", data_dir=tmp_path)
     config = build_server(FastAPI(), settings).config
     config.load()
-    assert config.http_protocol_class.__name__ == "HttpToolsProtocol"
+    assert config.http_protocol_class.__name__ == "GuardedHttpToolsProtocol"
     loop = config.get_loop_factory()()
     loop.close()
     assert type(loop).__module__ == "uvloop"

@@ -11,9 +11,10 @@ Answers = dict[int | str, dict[str, Any]]
 """Answers of an operation by their status, as FastAPI's `responses` takes them."""
 
 _PROBLEMS = {
-    400: "The request is malformed: its JSON, or a second `Authorization` header.",
+    400: "The request is malformed: its JSON, its `Host`, or a second `Authorization` header.",
     401: "Nobody is signed in and somebody has to be, or the credentials are wrong.",
-    403: "The image may be seen but not changed: only its owner may.",
+    403: "The image may be seen but not changed: only its owner may. Or a page of another site "
+    "asks for a change.",
     404: "There is no such image, or none that the caller may see.",
     409: "The user was removed while the image was made.",
     413: "The body is too large.",
@@ -22,12 +23,15 @@ _PROBLEMS = {
     422: "A value breaks a rule (`invalid_input`), or the provider rejects the prompt "
     "(`prompt_rejected`).",
     429: "Too many wrong passwords for this user name came from this address.",
+    431: "The header fields are too large.",
     500: "The server failed (`internal_error`), or the image's file is damaged "
     "(`content_damaged`).",
     502: "The provider refused, sent no usable image, or broke off.",
     503: "Something is busy or down for now; `code` says what.",
     504: "The provider took too long.",
 }
+
+_ALWAYS = (400, 431)
 
 _HEADER_TEXTS = {
     "X-Request-ID": "The request's id in the log.",
@@ -83,11 +87,16 @@ def json_content(schema: dict[str, Any], example: Any) -> dict[str, Any]:
 
 
 def with_problems(successes: Answers, *statuses: int) -> Answers:
-    """Return the answers of an operation: its successes, and its problems by their status."""
+    """Return the answers of an operation: its successes, and its problems by their status.
+
+    Args:
+        successes: Its other answers.
+        statuses: Of its problems, beyond those that no operation is spared.
+    """
     schema = {MEDIA_TYPE: {"schema": reference(Problem)}}
     problems: Answers = {
         status: answer(_PROBLEMS[status], *_PROBLEM_HEADERS.get(status, ()), content=schema)
-        for status in statuses
+        for status in sorted({*_ALWAYS, *statuses})
     }
     return successes | problems
 

@@ -9,16 +9,22 @@ from importlib.metadata import version
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 
 from pixy_core import PixyProxyException
 from pixy_service import Services, SignInRule, build_generator, open_services
 from pixy_web import health, openapi, private_images, public_images
 from pixy_web.dependencies import Runtime
 from pixy_web.error_handler import handle_error
+from pixy_web.guard import Guard
 from pixy_web.pages import build_pages_router
 from pixy_web.request_log import RequestLog, configure_logging
 from pixy_web.settings import Settings
 from pixy_web.threads import Threads
+
+CORS_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
+CORS_EXPOSED = ("Content-Range", "ETag", "Link", "Location", "Retry-After", "X-Request-ID")
+"""What scripts may read beyond the headers that the Fetch standard gives them."""
 
 WAITING_PASSWORDS = 64
 """At 20 ms a hash and two threads, the last of them waits for less than a second."""
@@ -48,11 +54,12 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         # these pages load their scripts from another origin
         docs_url=None,
+        openapi_url="/openapi.json" if settings.openapi else None,
         redoc_url=None,
     )
     for error in (PixyProxyException, RequestValidationError, HTTPException):
         app.add_exception_handler(error, handle_error)
-    app.add_middleware(RequestLog)
+    _wrap(app, settings)
     routers = public_images.router, private_images.router, health.router, build_pages_router()
     for router in routers:
         # include_router would look for a request's route twice, at a third of the request's cost
@@ -60,6 +67,25 @@ def create_app(settings: Settings) -> FastAPI:
     document = openapi.build_document(app)
     app.openapi = lambda: document  # type: ignore[method-assign]
     return app
+
+
+def _wrap(app: FastAPI, settings: Settings) -> None:
+    """Put around the application what every request passes, the outermost last."""
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=CORS_METHODS,
+            allow_headers=["*"],
+            expose_headers=CORS_EXPOSED,
+        )
+    app.add_middleware(
+        Guard,
+        hosts=frozenset(settings.allowed_hosts),
+        origins=frozenset(settings.cors_origins),
+        max_head_size=settings.max_header_size,
+    )
+    app.add_middleware(RequestLog)
 
 
 @asynccontextmanager

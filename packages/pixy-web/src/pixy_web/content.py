@@ -17,7 +17,12 @@ from pixy_core import Image
 from pixy_service import PrivateImageService, PublicImageService
 from pixy_web.problems import NO_STORE
 
-PUBLIC_CACHING = {"Cache-Control": "public, max-age=60", "Vary": "Authorization"}
+PUBLIC_CACHING = {
+    "Cache-Control": "public, max-age=60",
+    "Vary": "Authorization",
+    # other sites may show it
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
 """Every cache may keep it for a minute: that long an un-published image may still be seen."""
 
 PRIVATE_CACHING = NO_STORE

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import pixy_core as core
+from pixy_web.cross_site import CrossSiteRequestError
 from pixy_web.problems import InvalidField, Problem, problem_response, status_title
 from pixy_web.threads import ThreadsBusyError
 from pixy_web.thumbnails import ThumbnailsBusyError
@@ -35,6 +36,7 @@ STATUSES: dict[type[core.PixyProxyException], tuple[int, str, dict[str, str]]] =
     core.InvalidCredentialsError: (401, "invalid_credentials", CHALLENGE),
     core.TooManyFailuresError: (429, "too_many_failures", {}),
     core.PermissionDeniedError: (403, "permission_denied", {}),
+    CrossSiteRequestError: (403, "cross_site_request", {}),
     core.RecordNotFoundError: (404, "record_not_found", {}),
     core.ConstraintViolationError: (409, "constraint_violated", {}),
     core.ImagePendingError: (409, "image_pending", RETRY_PENDING),
@@ -73,6 +75,7 @@ HTTP_CODES = {
     413: "body_too_large",
     415: "unsupported_media_type",
     416: "range_not_satisfiable",
+    431: "head_too_large",
 }
 
 

@@ -142,6 +142,7 @@ CREATE_IMAGE = _operation(
         {201: answer("The new image.", "Location", content=_DETAILS)},
         400,
         401,
+        403,
         409,
         413,
         415,

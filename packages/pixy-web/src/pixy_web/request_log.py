@@ -111,6 +111,10 @@ class RequestIds:
         return f"{self._host}-{moment}-{threading.get_native_id()}"
 
 
+REQUEST_IDS = RequestIds()
+"""One counter for the process, or two parts of it could give the same id."""
+
+
 class RequestRecord:
     """What the log knows of one request, kept in its ASGI state."""
 
@@ -152,7 +156,7 @@ class RequestLog:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._request_ids = RequestIds()
+        self._request_ids = REQUEST_IDS
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection."""

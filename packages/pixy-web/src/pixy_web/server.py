@@ -9,10 +9,13 @@ from fastapi import FastAPI
 
 from pixy_core import ConfigurationError
 from pixy_web.app import open_configured_services
+from pixy_web.protocols import GuardedH11Protocol, GuardedHttpToolsProtocol
 from pixy_web.request_log import configure_logging
 from pixy_web.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+PROTOCOLS = {"httptools": GuardedHttpToolsProtocol, "h11": GuardedH11Protocol}
 
 STOP_MARGIN = 30
 """Seconds that a stop waits beyond the longest generation, for slow readers to finish."""
@@ -55,7 +58,11 @@ def _options(settings: Settings) -> dict[str, Any]:
         "access_log": False,
         "server_header": False,
         # a forged X-Forwarded-For is not believed
-        "proxy_headers": False,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": list(settings.trusted_proxies),
+        "http": PROTOCOLS[settings.http_parser],
+        # the protocol for httptools has this limit too
+        "h11_max_incomplete_event_size": settings.max_header_size,
         "ws": "none",
         "lifespan": "on",
         "timeout_graceful_shutdown": int(settings.generation_timeout) + STOP_MARGIN,

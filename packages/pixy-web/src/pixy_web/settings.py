@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pixy_core import ConfigurationError
 from pixy_service import DEFAULT_OPENAI_MODEL
+from pixy_web.setting_lists import Hosts, Networks, Origins
 
 ENV_FILE = ".env"
 MASK = "********"
@@ -75,6 +76,28 @@ class Settings(BaseSettings):
     )
     sign_in_period: float = Field(
         300.0, gt=0, le=86400, description="Seconds in which wrong passwords are counted."
+    )
+    allowed_hosts: Hosts = Field(
+        (),
+        description="Names that a request's `Host` may have, separated by commas. "
+        "Default: any one name.",
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="Addresses or networks of the reverse proxies whose `X-Forwarded-For` and "
+        "`X-Forwarded-Proto` are believed, separated by commas. Default: nobody's.",
+    )
+    cors_origins: Origins = Field(
+        (),
+        description="Origins whose pages may use the API (CORS), separated by commas. "
+        "Default: none but its own.",
+    )
+    openapi: bool = Field(True, description="Whether `/openapi.json` is served.")
+    http_parser: Literal["httptools", "h11"] = Field(
+        "httptools", description="What reads requests: `httptools`, or `h11`, in pure Python."
+    )
+    max_header_size: int = Field(
+        16384, ge=1024, le=1048576, description="Bytes of a request's header fields; more are 431."
     )
     max_body_size: int = Field(
         256 * 1024, ge=1024, description="Bytes of a request body; a larger one is refused."
@@ -165,6 +188,8 @@ def _describe(settings: type[Settings], problem: Any) -> str:
 def _masked(value: object) -> str:
     if value is None:
         return ""
+    if isinstance(value, tuple):
+        return ",".join(value)
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     if "://" in text:
         return _mask_url(text)

@@ -1,0 +1,86 @@
+"""What uvicorn's parsers leave open, over a real socket."""
+
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+from running_service import RunningService
+
+END = b"Connection: close\r\n\r\n"
+
+
+def connect(service: RunningService) -> socket.socket:
+    address = urlsplit(service.url)
+    return socket.create_connection((str(address.hostname), address.port or 0), timeout=10)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+def test_a_method_that_the_parser_does_not_know_is_one_more_method(fresh: RunningService) -> None:
+    with connect(fresh) as connection:
+        connection.sendall(b"BREW /image HTTP/1.1\r\nHost: a\r\n" + END)
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 405 ")
+    assert b"allow: GET, HEAD, POST" in answer
+    assert [line.rpartition("] ")[2] for line in fresh.log_lines() if "REQUEST START" in line] == [
+        "REQUEST START BREW /image"
+    ]
+
+
+def test_an_unknown_method_behind_another_request_repeats_nothing(fresh: RunningService) -> None:
+    with connect(fresh) as connection:
+        first = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+        connection.sendall(first + b"BREW /image HTTP/1.1\r\nHost: a\r\n" + END)
+        read_all(connection)
+    starts = [line for line in fresh.log_lines() if "REQUEST START" in line]
+    assert len(starts) <= 1, "the first request was served again"
+
+
+def test_the_connection_is_good_for_another_request_after_an_unknown_method(
+    fresh: RunningService,
+) -> None:
+    with connect(fresh) as connection:
+        connection.sendall(b"BREW /image HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 405 ")
+        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: a\r\n" + END)
+        assert b"HTTP/1.1 200 " in read_all(connection)
+
+
+def test_a_body_is_not_taken_for_a_request(fresh: RunningService) -> None:
+    head = b"POST /image HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"
+    with connect(fresh) as connection:
+        connection.sendall(head)
+        connection.sendall(b"BREW /image HTTP/1.1\r\nHost: a\r\n\r\n".ljust(100) + b"\0\0")
+        connection.shutdown(socket.SHUT_WR)
+        read_all(connection)
+    assert not any("BREW" in line for line in fresh.log_lines())
+
+
+@pytest.mark.parametrize(
+    "endless",
+    [
+        b"0\r\n" + b"X: y\r\n" * 50_000,
+        b"0\r\nX: " + b"y" * 300_000,
+        b"5;" + b"x" * 300_000,
+    ],
+)
+def test_what_follows_a_body_without_end_is_cut_off(fresh: RunningService, endless: bytes) -> None:
+    head = b"POST /image HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connect(fresh) as connection:
+        connection.sendall(head)
+        with pytest.raises(ConnectionError):
+            for _ in range(200):
+                connection.sendall(endless)
+
+
+def test_a_trailer_is_no_header(fresh: RunningService) -> None:
+    request = (
+        b"POST /image HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"2\r\n{}\r\n0\r\nAuthorization: Basic YTpi\r\n\r\n"
+    )
+    with connect(fresh) as connection:
+        connection.sendall(request)
+        assert b'"authentication_required"' in connection.recv(65536)
