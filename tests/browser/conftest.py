@@ -4,10 +4,13 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
 from gallery_page import CHROMIUM_OPTIONS, GalleryPage, open_context
 from installed_pixy import InstalledPixy
+
+# generous, for machines that do a lot else; nothing waits longer than it has to
+expect.set_options(timeout=20_000)
 
 Visit = Callable[..., GalleryPage]
 

@@ -10,6 +10,8 @@ from gallery_page import GalleryPage
 from installed_pixy import InstalledPixy
 from provider import Provider
 
+DETAILS = re.compile("/image/[0-9a-f-]{36}$")
+
 
 @pytest.fixture(scope="module")
 def provider() -> Iterator[Provider]:
@@ -196,3 +198,32 @@ def test_without_a_connection_the_same_request_is_sent_once_more(
     expect(ada.picture("over a bad line")).to_be_visible()
     assert len(keys) == 2
     assert keys[0] == keys[1]
+
+
+def test_a_reload_takes_up_what_is_being_made(visit, provider: Provider) -> None:
+    gallery: GalleryPage = visit()
+    gallery.sign_in("ada", keep=True)
+    before = provider.paid_requests
+    with provider.holding():
+        # the server has named it by the time that the page asks for it
+        with gallery.page.expect_request(DETAILS):
+            gallery.make("made across a reload")
+        gallery.page.reload()
+        expect(gallery.works).to_contain_text("made across a reload")
+    expect(gallery.note).to_contain_text("made across a reload")
+    expect(gallery.picture("made across a reload")).to_be_visible()
+    assert provider.paid_requests == before + 1
+
+
+def test_a_failure_during_a_reload_is_told(visit, provider: Provider) -> None:
+    gallery: GalleryPage = visit()
+    gallery.sign_in("ada", keep=True)
+    provider.behave("moderation_blocked")
+    with provider.holding():
+        with gallery.page.expect_request(DETAILS):
+            gallery.make("refused unseen")
+        gallery.page.goto("about:blank")
+    gallery.open()
+    expect(gallery.works).to_contain_text("Reword it")
+    gallery.sign_out()
+    assert gallery.page.evaluate("sessionStorage.length") == 0

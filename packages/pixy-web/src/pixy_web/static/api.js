@@ -34,15 +34,21 @@ export class Api {
   }
 
   /**
-   * Make an image. The same key never buys twice.
+   * Ask for an image. The same key never buys twice.
    *
    * @param {{prompt: string, visibility: string}} wanted
    * @param {string} key
+   * @returns {Promise<{guid: string, status: ?string}>} The image, or what is known of it while it is being made.
    */
   async create(wanted, key) {
-    const headers = { "Idempotency-Key": key };
-    const response = await this.#send("/image", { method: "POST", body: wanted, headers });
-    return response.json();
+    // a browser has six connections to a server: none of them may wait for a provider
+    const headers = { "Idempotency-Key": key, Prefer: "respond-async, wait=2" };
+    return (await this.#send("/image", { method: "POST", body: wanted, headers })).json();
+  }
+
+  /** Return what is being made for the user (`pending`), or was not made (`failed`, `unknown`), newest first. */
+  async listCreations(status) {
+    return (await this.#send(`/image?status=${status}`)).json();
   }
 
   async change(guid, visibility) {

@@ -1,13 +1,23 @@
-// Pictures that are being made in this tab, several at once.
+// Pictures that are being made, several at once: those asked for in this tab, and those that went on without it.
 
 import { isAborted } from "./api.js";
 import { rememberDuration, usualDuration } from "./durations.js";
 import { makeKey } from "./key.js";
+import { Problem } from "./problem.js";
+import { read, write } from "./storage.js";
+
+const PAUSE = 2; // seconds between two looks, unless the server names others
+const STORED = "pixy.pending";
 
 /**
  * One picture that is wanted.
  *
- * @typedef {{wanted: object, key: string, startedAt: number, fault: ?Error}} Creation
+ * @typedef {object} Creation
+ * @property {{prompt: string, visibility: string}} wanted
+ * @property {?string} key Makes its request one and the same; null when another page sent it.
+ * @property {?string} guid The picture's, once the server has named it.
+ * @property {number} startedAt Milliseconds.
+ * @property {?Error} fault Why there is no picture.
  */
 
 /** Fires `change` when the list or a member of it changes, `made` with the image when one is there. */
@@ -15,12 +25,14 @@ export class Creations extends EventTarget {
   /** @type {Creation[]} Newest first. */
   list = [];
   #api;
+  #session;
 
   constructor(api, session) {
     super();
-    this.#api = api;
+    [this.#api, this.#session] = [api, session];
     session.addEventListener("change", () => {
       this.list = [];
+      this.resume();
       this.#tell();
     });
   }
@@ -28,19 +40,37 @@ export class Creations extends EventTarget {
   /** Begin a picture. The key belongs to the form that was filled in: sent twice, it is still one picture. */
   begin(wanted, key = makeKey()) {
     if (this.list.some((creation) => creation.key === key)) return;
-    const creation = { wanted, key, startedAt: Date.now(), fault: null };
-    this.list.unshift(creation);
+    this.#add({ wanted, key, guid: null, startedAt: Date.now(), fault: null });
+  }
+
+  /** Take up what is being made for this user, and what became of that which an earlier page in this tab began. */
+  async resume() {
+    const { username } = this.#session;
+    if (username === null) return;
+    const stored = read("sessionStorage", STORED);
+    const earlier = stored?.username === username ? stored.guids : [];
+    const looks = earlier.map((guid) => this.#api.get(guid).then((details) => [details]));
+    const answers = await Promise.allSettled([...looks, this.#api.listCreations("pending")]);
+    if (this.#session.username !== username) return;
+    for (const details of answers.flatMap(({ value }) => value ?? [])) this.#takeUp(details);
+  }
+
+  #takeUp({ guid, prompt, visibility, created_at: createdAt }) {
+    if (this.list.some((creation) => creation.guid === guid)) return;
+    const startedAt = Math.min(Date.now(), Date.parse(createdAt));
+    this.#add({ wanted: { prompt, visibility }, key: null, guid, startedAt, fault: null });
+  }
+
+  /** Ask again. It is the same request once more: what was paid for, or may have been, is not bought anew. */
+  retry(creation) {
+    Object.assign(creation, { guid: null, startedAt: Date.now(), fault: null });
     this.#run(creation);
   }
 
-  /**
-   * Ask for a picture again. Where nobody knows what became of the request, it is the same request once more, which
-   * buys nothing twice; where it failed for certain, or `anew` is what the user wants, it is another one.
-   */
-  retry(creation, anew = false) {
-    if (anew || creation.fault.isCertain) creation.key = makeKey();
-    Object.assign(creation, { startedAt: Date.now(), fault: null });
-    this.#run(creation);
+  /** Ask for another picture of the same, whatever the first one has cost. */
+  buyAgain(creation) {
+    creation.key = makeKey();
+    this.retry(creation);
   }
 
   dismiss(creation) {
@@ -48,11 +78,18 @@ export class Creations extends EventTarget {
     this.#tell();
   }
 
+  #add(creation) {
+    this.list.unshift(creation);
+    this.#run(creation);
+  }
+
   async #run(creation) {
+    const isMeasured = creation.key !== null && creation.guid === null;
+    creation.key ??= makeKey();
     this.#tell();
     try {
-      const image = await this.#api.create(creation.wanted, creation.key);
-      rememberDuration(kindOf(creation), image.model, (Date.now() - creation.startedAt) / 1000);
+      const image = await this.#waitFor(creation, this.#session.signal);
+      if (isMeasured) rememberDuration(kindOf(creation), image.model, (Date.now() - creation.startedAt) / 1000);
       this.dismiss(creation);
       this.dispatchEvent(new CustomEvent("made", { detail: image }));
     } catch (error) {
@@ -62,7 +99,36 @@ export class Creations extends EventTarget {
     }
   }
 
+  /** Return the image, once it is there; throw what keeps it from being made. */
+  async #waitFor(creation, signal) {
+    for (;;) {
+      const details = await this.#look(creation);
+      if (details.problem) throw new Problem(details.problem);
+      if (details.sha256) return details;
+      if (details.guid && creation.guid === null) {
+        creation.guid = details.guid;
+        this.#tell();
+      }
+      await pause(details.retryAfter ?? PAUSE, signal);
+    }
+  }
+
+  /** Ask for it, or how far it is. */
+  async #look(creation) {
+    try {
+      if (creation.guid === null) return await this.#api.create(creation.wanted, creation.key);
+      return await this.#api.get(creation.guid);
+    } catch (error) {
+      const isBreak = creation.guid !== null && (error.status === 0 || error.status >= 500);
+      // it is being made all the same, so the answer is still to come
+      if (error.code === "idempotency_key_in_use" || isBreak) return { retryAfter: error.retryAfter };
+      throw error;
+    }
+  }
+
   #tell() {
+    const guids = this.list.filter(({ guid, fault }) => guid && !fault).map(({ guid }) => guid);
+    write("sessionStorage", STORED, guids.length ? { username: this.#session.username, guids } : null);
     this.dispatchEvent(new Event("change"));
   }
 }
@@ -74,4 +140,17 @@ export function progressOf(creation) {
 
 function kindOf({ wanted }) {
   return `${wanted.size ?? "auto"} ${wanted.quality ?? "auto"}`;
+}
+
+/** Wait some seconds, or until nobody waits any more. */
+function pause(seconds, signal) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, seconds * 1000);
+    const end = () => {
+      clearTimeout(timer);
+      reject(signal.reason);
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  });
 }

@@ -83,3 +83,4 @@ find("skip").addEventListener("click", (event) => {
 account.show();
 followSearch();
 viewer.follow();
+creations.resume();

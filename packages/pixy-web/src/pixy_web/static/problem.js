@@ -16,14 +16,14 @@ export class Problem extends Error {
     this.retryAfter = retryAfter;
   }
 
-  /** Whether PixyProxy itself says that it failed: else it may still be at work, behind a connection that broke. */
-  get isCertain() {
-    return this.code !== "" && this.code !== "unreachable" && !this.isUnknown;
+  /** Whether nobody knows if the picture was made. */
+  get isUnknown() {
+    return this.billed === "unknown";
   }
 
-  /** Whether the picture may have been made and paid for all the same. */
-  get isUnknown() {
-    return this.code === "outcome_unknown" || this.code === "generation_timeout" || this.billed === "unknown";
+  /** Whether the picture was paid for, or may have been. */
+  get isPaid() {
+    return this.billed === "yes" || this.isUnknown;
   }
 }
 

@@ -53,7 +53,7 @@ export class Works {
       this.#composer.begin(creation.wanted.prompt, creation.wanted);
     };
     const actions = element("div", { class: "choices" }, button("Edit the prompt", edit));
-    if (fault.isUnknown) actions.append(button("Make it again, and pay again", () => this.#creations.retry(creation, true)));
+    if (fault.isPaid) actions.append(button("Make it again, and pay again", () => this.#creations.buyAgain(creation)));
     else if (fault.code !== "prompt_rejected") actions.append(button("Try again", () => this.#creations.retry(creation)));
     const close = () => this.#creations.dismiss(creation);
     actions.append(element("button", { class: "quiet", type: "button", "aria-label": "Dismiss", click: close }, icon("close")));
