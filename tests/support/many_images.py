@@ -1,17 +1,20 @@
 """Many rows of images, and what a list of them costs: for measuring plans, not behaviour."""
 
 import datetime
+import importlib
 import random
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from sqlalchemy import Connection, NullPool, text
 
 from pixy_core import User
 from pixy_data import Database, Position, UserRepository, image_statements
 from pixy_data.conversions import time_to_parameter
 from pixy_data.engine import build_engine
-from pixy_data.images import NEWEST
+from pixy_data.searching import NEWEST
 
 USERS = 40
 CLASSES = 8
@@ -39,25 +42,47 @@ def open_connection(database: Database) -> Connection:
     return engine.connect()
 
 
-def insert_many_images(database: Database, count: int) -> None:
-    """Insert users and images, one a second, every tenth at the same time as the one before."""
+def insert_many_images(
+    database: Database, count: int, make_prompt: Callable[[random.Random], str] | None = None
+) -> None:
+    """Insert users and images, one a second, every tenth at the same time as the one before.
+
+    They are indexed by the words of their prompts only where prompts are made for them.
+    """
     users = UserRepository(database)
     for number in range(USERS):
         name, class_key = f"user-{number}", f"class-{number % CLASSES}"
         users.insert_user(User(username=name, password="-", class_key=class_key))
-    rows = _make_rows(count)
+    rows = _make_rows(count, make_prompt)
     with open_connection(database) as connection:
         if database.sqlite:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         while batch := [row for row, _ in zip(rows, range(_BATCH), strict=False)]:
             connection.execute(text(image_statements.INSERT), batch)
         connection.commit()
-        connection.exec_driver_sql("ANALYZE" if database.sqlite else "ANALYZE TABLE images")
+    if make_prompt is not None:
+        refill_words(database)
+    with open_connection(database) as connection:
+        tables = "images, image_words"
+        connection.exec_driver_sql("ANALYZE" if database.sqlite else f"ANALYZE TABLE {tables}")
         connection.commit()
 
 
-def _make_rows(count: int) -> Iterator[dict[str, object]]:
-    chance = random.Random(7)
+def refill_words(database: Database) -> None:
+    """Run the migration that fills the index of words, once more."""
+    with open_connection(database) as connection:
+        if database.sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        migration = importlib.import_module("pixy_data.migrations.versions.0004_image_words")
+        with Operations.context(MigrationContext.configure(connection)):
+            migration.upgrade()
+        connection.commit()
+
+
+def _make_rows(
+    count: int, make_prompt: Callable[[random.Random], str] | None
+) -> Iterator[dict[str, object]]:
+    chance, words = random.Random(7), random.Random(8)
     for number in range(count):
         user = chance.randrange(USERS)
         guid = str(uuid.UUID(int=chance.getrandbits(128), version=4))
@@ -66,7 +91,7 @@ def _make_rows(count: int) -> Iterator[dict[str, object]]:
         yield {
             "guid": guid,
             "filename": f"{guid}.png",
-            "prompt": "a lighthouse at dusk, in the style of a woodcut",
+            "prompt": make_prompt(words) if make_prompt else "a lighthouse at dusk",
             "created_at": moment,
             "updated_at": moment,
             "owner": f"user-{user}",

@@ -27,6 +27,7 @@ from pixy_core.exceptions import (
     StoreMismatchError,
     TooManyFailuresError,
 )
+from pixy_core.filters import ImageFilter, SearchWords
 from pixy_core.generation_errors import (
     Billed,
     GenerationBusyError,
@@ -53,6 +54,7 @@ from pixy_core.images import (
     Visibility,
 )
 from pixy_core.users import ClassKey, User, Username
+from pixy_core.words import index_words
 
 __all__ = [
     "AuthenticationRequiredError",
@@ -85,6 +87,7 @@ __all__ = [
     "ImageDetail",
     "ImageDetailCreate",
     "ImageDetailUpdate",
+    "ImageFilter",
     "ImageNotStoredError",
     "ImagePendingError",
     "InvalidCredentialsError",
@@ -95,6 +98,7 @@ __all__ = [
     "PromptRejectedError",
     "RecordNotFoundError",
     "SchemaError",
+    "SearchWords",
     "ServiceClosedError",
     "StorageUnavailableError",
     "StoreMismatchError",
@@ -103,4 +107,5 @@ __all__ = [
     "Username",
     "Visibility",
     "find_generation_error",
+    "index_words",
 ]

@@ -4,7 +4,7 @@ No SQL but the column lists that rows are read by.
 """
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pixy_core import Creation, Image, ImageDetail, ImageDetailCreate, User, Visibility
@@ -17,6 +17,7 @@ IMAGE_COLUMNS = (
 _IMAGE_FIELDS = tuple(IMAGE_COLUMNS.split(", "))
 _BLANK = Image.model_construct(**dict[str, Any]())
 _VISIBILITIES = {visibility.value: visibility for visibility in Visibility}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 USER_COLUMNS = "username, password, class_key, disabled, created_at"
 
@@ -50,6 +51,21 @@ def time_from_value(value: str) -> datetime:
         Nothing.
     """
     return datetime.fromisoformat(value + "Z")
+
+
+def time_to_moment(moment: datetime) -> int:
+    """Write a time as the index of words sorts it.
+
+    Args:
+        moment: Aware, in any zone.
+
+    Returns:
+        Microseconds since 1970.
+
+    Raises:
+        Nothing.
+    """
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def image_to_parameters(image: ImageDetail, owner: User, created_at: datetime) -> dict[str, Any]:

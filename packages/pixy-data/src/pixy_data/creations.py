@@ -10,8 +10,8 @@ from pixy_data import creation_statements as sql
 from pixy_data.claims import LEASE, lasting
 from pixy_data.conversions import creation_from_row, time_to_parameter
 from pixy_data.database import Database
-from pixy_data.images import NEWEST
 from pixy_data.interfaces import Position
+from pixy_data.searching import NEWEST
 
 
 class KeyedCreation(NamedTuple):

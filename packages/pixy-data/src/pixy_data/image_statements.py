@@ -9,14 +9,14 @@ plans that the lists are written for.
 from pixy_data.conversions import IMAGE_COLUMNS
 
 # strangers are not told the owner
-_PUBLIC_COLUMNS = IMAGE_COLUMNS.replace("owner", "NULL AS owner")
+PUBLIC_COLUMNS = IMAGE_COLUMNS.replace("owner", "NULL AS owner")
 
 # both databases seek to the place with the first line; the rest decides among equal times
-_AFTER = """
+AFTER = """
     created_at <= :created_at
     AND (created_at < :created_at OR (created_at = :created_at AND guid < :guid))
 """
-_PAGE = "ORDER BY created_at DESC, guid DESC LIMIT :limit"
+PAGE = "ORDER BY created_at DESC, guid DESC LIMIT :limit"
 
 INSERT = """
     INSERT INTO images (
@@ -28,7 +28,7 @@ INSERT = """
     )
 """
 SELECT = f"SELECT {IMAGE_COLUMNS} FROM images WHERE guid = :guid"
-SELECT_PUBLIC = f"SELECT {_PUBLIC_COLUMNS} FROM images WHERE guid = :guid AND visibility = 'public'"
+SELECT_PUBLIC = f"SELECT {PUBLIC_COLUMNS} FROM images WHERE guid = :guid AND visibility = 'public'"
 SELECT_VISIBLE = f"""
     SELECT {IMAGE_COLUMNS} FROM images
     WHERE guid = :guid AND (
@@ -40,15 +40,27 @@ SELECT_VISIBLE = f"""
 
 
 def _narrow(condition: str) -> str:
-    return f"SELECT id, created_at, guid FROM images WHERE {condition} AND {_AFTER} {_PAGE}"
+    return f"SELECT id, created_at, guid FROM images WHERE {condition} AND {AFTER} {PAGE}"
+
+
+def widen(columns: str) -> str:
+    """Return the columns with the name of their table, for a join.
+
+    Args:
+        columns: IMAGE_COLUMNS or PUBLIC_COLUMNS.
+
+    Raises:
+        Nothing.
+    """
+    wide = ", ".join(f"images.{column}" for column in columns.split(", "))
+    return wide.replace("images.NULL", "NULL")
 
 
 def _list(columns: str, narrow: str) -> str:
     # read from the index alone which rows make the page, then the rows: where a plan would fetch
     # whole rows, MariaDB prefers to walk an index from its end to the page's place
-    wide = ", ".join(f"images.{column}" for column in columns.split(", "))
     return f"""
-        SELECT {wide.replace("images.NULL", "NULL")}
+        SELECT {widen(columns)}
         FROM ({narrow}) AS page JOIN images ON images.id = page.id
         ORDER BY page.created_at DESC, page.guid DESC
     """
@@ -58,7 +70,7 @@ _FOR_ALL = _narrow("visibility = 'public'")
 _OWN = _narrow("owner = :username")
 _FOR_CLASS = _narrow("class_key = :class_key AND visibility = 'class'")
 
-LIST_PUBLIC = _list(_PUBLIC_COLUMNS, _FOR_ALL)
+LIST_PUBLIC = _list(PUBLIC_COLUMNS, _FOR_ALL)
 LIST_OWNED = _list(IMAGE_COLUMNS, _OWN)
 LIST_CLASS = _list(IMAGE_COLUMNS, _FOR_CLASS)
 # SQLite takes no parentheses around a part of a union, hence a SELECT around each
@@ -68,7 +80,7 @@ LIST_VISIBLE = _list(
         SELECT id, created_at, guid FROM ({_FOR_ALL}) AS for_all
         UNION SELECT id, created_at, guid FROM ({_OWN}) AS own
         UNION SELECT id, created_at, guid FROM ({_FOR_CLASS}) AS for_class
-        {_PAGE}
+        {PAGE}
     """,
 )
 UPDATE_VISIBILITY = """

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from typing_extensions import override
 
-from pixy_core import Image, ImageDetail, User, Visibility
+from pixy_core import Image, ImageDetail, ImageFilter, User, Visibility
 from pixy_core.images import GUID_PATTERN
 from pixy_data import image_statements as sql
 from pixy_data.conversions import (
@@ -18,14 +18,14 @@ from pixy_data.conversions import (
     time_to_parameter,
 )
 from pixy_data.database import Database
+from pixy_data.image_words import SELECT_INDEXED, ImageWords, IndexedImage
 from pixy_data.interfaces import ImageRepositoryInterface, Position
+from pixy_data.search_statements import build_list
+from pixy_data.searching import NEWEST, ImageSearch
+from pixy_data.transactions import join_transaction
 
 # MySQL ignores trailing spaces of a guid, and refuses to compare one that isn't ASCII
 _match_guid = re.compile(GUID_PATTERN).fullmatch
-
-
-NEWEST = Position(datetime.max.replace(tzinfo=UTC), "g")
-"""Before every image: no time is later, and no guid sorts after this letter."""
 
 
 class ImageRepository(ImageRepositoryInterface):
@@ -37,14 +37,21 @@ class ImageRepository(ImageRepositoryInterface):
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._words = ImageWords(database)
 
     @override
     def insert_image(
         self, image: ImageDetail, owner: User, created_at: datetime | None = None
     ) -> Image:
         parameters = image_to_parameters(image, owner, created_at or datetime.now(UTC))
-        result = self._database.execute(sql.INSERT, parameters)
-        return image_from_parameters(parameters, result.last_id)
+
+        def work() -> Image:
+            result = self._database.execute(sql.INSERT, parameters)
+            indexed = {**parameters, "id": result.last_id}
+            self._words.insert(IndexedImage(*(indexed[name] for name in IndexedImage._fields)))
+            return image_from_parameters(parameters, result.last_id)
+
+        return join_transaction(self._database, work)
 
     @override
     def find_image(self, guid: str) -> Image | None:
@@ -86,6 +93,16 @@ class ImageRepository(ImageRepositoryInterface):
         )
 
     @override
+    def search_images(
+        self, match: ImageFilter, viewer: User | None, limit: int, after: Position | None = None
+    ) -> list[Image]:
+        search = ImageSearch(match, viewer, limit, after or NEWEST)
+        if not search.can_match:
+            return []
+        rows = self._database.fetch_all(build_list(search.shape), search.parameters)
+        return [image_from_row(row) for row in rows]
+
+    @override
     def update_visibility(self, guid: str, owner: str, visibility: Visibility) -> bool:
         parameters = {
             "guid": guid,
@@ -93,16 +110,38 @@ class ImageRepository(ImageRepositoryInterface):
             "visibility": visibility.value,
             "updated_at": time_to_parameter(datetime.now(UTC)),
         }
-        return self._change(sql.UPDATE_VISIBILITY, parameters)
+        if _match_guid(guid) is None:
+            return False
+
+        def work() -> bool:
+            # first: it keeps another change of the same image away until this one is committed
+            if self._database.execute(sql.UPDATE_VISIBILITY, parameters).rowcount == 0:
+                return False
+            image = self._find_indexed(guid, owner)
+            if image is not None:
+                self._words.update(image)
+            return True
+
+        return join_transaction(self._database, work)
 
     @override
     def delete_image(self, guid: str, owner: str) -> bool:
-        return self._change(sql.DELETE, {"guid": guid, "owner": owner})
-
-    def _change(self, statement: str, parameters: dict[str, str]) -> bool:
-        if _match_guid(parameters["guid"]) is None:
+        if _match_guid(guid) is None:
             return False
-        return self._database.execute(statement, parameters).rowcount > 0
+
+        def work() -> bool:
+            image = self._find_indexed(guid, owner)
+            parameters = {"guid": guid, "owner": owner}
+            if image is None or self._database.execute(sql.DELETE, parameters).rowcount == 0:
+                return False
+            self._words.delete(image)
+            return True
+
+        return join_transaction(self._database, work)
+
+    def _find_indexed(self, guid: str, owner: str) -> IndexedImage | None:
+        row = self._database.fetch_one(SELECT_INDEXED, {"guid": guid, "owner": owner})
+        return None if row is None else IndexedImage(*row)
 
     def _find(self, statement: str, parameters: dict[str, str]) -> Image | None:
         if _match_guid(parameters["guid"]) is None:

@@ -9,7 +9,7 @@ from pixy_core import ConfigurationError, PixyProxyException
 from pixy_data.database import Row
 from pixy_data.errors import MYSQL_REFUSED, find_mysql_code
 
-SCHEMA_REVISION = "0003"
+SCHEMA_REVISION = "0004"
 """The newest migration that this code brings."""
 
 _OLDEST_MYSQL = (8, 0)  # the first whose CREATE TABLE is atomic; MariaDB's since 10.6

@@ -179,6 +179,25 @@ def run_transaction(database: Database, work: Callable[[], T]) -> T:
     return _run_once(database, work)
 
 
+def join_transaction(database: Database, work: Callable[[], T]) -> T:
+    """Run work in this thread's open transaction, or in one of its own if there is none.
+
+    Args:
+        database: Where.
+        work: Repository calls, as for `run_transaction`.
+
+    Returns:
+        What `work` returned.
+
+    Raises:
+        PixyProxyException: As `run_transaction`, or what `work` raised.
+    """
+    context = database.bound.context
+    if context is not None and context.begun:
+        return work()
+    return run_transaction(database, work)
+
+
 def _run_once(database: Database, work: Callable[[], T]) -> T:
     with DatabaseContext(database) as context:
         context.begin_transaction()

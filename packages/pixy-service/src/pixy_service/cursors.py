@@ -32,6 +32,14 @@ class Cursors:
         self._read_key = read_key
         self._scope = scope
 
+    def narrow(self, condition: str) -> "Cursors":
+        """Return the cursors of a part of this list: each is good for that part only.
+
+        Args:
+            condition: What the part has in common, always written the same way.
+        """
+        return Cursors(self._read_key, f"{self._scope}?{condition}")
+
     def encode(self, position: Position) -> str:
         """Return an opaque, URL-safe cursor for a position.
 

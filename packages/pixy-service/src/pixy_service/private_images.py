@@ -11,6 +11,7 @@ from pixy_core import (
     CreationStatus,
     Image,
     ImageDetailCreate,
+    ImageFilter,
     ImagePendingError,
     PermissionDeniedError,
     RecordNotFoundError,
@@ -229,3 +230,6 @@ class PrivateImageService(ImageReader):
 
     def _list_images(self, limit: int, after: Position | None) -> list[Image]:
         return self._tools.stores.images.list_visible_images(self._user, limit, after)
+
+    def _search_images(self, match: ImageFilter, limit: int, after: Position | None) -> list[Image]:
+        return self._tools.stores.images.search_images(match, self._user, limit, after)

@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from pixy_core import AuthenticationRequiredError, Image, ImageDetailCreate
+from pixy_core import AuthenticationRequiredError, Image, ImageDetailCreate, ImageFilter
 from pixy_data import ContentStore, Database, ImageRepositoryInterface, Position
 from pixy_service.cursors import Cursors
 from pixy_service.reading import ImageReader
@@ -44,3 +44,6 @@ class PublicImageService(ImageReader):
 
     def _list_images(self, limit: int, after: Position | None) -> list[Image]:
         return self._images.list_public_images(limit, after)
+
+    def _search_images(self, match: ImageFilter, limit: int, after: Position | None) -> list[Image]:
+        return self._images.search_images(match, None, limit, after)

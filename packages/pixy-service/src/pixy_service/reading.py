@@ -4,19 +4,25 @@ Which images the caller may see is decided in the modules of the two services.
 """
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
-from pixy_core import ContentDamagedError, Image, RecordNotFoundError
+from pixy_core import ContentDamagedError, Image, ImageFilter, RecordNotFoundError
 from pixy_data import ContentStore, Position
 from pixy_service.cursors import Cursors
 from pixy_service.interfaces import ImageServiceInterface
 from pixy_service.thumbnails import Thumbnails
 from pixy_service.validation import (
     MAX_PAGE_SIZE,
+    validate_filter,
     validate_guid,
     validate_limit,
     validate_thumbnail,
 )
+
+FetchImages = Callable[[int, Position | None], list[Image]]
+"""Returns at most so many images that follow a position."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,10 @@ class ImageReader(ImageServiceInterface):
     def _list_images(self, limit: int, after: Position | None) -> list[Image]:
         """Return at most `limit` images that the caller may see and that follow a position."""
 
+    @abstractmethod
+    def _search_images(self, match: ImageFilter, limit: int, after: Position | None) -> list[Image]:
+        """Return of those that `_list_images` does only what a filter lets through."""
+
     def get_image_by_guid(self, guid: str) -> Image:
         """Return one image that the caller may see.
 
@@ -95,25 +105,38 @@ class ImageReader(ImageServiceInterface):
             after = _position_of(page[-1])
         return images
 
-    def list_images(self, limit: int, cursor: str | None = None) -> ImagePage:
+    def list_images(
+        self, limit: int, cursor: str | None = None, match: ImageFilter | None = None
+    ) -> ImagePage:
         """Return a page of the images that the caller may see, newest first.
 
         Args:
             limit: 1 to MAX_PAGE_SIZE images.
             cursor: The `next_cursor` of the page before; None for the first page.
+            match: What the list is narrowed to; a cursor is good with the same one only.
 
         Raises:
-            InvalidInputError: The limit is out of range, or the cursor not one of this list.
+            InvalidInputError: The limit is out of range, the cursor not one of this list, or the
+                filter breaks its rules.
             DBConnectionError: The database can't be reached.
         """
         limit = validate_limit(limit)
-        after = None if cursor is None else self._cursors.decode(cursor)
+        fetch, cursors = self._narrow(match)
+        after = None if cursor is None else cursors.decode(cursor)
         # one more than asked for tells whether the list goes on
-        images = self._list_images(limit + 1, after)
+        images = fetch(limit + 1, after)
         if len(images) <= limit:
             return ImagePage(images, None)
         page = images[:limit]
-        return ImagePage(page, self._cursors.encode(_position_of(page[-1])))
+        return ImagePage(page, cursors.encode(_position_of(page[-1])))
+
+    def _narrow(self, match: ImageFilter | None) -> tuple[FetchImages, Cursors]:
+        if match is None:
+            return self._list_images, self._cursors
+        valid = validate_filter(match)
+        if valid == ImageFilter():
+            return self._list_images, self._cursors
+        return partial(self._search_images, valid), self._cursors.narrow(valid.model_dump_json())
 
     def get_image_file(self, guid: str) -> str:
         """Return the absolute path of the file of an image that the caller may see.

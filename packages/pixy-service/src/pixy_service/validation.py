@@ -8,7 +8,15 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, Field, StrictInt, StrictStr, TypeAdapter, ValidationError
 
-from pixy_core import ClassKey, Guid, ImageDetailCreate, InvalidInputError, Username, Visibility
+from pixy_core import (
+    ClassKey,
+    Guid,
+    ImageDetailCreate,
+    ImageFilter,
+    InvalidInputError,
+    Username,
+    Visibility,
+)
 from pixy_service.shrinking import THUMBNAIL_TYPES
 from pixy_service.thumbnails import THUMBNAIL_WIDTHS
 
@@ -29,6 +37,7 @@ _IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(
     Annotated[StrictStr, Field(max_length=255, pattern=IDEMPOTENCY_KEY_PATTERN)]
 )
 _CREATE: TypeAdapter[ImageDetailCreate] = TypeAdapter(ImageDetailCreate)
+_FILTER: TypeAdapter[ImageFilter] = TypeAdapter(ImageFilter)
 
 
 def validate_guid(guid: object) -> str:
@@ -38,6 +47,16 @@ def validate_guid(guid: object) -> str:
         InvalidInputError: It is anything else.
     """
     return _validate(_GUID, guid, "guid")
+
+
+def validate_filter(match: object) -> ImageFilter:
+    """Return a freshly validated copy of what a list is narrowed to.
+
+    Raises:
+        InvalidInputError: A field is unknown or breaks its rule.
+    """
+    dumped = match.model_dump(warnings=False) if isinstance(match, BaseModel) else match
+    return _validate(_FILTER, dumped)
 
 
 def validate_limit(limit: object) -> int:

@@ -69,6 +69,27 @@ def reference(model: type[BaseModel]) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
+def query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """Return a parameter of the query for each field of a model; none of them is required."""
+    schema = model.model_json_schema()
+    definitions = schema.get("$defs", {})
+    parameters = []
+    for name, described in schema["properties"].items():
+        # an optional field's own schema stands beside that of null, which no query can be
+        own = described.get("anyOf", [described])[0]
+        own = definitions.get(own.get("$ref", "").rpartition("/")[2], own)
+        kept = ("type", "format", "enum", "minLength", "maxLength")
+        parameters.append(
+            {
+                "name": name,
+                "in": "query",
+                "description": described["description"],
+                "schema": {key: own[key] for key in kept if key in own},
+            }
+        )
+    return parameters
+
+
 def answer(description: str, *headers: str, **media_types: Any) -> dict[str, Any]:
     """Return an answer with the headers that every answer has, and further ones by name."""
     described: dict[str, Any] = {

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pixy_core import Creation, CreationStatus, Image, InvalidInputError
+from pixy_core import Creation, CreationStatus, Image, ImageFilter, InvalidInputError
 from pixy_service import Created, CreationPage
 from pixy_web.error_handler import RETRY_PENDING
 from pixy_web.problems import NO_STORE
@@ -49,10 +49,14 @@ async def read_status(
     """Return the status that a list is asked for.
 
     Raises:
-        InvalidInputError: It is given twice; FastAPI would take the last.
+        InvalidInputError: It is given twice, where FastAPI would take the last; or beside what
+            only images can be narrowed to.
     """
     if len(request.query_params.getlist("status")) > 1:
         raise InvalidInputError(((("status",), "must be given once"),))
+    narrowing = [name for name in ImageFilter.model_fields if name in request.query_params]
+    if narrowing and status not in (None, CreationStatus.READY):
+        raise InvalidInputError(tuple(((name,), "is for images only") for name in narrowing))
     return status or CreationStatus.READY
 
 

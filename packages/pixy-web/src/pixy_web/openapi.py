@@ -11,13 +11,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import Response
 
-from pixy_core import Image, ImageDetailCreate, ImageDetailUpdate
+from pixy_core import Image, ImageDetailCreate, ImageDetailUpdate, ImageFilter
 from pixy_service import THUMBNAIL_WIDTHS
 from pixy_web.answers import (
     CONTENT_HEADERS,
     Answers,
     answer,
     json_content,
+    query_parameters,
     reference,
     with_problems,
     without_bodies,
@@ -93,6 +94,8 @@ _CONDITIONS = [
     _header_parameter("If-Range", "The entity tag that the range belongs to."),
 ]
 
+_FILTERS = query_parameters(ImageFilter)
+
 _DETAILS = json_content(reference(Image), _EXAMPLE)
 _LIST = json_content({"type": "array", "items": reference(Image)}, [_EXAMPLE])
 
@@ -111,10 +114,18 @@ _CONTENT_ANSWERS = with_problems(
 )
 
 LIST_IMAGES = _operation(
-    "list_images", "List the images that the caller may see", _OPTIONAL_SIGN_IN, _LIST_ANSWERS
+    "list_images",
+    "List the images that the caller may see, or find some of them",
+    _OPTIONAL_SIGN_IN,
+    _LIST_ANSWERS,
+    parameters=_FILTERS,
 )
 HEAD_IMAGES = _operation(
-    "head_images", "As GET, without a body", _OPTIONAL_SIGN_IN, without_bodies(_LIST_ANSWERS)
+    "head_images",
+    "As GET, without a body",
+    _OPTIONAL_SIGN_IN,
+    without_bodies(_LIST_ANSWERS),
+    parameters=_FILTERS,
 )
 GET_IMAGE = _operation("get_image", "Get an image's details", _OPTIONAL_SIGN_IN, _IMAGE_ANSWERS)
 HEAD_IMAGE = _operation(

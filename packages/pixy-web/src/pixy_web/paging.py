@@ -1,14 +1,17 @@
-"""The query of a list: how many images, and after which one."""
+"""The query of a list: how many images, after which one, and which images at all."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import BeforeValidator
+from fastapi.exceptions import RequestValidationError
+from pydantic import BeforeValidator, ValidationError
 from starlette.requests import Request
 
-from pixy_core import InvalidInputError
+from pixy_core import ImageFilter, InvalidInputError
 from pixy_service import MAX_PAGE_SIZE
+
+_FILTERS = tuple(ImageFilter.model_fields)
 
 
 @dataclass(frozen=True)
@@ -18,10 +21,14 @@ class Paging:
     Attributes:
         limit: Images on the page; None for all.
         cursor: From the `Link` header of the page before; None for the first.
+        match: What the list is narrowed to; None for all.
+        narrowing: The part of the query that says so, for the `Link` to the next page.
     """
 
     limit: int | None
     cursor: str | None
+    match: ImageFilter | None
+    narrowing: dict[str, str]
 
 
 def _check_digits(text: str | None) -> str | None:
@@ -51,9 +58,23 @@ async def read_paging(
 
     Raises:
         InvalidInputError: A parameter is given twice; FastAPI would take the last.
+        RequestValidationError: A filter breaks its rule.
     """
-    names = [name for name, _ in request.query_params.multi_items()]
-    repeated = [name for name in ("limit", "cursor") if names.count(name) > 1]
+    query = request.query_params
+    names = [name for name, _ in query.multi_items()]
+    repeated = [name for name in ("limit", "cursor", *_FILTERS) if names.count(name) > 1]
     if repeated:
         raise InvalidInputError(tuple(((name,), "must be given once") for name in repeated))
-    return Paging(limit, cursor)
+    narrowing = {name: query[name] for name in _FILTERS if name in query}
+    # most lists aren't narrowed, and a parameter of FastAPI's costs its time on each request
+    match = _read_filter(narrowing) if narrowing else None
+    return Paging(limit, cursor, match, narrowing)
+
+
+def _read_filter(narrowing: dict[str, str]) -> ImageFilter:
+    try:
+        return ImageFilter.model_validate(narrowing)
+    except ValidationError as error:
+        raise RequestValidationError(
+            [problem | {"loc": ("query", *problem["loc"])} for problem in error.errors()]
+        ) from error

@@ -55,9 +55,9 @@ async def list_images(
         )
 
     async def list_page(limit: int, cursor: str | None) -> ImagePage:
-        return await images.call(lambda service: service.list_images(limit, cursor))
+        return await images.call(lambda service: service.list_images(limit, cursor, paging.match))
 
-    return await images_response(request, list_page, paging.limit, paging.cursor)
+    return await images_response(request, list_page, paging)
 
 
 @router.get("/image/{guid}", **openapi.GET_IMAGE)

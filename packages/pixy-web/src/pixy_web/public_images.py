@@ -52,9 +52,9 @@ async def list_public_images(
     images = PublicImages(get_runtime(request))
 
     async def list_images(limit: int, cursor: str | None) -> ImagePage:
-        return await images.call(lambda service: service.list_images(limit, cursor))
+        return await images.call(lambda service: service.list_images(limit, cursor, paging.match))
 
-    return await images_response(request, list_images, paging.limit, paging.cursor)
+    return await images_response(request, list_images, paging)
 
 
 @router.api_route("/image/{guid}", methods=READ)

@@ -10,6 +10,7 @@ from starlette.responses import Response, StreamingResponse
 
 from pixy_core import Image
 from pixy_service import ImagePage
+from pixy_web.paging import Paging
 from pixy_web.problems import NO_STORE
 
 JSON = "application/json"
@@ -33,22 +34,19 @@ def image_response(image: Image, status: int = 200) -> Response:
     return Response(_one_image.dump_json(image), status, headers | NO_STORE, JSON)
 
 
-async def images_response(
-    request: Request, list_images: ListImages, limit: int | None, cursor: str | None
-) -> Response:
+async def images_response(request: Request, list_images: ListImages, paging: Paging) -> Response:
     """Return a page of images, or all of them as one streamed array.
 
     Args:
         request: Whose method says if a body is wanted.
         list_images: Where pages come from.
-        limit: Images on the page; None streams all that follow the cursor.
-        cursor: Where to go on, from an earlier `Link` header; None begins at the newest.
+        paging: Which images; without a limit all that follow the cursor are streamed.
 
     Raises:
         PixyProxyException: Whatever the first page raises; nothing is sent before it is there.
     """
-    page = await list_images(limit or STREAM_PAGE_SIZE, cursor)
-    if limit is None:
+    page = await list_images(paging.limit or STREAM_PAGE_SIZE, paging.cursor)
+    if paging.limit is None:
         if request.method == "HEAD":
             response = Response(headers=NO_STORE, media_type=JSON)
             # RFC 9110, section 8.6: it would be the length of the array, which nobody knows yet
@@ -57,7 +55,7 @@ async def images_response(
         return StreamingResponse(_stream_array(page, list_images), 200, NO_STORE, JSON)
     link = {}
     if page.next_cursor is not None:
-        query = urlencode({"limit": limit, "cursor": page.next_cursor})
+        query = urlencode({"limit": paging.limit, **paging.narrowing, "cursor": page.next_cursor})
         # relative (RFC 8288, section 3.1), so nothing relies on the client's Host header
         link = {"Link": f'</image?{query}>; rel="next"'}
     return Response(_images.dump_json(page.images), headers=link | NO_STORE, media_type=JSON)

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from datetime import datetime
 from typing import NamedTuple
 
-from pixy_core import Image, ImageDetail, User, Visibility
+from pixy_core import Image, ImageDetail, ImageFilter, User, Visibility
 
 
 class Position(NamedTuple):
@@ -134,6 +134,22 @@ class ImageRepositoryInterface(ABC):
 
         Args:
             user: Who looks.
+            limit: Images at most.
+            after: The last image of the page before.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def search_images(
+        self, match: ImageFilter, viewer: User | None, limit: int, after: Position | None = None
+    ) -> list[Image]:
+        """Return a page of those that a caller may see and that a filter lets through.
+
+        Args:
+            match: What they have in common.
+            viewer: Who looks; None for a stranger, who owns nothing and is told no owner.
             limit: Images at most.
             after: The last image of the page before.
 

@@ -1,0 +1,85 @@
+"""The words of a text, as a search knows them: of a prompt, and of what is looked for in prompts.
+
+The same here for every database, so that each finds the same. Neither case, nor width, nor
+accents count. Scripts that put no spaces between words are taken apart into characters and
+pairs of neighbouring characters.
+"""
+
+import re
+import unicodedata
+from functools import lru_cache
+from itertools import pairwise
+
+MAX_WORD_LENGTH = 64
+"""Characters; of a longer word only its beginning counts."""
+
+# Unicode blocks: accents; Hebrew points and Arabic vowel signs, which most people don't write;
+# variation selectors. Marks of other scripts are parts of their letters
+_ACCENTS = (
+    "\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7"
+    "\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed"
+    "\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe00-\ufe0f\ufe20-\ufe2f\U000e0100-\U000e01ef"
+)
+# Thai and Lao, Myanmar, Khmer, and the scripts of Chinese, Japanese and Korean
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u1100-\u11ff\ua960-\ua97f\uac00-\ud7ff"
+    "\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3031-\u3035\u3038-\u303c\u3041-\u31bf\u31f0-\u31ff"
+    "\u3400-\u4dbf\u4e00-\ua4cf\uf900-\ufaff\U0001aff0-\U0001b16f\U00020000-\U0003ffff"
+)
+_accents = re.compile(f"[{_ACCENTS}]")
+_runs = re.compile(f"[{_UNSPACED}]+|[^ {_UNSPACED}]+")
+_unspaced = re.compile(f"[{_UNSPACED}]")
+
+
+def index_words(text: str) -> set[str]:
+    """Return everything under which a text can be found.
+
+    Args:
+        text: A prompt.
+    """
+    found: set[str] = set()
+    for run in split_runs(text):
+        found |= {*run, *pair_up(run)} if is_unspaced(run) else {run[:MAX_WORD_LENGTH]}
+    return found
+
+
+def is_unspaced(run: str) -> bool:
+    """Return whether a run of `split_runs` is of a script without spaces between words."""
+    return _unspaced.match(run) is not None
+
+
+def pair_up(run: str) -> list[str]:
+    """Return the pairs of neighbouring characters of a run, in their order."""
+    return [first + second for first, second in pairwise(run)]
+
+
+def split_runs(text: str) -> list[str]:
+    """Return the words of a text in their order, folded; what has no spaces stays together.
+
+    Args:
+        text: Any; all but letters, digits and their marks separates words.
+    """
+    return _runs.findall("".join(map(_keep_or_part, fold(text))))
+
+
+def fold(text: str) -> str:
+    """Return a text without the differences that don't count.
+
+    Args:
+        text: Any.
+
+    Returns:
+        Its compatibility decomposition (Unicode's NFKD) in folded case, accents taken off,
+        composed again.
+    """
+    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    return unicodedata.normalize("NFC", _accents.sub("", decomposed))
+
+
+@lru_cache(maxsize=4096)
+def _keep_or_part(character: str) -> str:
+    """Return a character of a word, nothing for an invisible one, a space for any other."""
+    category = unicodedata.category(character)
+    if category == "Cf":  # soft hyphens and joiners are inside of words
+        return ""
+    return character if category[0] in "LMN" else " "
