@@ -96,6 +96,10 @@ class Provider:
         finally:
             self._free.set()
 
+    def release(self) -> None:
+        """Answer what `holding` holds, and everything after it."""
+        self._free.set()
+
     def start(self) -> Self:
         """Begin to listen."""
         self._thread.start()

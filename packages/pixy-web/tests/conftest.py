@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from provider import Provider
 from running_service import RunningService, run_service
 
 
@@ -41,3 +42,21 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
     running = run_service(tmp_path_factory.mktemp("data"))
     yield running
     running.stop()
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """The stand-in for the OpenAI API."""
+    with Provider() as running:
+        yield running
+
+
+@pytest.fixture
+def patient(provider: Provider, start_service: Callable[..., RunningService]) -> RunningService:
+    """A service whose images come from the provider, however long it takes."""
+    return start_service(
+        generator="openai",
+        openai_api_key="sk-of-the-test",
+        openai_base_url=provider.base_url,
+        generation_concurrency=2,
+    )

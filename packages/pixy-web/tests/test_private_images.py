@@ -5,7 +5,7 @@ import shutil
 import socket
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
@@ -16,13 +16,6 @@ from running_service import PASSWORD, RunningService
 
 ABSENT = "00000000-0000-4000-8000-000000000000"
 JSON = {"Content-Type": "application/json"}
-
-
-@pytest.fixture
-def provider() -> Iterator[Provider]:
-    """The stand-in for the OpenAI API."""
-    with Provider() as running:
-        yield running
 
 
 @pytest.fixture

@@ -16,12 +16,14 @@ _PROBLEMS = {
     403: "The image may be seen but not changed: only its owner may. Or a page of another site "
     "asks for a change.",
     404: "There is no such image, or none that the caller may see.",
-    409: "The user was removed while the image was made.",
+    409: "The image is still being made (`image_pending`), the first request with this key still "
+    "runs (`idempotency_key_in_use`), or the user was removed (`constraint_violated`).",
+    410: "The image that the first request with this key made has been deleted.",
     413: "The body is too large.",
     415: "The body is not `application/json`.",
     416: "The file has no byte in that range.",
-    422: "A value breaks a rule (`invalid_input`), or the provider rejects the prompt "
-    "(`prompt_rejected`).",
+    422: "A value breaks a rule (`invalid_input`), the provider rejects the prompt "
+    "(`prompt_rejected`), or the key came with another request (`idempotency_key_reused`).",
     429: "Too many wrong passwords for this user name came from this address.",
     431: "The header fields are too large.",
     500: "The server failed (`internal_error`), or the image's file is damaged "
@@ -40,6 +42,8 @@ _HEADER_TEXTS = {
     "WWW-Authenticate": "The challenge, `Basic`.",
     "Retry-After": "Seconds after which a retry makes sense.",
     "Location": "Path of the new image.",
+    "Preference-Applied": "What was honoured of `Prefer`.",
+    "Idempotent-Replayed": "`true` when an earlier request with this key is answered again.",
     "Link": 'The next page, as `</image?…>; rel="next"`; absent on the last.',
     "ETag": "Strong: the SHA-256 of what is sent whole.",
     "Last-Modified": "When the image was made.",
@@ -58,6 +62,7 @@ CONTENT_HEADERS = (
 )
 _PROBLEM_HEADERS = {
     401: ("WWW-Authenticate",),
+    409: ("Retry-After",),
     416: ("Content-Range",),
     429: ("Retry-After",),
     503: ("Retry-After",),

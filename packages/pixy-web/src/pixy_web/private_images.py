@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from pixy_core import CreationStatus, Guid, ImageDetailCreate, ImageDetailUpdate
 from pixy_service import MAX_PAGE_SIZE, ImagePage, PrivateImageService
-from pixy_web import openapi
+from pixy_web import openapi, openapi_writes
 from pixy_web.content import PRIVATE_CACHING, content_response, load_content
 from pixy_web.creations import (
     created_response,
@@ -77,7 +77,7 @@ async def get_content(request: Request, images: Private, guid: Annotated[Guid, P
     return content_response(request, image, content, PRIVATE_CACHING)
 
 
-@router.post("/image", **openapi.CREATE_IMAGE)
+@router.post("/image", **openapi_writes.CREATE_IMAGE)
 async def create_image(request: Request, images: SignedIn) -> Response:
     """Generate an image; it is stored even when the client doesn't wait for it."""
     wanted = await read_model(request, ImageDetailCreate)
@@ -90,7 +90,7 @@ async def create_image(request: Request, images: SignedIn) -> Response:
     return created_response(created, preference)
 
 
-@router.patch("/image/{guid}", **openapi.UPDATE_IMAGE)
+@router.patch("/image/{guid}", **openapi_writes.UPDATE_IMAGE)
 async def update_image(
     request: Request, images: SignedIn, guid: Annotated[Guid, Path()]
 ) -> Response:
@@ -100,7 +100,7 @@ async def update_image(
     return image_response(image)
 
 
-@router.delete("/image/{guid}", **openapi.DELETE_IMAGE)
+@router.delete("/image/{guid}", **openapi_writes.DELETE_IMAGE)
 async def delete_image(
     request: Request, images: SignedIn, guid: Annotated[Guid, Path()]
 ) -> Response:
