@@ -153,6 +153,14 @@ def trace(session: nox.Session) -> None:
     session.run("python", "tests/browser/trace_first_pictures.py", env=SUPPORT)
 
 
+@nox.session(requires=["build"], default=False)
+def screenshots(session: nox.Session) -> None:
+    """Takes the pictures of README.md and docs/gallery.md anew, so that they show what there is."""
+    install_from_debian(session, {"chromium": "chromium"})
+    session.install(*wheels("pixy-web"), *tools("browser"))
+    session.run("python", "tests/browser/take_screenshots.py", env=SUPPORT)
+
+
 @nox.session
 def docs(session: nox.Session) -> None:
     """Builds the site from docs/ and stops at a broken link."""

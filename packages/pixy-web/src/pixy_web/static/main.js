@@ -66,7 +66,12 @@ function startAnew() {
 function toParameters({ q, visibility, mine, from, until }) {
   const after = from && new Date(`${from}T00:00`).toISOString();
   const before = until && new Date(`${until}T24:00`).toISOString();
-  return withoutGaps({ q, visibility, mine, created_after: after, created_before: before });
+  return withoutGaps({ q: q && whileTyping(q), visibility, mine, created_after: after, created_before: before });
+}
+
+/** Let the last word be a beginning, for it may not be typed to its end. */
+function whileTyping(words) {
+  return /[\p{L}\p{N}]$/u.test(words) ? `${words}*` : words;
 }
 
 function withoutGaps(members) {

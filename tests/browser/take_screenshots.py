@@ -1,0 +1,102 @@
+"""The gallery's pictures in README.md and docs/gallery.md: both sizes, both themes.
+
+`./dev nox -s screenshots` writes them to docs/images. What they show is the page as it is, with
+images of the sketch generator.
+"""
+
+import io
+import shutil
+import tempfile
+from pathlib import Path
+
+from PIL import Image as Picture
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from gallery_page import CHROMIUM_OPTIONS, DESK, PHONE, GalleryPage, open_context
+from installed_pixy import InstalledPixy
+
+FOLDER = Path(__file__).parents[2] / "docs" / "images"
+PROMPTS = (
+    "the first snow on the pass",
+    "a field of lavender at noon",
+    "fog lifting from a pine forest",
+    "three paper boats on a mountain lake",
+    "the old observatory under the Milky Way",
+    "a terraced hillside in spring",
+    "a comet over the fjord",
+    "a heron in the reeds at first light",
+    "a harbour at night, lamps on the water",
+    "a sleeping volcano at sunrise",
+    "a village on a cliff",
+    "an orchard after the storm",
+    "a balloon over salt flats",
+    "two foxes at the edge of a wood",
+    "a stone bridge in autumn",
+    "reeds and a rowing boat",
+    "a red kite over the sea",
+    "a lighthouse at dusk, gulls around its lamp",
+    "a tram in the snow, windows glowing",
+    "a market square in the rain, seen from above",
+)
+SHOWN = "three paper boats on a mountain lake"
+VISIBILITIES = ("public", "class", "public", "private")
+SIZES = {
+    "desk": {"viewport": DESK},
+    "phone": {"viewport": PHONE, "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
+}
+
+
+def make_images(pixy: InstalledPixy) -> None:
+    """Make the images of a class that is good at landscapes."""
+    with pixy.client("ada") as ada:
+        for number, prompt in enumerate(reversed(PROMPTS)):
+            wanted = {"prompt": prompt, "visibility": VISIBILITIES[number % 4]}
+            ada.post("/image", json=wanted).raise_for_status()
+
+
+def shoot(gallery: GalleryPage, name: str) -> None:
+    """Save what the window shows, in WebP."""
+    gallery.page.mouse.move(0, 0)
+    gallery.page.wait_for_load_state("networkidle")
+    picture = Picture.open(io.BytesIO(gallery.page.screenshot(animations="disabled")))
+    path = FOLDER / f"{name}.webp"
+    picture.save(path, quality=82, method=6)
+    print(f"{path.name}: {path.stat().st_size // 1000} kB")
+
+
+def look(browser: Browser, pixy: InstalledPixy, size: str, theme: str) -> None:
+    """Look at the grid and at one picture in a size and a theme."""
+    context = open_context(browser, **SIZES[size], color_scheme=theme)
+    gallery = GalleryPage(context.new_page(), pixy.url).open()
+    gallery.sign_in("ada")
+    expect(gallery.grid.locator(".loaded").nth(7)).to_be_visible()
+    gallery.page.evaluate("document.activeElement.blur()")
+    shoot(gallery, f"gallery-{size}-{theme}")
+    gallery.picture(SHOWN).click()
+    expect(gallery.viewer.locator("img.loaded")).to_have_js_property("naturalWidth", 1024)
+    gallery.page.evaluate("document.activeElement.blur()")
+    shoot(gallery, f"picture-{size}-{theme}")
+    context.close()
+    gallery.check()
+
+
+def main() -> None:
+    """Take all pictures anew."""
+    FOLDER.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        pixy = InstalledPixy(Path(folder), PIXY_GENERATOR="sketch")
+        pixy.add_user("ada", "landscapes")
+        pixy.start()
+        make_images(pixy)
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS
+        )
+        for size in SIZES:
+            for theme in ("light", "dark"):
+                look(browser, pixy, size, theme)
+        browser.close()
+        pixy.kill()
+
+
+if __name__ == "__main__":
+    main()
