@@ -25,8 +25,12 @@ export class State {
     const { images, fault, isLoading, isComplete, query } = this.#collection;
     if (fault !== null) return explain(fault);
     if (isLoading) return images.length ? "" : "Loading…";
-    if (images.length) return isComplete ? `${images.length} pictures, all of them.` : `${images.length} pictures, and more below.`;
+    if (images.length) return `${count(images.length)}, ${isComplete ? "all of them" : "and more below"}.`;
     if (Object.keys(query).length) return "Nothing found. Try other words, or fewer filters.";
     return this.#session.username ? "No pictures yet. Describe the first one above." : "No public pictures yet.";
   }
+}
+
+function count(number) {
+  return number === 1 ? "1 picture" : `${number} pictures`;
 }

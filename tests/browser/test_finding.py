@@ -1,0 +1,119 @@
+"""Finding: words of the prompt, and filters; in step with the address."""
+
+import datetime
+
+import pytest
+from playwright.sync_api import expect
+
+
+@pytest.fixture(scope="module", autouse=True)
+def images(pixy) -> None:
+    """Some images of ada's, and one of ben's."""
+    for user, prompt, visibility in (
+        ("ada", "a lighthouse at dusk", "public"),
+        ("ada", "a light rain", "private"),
+        ("ada", "three boats", "class"),
+        ("ben", "a boat of ben's", "class"),
+        ("ben", "海の船", "public"),
+    ):
+        with pixy.client(user) as client:
+            wanted = {"prompt": prompt, "visibility": visibility}
+            assert client.post("/image", json=wanted).status_code == 201
+
+
+def search(gallery, words: str) -> None:
+    gallery.page.get_by_role("searchbox").press_sequentially(words, delay=20)
+
+
+def expect_prompts(gallery, *prompts: str) -> None:
+    expect(gallery.grid.locator("img")).to_have_count(len(prompts))
+    assert gallery.prompts() == list(prompts)
+
+
+def test_words_are_found_while_they_are_typed(visit) -> None:
+    gallery = visit(user="ada")
+    search(gallery, "lig")
+    expect_prompts(gallery, "a light rain", "a lighthouse at dusk")
+    search(gallery, "hthouse")
+    expect_prompts(gallery, "a lighthouse at dusk")
+    expect(gallery.page.get_by_role("status").first).to_contain_text("1 picture, all of them")
+    searches = [request for request in gallery.requests if "q=" in request]
+    assert len(searches) < 6
+    assert gallery.page.url.endswith("#/?q=lighthouse")
+
+
+def test_words_without_spaces_between_them_are_found(visit) -> None:
+    gallery = visit()
+    gallery.page.get_by_role("searchbox").fill("船")
+    expect_prompts(gallery, "海の船")
+
+
+def test_nothing_found_is_said(visit) -> None:
+    gallery = visit()
+    search(gallery, "zeppelin")
+    expect(gallery.page.get_by_role("status").first).to_contain_text("Nothing found")
+    gallery.page.get_by_role("searchbox").fill("")
+    expect_prompts(gallery, "海の船", "a lighthouse at dusk")
+
+
+def test_too_many_words_are_refused_in_plain_words(visit) -> None:
+    gallery = visit()
+    gallery.refusals = {422}
+    words = " ".join(f"word{number}" for number in range(17))
+    gallery.page.get_by_role("searchbox").fill(words)
+    expect(gallery.page.get_by_role("status").first).to_contain_text("at most 16 words")
+    gallery.page.get_by_role("searchbox").fill("lighthouse")
+    expect_prompts(gallery, "a lighthouse at dusk")
+
+
+def test_filters_narrow_the_list_and_can_be_cleared(visit) -> None:
+    gallery = visit(user="ada")
+    page = gallery.page
+    page.get_by_role("button", name="Filters").click()
+    page.get_by_label("Shared with").select_option("class")
+    expect_prompts(gallery, "a boat of ben's", "three boats")
+    page.get_by_label("Only mine").check()
+    expect_prompts(gallery, "three boats")
+    page.get_by_role("button", name="Clear").click()
+    expect(gallery.grid.locator("img")).to_have_count(5)
+    today = datetime.datetime.now().astimezone().date()
+    page.get_by_label("Made from").fill(str(today + datetime.timedelta(days=1)))
+    expect_prompts(gallery)
+    page.get_by_label("Made from").fill(str(today))
+    page.get_by_label("until").fill(str(today))
+    expect(gallery.grid.locator("img")).to_have_count(5)
+    page.get_by_label("until").fill(str(today - datetime.timedelta(days=1)))
+    expect_prompts(gallery)
+
+
+def test_a_search_stands_in_the_address_and_outlives_a_look_at_a_picture(visit) -> None:
+    gallery = visit("/#/?q=lighthouse")
+    expect(gallery.page.get_by_role("searchbox")).to_have_value("lighthouse")
+    expect_prompts(gallery, "a lighthouse at dusk")
+    gallery.picture("a lighthouse").click()
+    expect(gallery.viewer).to_be_visible()
+    gallery.page.keyboard.press("Escape")
+    expect(gallery.viewer).to_be_hidden()
+    expect_prompts(gallery, "a lighthouse at dusk")
+    gallery.page.get_by_role("link", name="PixyProxy").click()
+    expect_prompts(gallery, "海の船", "a lighthouse at dusk")
+    expect(gallery.page.get_by_role("searchbox")).to_have_value("")
+
+
+def test_what_only_a_user_can_ask_for_is_dropped_at_sign_out(visit) -> None:
+    gallery = visit(user="ada")
+    gallery.page.get_by_role("button", name="Filters").click()
+    gallery.page.get_by_label("Only mine").check()
+    expect(gallery.grid.locator("img")).to_have_count(3)
+    gallery.sign_out()
+    expect_prompts(gallery, "海の船", "a lighthouse at dusk")
+    assert gallery.page.url.endswith("#/")
+
+
+def test_a_new_picture_does_not_push_into_what_was_found(visit) -> None:
+    gallery = visit(user="ada")
+    search(gallery, "dusk")
+    expect_prompts(gallery, "a lighthouse at dusk")
+    gallery.make("something else")
+    expect(gallery.note).to_contain_text("something else")
+    assert gallery.prompts() == ["a lighthouse at dusk"]
