@@ -64,8 +64,8 @@ class LooksAround:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def generate(self, prompt: str, *, user: str) -> GeneratedImage:
-        del prompt, user
+    def generate(self, prompt: str, *, user: str, **options: str) -> GeneratedImage:
+        del prompt, user, options
         self._database.ping()
         return GeneratedImage(PNG, "image/png", 64, 48, "sketch", "sketch-1")
 

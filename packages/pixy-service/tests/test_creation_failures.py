@@ -71,7 +71,7 @@ class Broken:
 
     name = "sketch"
 
-    def generate(self, prompt: str, *, user: str) -> GeneratedImage:
+    def generate(self, prompt: str, *, user: str, **options: str) -> GeneratedImage:
         raise ZeroDivisionError(prompt, user)
 
     def close(self) -> None:

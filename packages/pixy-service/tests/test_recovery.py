@@ -56,8 +56,8 @@ class LosesDatabase:
         self._database = database
         self._failure = failure
 
-    def generate(self, prompt: str, *, user: str) -> GeneratedImage:
-        del prompt, user
+    def generate(self, prompt: str, *, user: str, **options: str) -> GeneratedImage:
+        del prompt, user, options
         # as before it was first reached: statements fail until it is there again
         self._database.initialised = False
         if self._failure is not None:

@@ -44,6 +44,7 @@ from pixy_core.generation_errors import (
     PromptRejectedError,
     find_generation_error,
 )
+from pixy_core.image_requests import ImageRequest, Quality
 from pixy_core.images import (
     Guid,
     Image,
@@ -90,12 +91,14 @@ __all__ = [
     "ImageFilter",
     "ImageNotStoredError",
     "ImagePendingError",
+    "ImageRequest",
     "InvalidCredentialsError",
     "InvalidInputError",
     "PermissionDeniedError",
     "PixyProxyException",
     "Prompt",
     "PromptRejectedError",
+    "Quality",
     "RecordNotFoundError",
     "SchemaError",
     "SearchWords",

@@ -9,7 +9,8 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from pixy_core.generation_errors import Billed
-from pixy_core.images import Guid, ImageDetailCreate
+from pixy_core.image_requests import ImageRequest
+from pixy_core.images import Guid
 
 
 class CreationStatus(StrEnum):
@@ -35,7 +36,7 @@ class CreationProblem(BaseModel):
     )
 
 
-class Creation(ImageDetailCreate):
+class Creation(ImageRequest):
     """A request for an image that has been accepted, and what became of it."""
 
     guid: Guid

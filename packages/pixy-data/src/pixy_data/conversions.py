@@ -7,7 +7,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pixy_core import Creation, Image, ImageDetail, ImageDetailCreate, User, Visibility
+from pixy_core import Creation, Image, ImageDetail, ImageRequest, User, Visibility
 from pixy_data.database import Row
 
 IMAGE_COLUMNS = (
@@ -189,7 +189,7 @@ def creation_from_row(row: Row) -> Creation:
     members = json.loads(request)
     return Creation.model_validate(
         {
-            **{name: members[name] for name in ImageDetailCreate.model_fields if name in members},
+            **{name: members[name] for name in ImageRequest.model_fields if name in members},
             "guid": guid,
             "owner": owner,
             "status": status,

@@ -18,6 +18,7 @@ from pixy_core import (
     ImageDetail,
     ImageDetailCreate,
     ImageNotStoredError,
+    ImageRequest,
     PixyProxyException,
     StorageUnavailableError,
     User,
@@ -105,6 +106,17 @@ class ImageCreator:
             logger.exception("an image could not be made")
             raise PixyProxyException from error
 
+    def check(self, request: ImageRequest) -> None:
+        """Return if the generator can draw what is asked for.
+
+        Args:
+            request: Validated.
+
+        Raises:
+            InvalidInputError: It has no such size or quality.
+        """
+        self._generator.check(request.size, request.quality)
+
     def replay(self, creation: Creation) -> Created:
         """Return what an earlier request with the same key made.
 
@@ -139,7 +151,12 @@ class ImageCreator:
 
     def _generate(self, creation: Creation) -> GeneratedImage:
         try:
-            return self._generator.generate(creation.prompt, user=creation.owner)
+            return self._generator.generate(
+                creation.prompt,
+                user=creation.owner,
+                size=creation.size,
+                quality=creation.quality,
+            )
         except GenerationError as error:
             self._claims.fail(creation.guid, error)
             raise

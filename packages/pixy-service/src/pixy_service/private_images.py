@@ -67,7 +67,7 @@ class PrivateImageService(ImageReader):
         """Make an image from a prompt, store it, and return it when all is done.
 
         Args:
-            image: The prompt, and who may see the image.
+            image: The prompt, who may see the image, and, in an ImageRequest, how it is drawn.
 
         Raises:
             InvalidInputError: A value breaks a rule of the model.
@@ -87,7 +87,7 @@ class PrivateImageService(ImageReader):
         """Start to make an image, and return at once.
 
         Args:
-            image: The prompt, and who may see the image.
+            image: The prompt, who may see the image, and, in an ImageRequest, how it is drawn.
             idempotency_key: The caller's own name for the request: with the same one it is
                 run, and paid for, once.
 
@@ -97,6 +97,7 @@ class PrivateImageService(ImageReader):
             GenerationBusyError: All places are taken.
         """
         request = validate_create(image)
+        self._tools.creator.check(request)
         key = None if idempotency_key is None else validate_idempotency_key(idempotency_key)
         creator, user = self._tools.creator, self._user
         asked: Future[Creation] = Future()

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field, StrictInt, StrictStr, TypeAdapter, Valida
 from pixy_core import (
     ClassKey,
     Guid,
-    ImageDetailCreate,
     ImageFilter,
+    ImageRequest,
     InvalidInputError,
     Username,
     Visibility,
@@ -36,7 +36,7 @@ _VISIBILITY: TypeAdapter[Visibility] = TypeAdapter(Visibility)
 _IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(
     Annotated[StrictStr, Field(max_length=255, pattern=IDEMPOTENCY_KEY_PATTERN)]
 )
-_CREATE: TypeAdapter[ImageDetailCreate] = TypeAdapter(ImageDetailCreate)
+_CREATE: TypeAdapter[ImageRequest] = TypeAdapter(ImageRequest)
 _FILTER: TypeAdapter[ImageFilter] = TypeAdapter(ImageFilter)
 
 
@@ -117,7 +117,7 @@ def validate_idempotency_key(key: object) -> str:
     return _validate(_IDEMPOTENCY_KEY, key, "Idempotency-Key")
 
 
-def validate_create(image: object) -> ImageDetailCreate:
+def validate_create(image: object) -> ImageRequest:
     """Return a freshly validated copy of what a caller asks for.
 
     An instance is taken apart first: `model_construct` and `model_copy` make some that no

@@ -16,8 +16,10 @@ from pixy_core import (
     GeneratorRequestError,
     GeneratorResponseError,
     GeneratorUnreachableError,
+    InvalidInputError,
     PromptRejectedError,
 )
+from pixy_service import build_generator
 from pixy_service.generators.openai import OpenAIGenerator
 from provider import BEHAVIOURS, STREAMS, Provider
 from provider_answers import ANSWERS, JPEG, PNG, RATE_LIMIT_SECONDS, WEBP
@@ -183,6 +185,29 @@ def test_the_model_is_named_and_nothing_is_sent_that_the_provider_refuses(
     body = provider.requests[0].body
     assert (body["model"], body["prompt"]) == (MODEL, "a fox 🦊")
     assert not {"response_format", "style", "user"} & set(body)
+
+
+def test_size_and_quality_are_sent_where_they_are_asked_for(provider: Provider) -> None:
+    generator = open_generator(provider.base_url)
+    generator.generate("a fox", user="ann")
+    generator.generate("a fox", user="ann", size="auto", quality="high")
+    generator.generate("a fox", user="ann", size="1536x864", quality="auto")
+    sent = [{key: r.body.get(key) for key in ("size", "quality")} for r in provider.requests]
+    assert sent == [
+        {"size": None, "quality": None},
+        {"size": None, "quality": "high"},
+        {"size": "1536x864", "quality": None},
+    ]
+
+
+def test_what_the_model_does_not_know_is_refused_without_asking(provider: Provider) -> None:
+    generator = build_generator(
+        "openai", api_key=KEY, base_url=provider.base_url, model="gpt-image-2", timeout=PATIENCE
+    )
+    generator.check("1536x864", "high")
+    with pytest.raises(InvalidInputError):
+        generator.check("1536x864", "max")
+    assert provider.connections == 0
 
 
 def test_the_key_is_sent_as_a_bearer_token(provider: Provider) -> None:

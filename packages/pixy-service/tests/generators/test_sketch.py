@@ -58,3 +58,19 @@ def test_a_picture_is_more_than_a_plain_surface() -> None:
         colours = picture.getcolors(picture.width * picture.height)
     assert colours is not None
     assert len(colours) > 100
+
+
+@pytest.mark.parametrize("size", ["auto", "1536x1024", "1024x1536", "16x16", "48x16", "3840x2160"])
+def test_a_picture_has_the_size_that_is_asked_for(size: str) -> None:
+    image = SketchGenerator().generate("a lighthouse", user="ann", size=size, quality="high")
+    expected = (1024, 1024) if size == "auto" else tuple(map(int, size.split("x")))
+    with Picture.open(io.BytesIO(image.content)) as picture:
+        assert picture.size == (image.width, image.height) == expected
+        colours = picture.convert("RGB").getcolors(picture.width * picture.height)
+    assert colours is not None
+    assert len(colours) > 50
+
+
+def test_auto_is_a_square() -> None:
+    whole = SketchGenerator().generate("a lighthouse", user="ann", size="1024x1024").content
+    assert whole == draw("a lighthouse")

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from pixy_core import Creation, Image, ImageDetailCreate, ImageDetailUpdate, ImageFilter
+from pixy_core import Creation, Image, ImageDetailUpdate, ImageFilter, ImageRequest
 from pixy_service import THUMBNAIL_WIDTHS
 from pixy_web.answers import (
     CONTENT_HEADERS,
@@ -134,9 +134,12 @@ def build_document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
     )
-    models = (Image, Creation, ImageDetailCreate, ImageDetailUpdate, Problem)
+    models = (Image, Creation, ImageRequest, ImageDetailUpdate, Problem)
     _, schemas = models_json_schema(
-        [(m, "validation" if "Detail" in m.__name__ else "serialization") for m in models],
+        [
+            (m, "validation" if m in (ImageRequest, ImageDetailUpdate) else "serialization")
+            for m in models
+        ],
         ref_template="#/components/schemas/{model}",
     )
     document["components"] = {

@@ -1,6 +1,6 @@
 """The OpenAPI document's operations that write: what each takes and answers."""
 
-from pixy_core import ImageDetailCreate, ImageDetailUpdate
+from pixy_core import ImageDetailUpdate, ImageRequest
 from pixy_service import IDEMPOTENCY_KEY_PATTERN
 from pixy_web.answers import answer, with_problems
 from pixy_web.operations import CREATION, DETAILS, SIGN_IN, body, header_parameter, operation
@@ -48,7 +48,7 @@ CREATE_IMAGE = operation(
         504,
     ),
     parameters=_PREFERENCES,
-    requestBody=body(ImageDetailCreate, {"prompt": "a lighthouse at dusk", "visibility": "public"}),
+    requestBody=body(ImageRequest, {"prompt": "a lighthouse at dusk", "visibility": "public"}),
 )
 UPDATE_IMAGE = operation(
     "update_image",

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pixy_core import CreationStatus, Guid, ImageDetailCreate, ImageDetailUpdate
+from pixy_core import CreationStatus, Guid, ImageDetailUpdate, ImageRequest
 from pixy_service import MAX_PAGE_SIZE, ImagePage, PrivateImageService
 from pixy_web import openapi, openapi_writes
 from pixy_web.content import PRIVATE_CACHING, content_response, load_content
@@ -80,7 +80,7 @@ async def get_content(request: Request, images: Private, guid: Annotated[Guid, P
 @router.post("/image", **openapi_writes.CREATE_IMAGE)
 async def create_image(request: Request, images: SignedIn) -> Response:
     """Generate an image; it is stored even when the client doesn't wait for it."""
-    wanted = await read_model(request, ImageDetailCreate)
+    wanted = await read_model(request, ImageRequest)
     key, preference = read_idempotency_key(request), read_preference(request)
     if key is not None:
         replay = await get_runtime(request).reads.run(images.find_replay, wanted, key)

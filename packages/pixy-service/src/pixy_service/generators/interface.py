@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from pixy_core.image_requests import AUTO
+
 
 @dataclass(frozen=True)
 class GeneratedImage:
@@ -32,12 +34,27 @@ class ImageGenerator(Protocol):
     def name(self) -> str:
         """The generator's name, as PIXY_GENERATOR has it."""
 
-    def generate(self, prompt: str, *, user: str) -> GeneratedImage:
+    def check(self, size: str, quality: str) -> None:
+        """Return if the model can draw so; the provider is not asked.
+
+        Args:
+            size: `auto`, or width and height as `ImageRequest` has them.
+            quality: One of `Quality`.
+
+        Raises:
+            InvalidInputError: It can't.
+        """
+
+    def generate(
+        self, prompt: str, *, user: str, size: str = AUTO, quality: str = AUTO
+    ) -> GeneratedImage:
         """Draw one image, and pay for it at most once.
 
         Args:
             prompt: 1 to 32,000 characters.
             user: The name of the user who asks; it never leaves this process as it is.
+            size: As for `check`.
+            quality: As for `check`.
 
         Raises:
             GenerationError: No image was made, or whether one was is unknown.

@@ -9,7 +9,7 @@ import base64
 import binascii
 import hashlib
 import logging
-from typing import Literal
+from typing import Any, Literal
 
 import httpx2
 import openai
@@ -24,8 +24,10 @@ from pixy_core import (
     GeneratorResponseError,
     GeneratorUnreachableError,
 )
+from pixy_core.image_requests import AUTO
 from pixy_service.generators.inspection import inspect_image
 from pixy_service.generators.interface import GeneratedImage
+from pixy_service.generators.options import check_options
 from pixy_service.generators.refusals import classify_refusal, printable_code, read_retry_after
 
 logger = logging.getLogger(__name__)
@@ -74,12 +76,28 @@ class OpenAIGenerator:
         self._model = model
         self._timeout = timeout
 
-    def generate(self, prompt: str, *, user: str) -> GeneratedImage:
+    def check(self, size: str, quality: str) -> None:
+        """Return if the model can draw so, as far as its name tells.
+
+        Args:
+            size: `auto`, or width and height as `ImageRequest` has them.
+            quality: One of `Quality`.
+
+        Raises:
+            InvalidInputError: It can't.
+        """
+        check_options(self._model, size, quality)
+
+    def generate(
+        self, prompt: str, *, user: str, size: str = AUTO, quality: str = AUTO
+    ) -> GeneratedImage:
         """Draw one image, and pay for it at most once.
 
         Args:
             prompt: 1 to 32,000 characters.
             user: The name of the user who asks; the provider gets a hash of it.
+            size: As for `check`.
+            quality: As for `check`.
 
         Raises:
             PromptRejectedError: The provider's moderation refused the prompt.
@@ -93,12 +111,14 @@ class OpenAIGenerator:
             GeneratorResponseError: The answer holds no usable image.
         """
         # an event loop of its own gives the call a deadline that no dripping body outlives
-        return self._read_reply(asyncio.run(self._request(prompt, user)))
+        given = {"size": size, "quality": quality}
+        options = {name: value for name, value in given.items() if value != AUTO}
+        return self._read_reply(asyncio.run(self._request(prompt, user, options)))
 
     def close(self) -> None:
         """Do nothing: no connection outlives its image."""
 
-    async def _request(self, prompt: str, user: str) -> bytes:
+    async def _request(self, prompt: str, user: str, options: dict[str, Any]) -> bytes:
         try:
             async with asyncio.timeout(self._timeout), self._open_client() as client:
                 reply = await client.images.with_raw_response.generate(
@@ -106,9 +126,11 @@ class OpenAIGenerator:
                     model=self._model,
                     output_format="png",
                     safety_identifier=_hash_user(user),
+                    **options,
                 )
                 logger.info("the provider answered, request id %s", reply.request_id)
-                return reply.content
+                content: bytes = reply.content
+                return content
         except TimeoutError as error:
             raise GenerationTimeoutError from error
         except openai.APIStatusError as error:

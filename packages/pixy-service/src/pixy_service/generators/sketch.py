@@ -12,6 +12,7 @@ from random import Random
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
+from pixy_core.image_requests import AUTO, read_size
 from pixy_service.generators.interface import GeneratedImage
 from pixy_service.generators.landscape import draw_landscape
 
@@ -19,12 +20,12 @@ _NAME = "sketch"
 _MODEL = "sketch-1"
 _SIDE = 1024
 _MARGIN = 56
-_SCENE_HEIGHT = 780
+_FOOT = 244
+"""What lies below the scene, for the caption and the stamp."""
+
 _PAPER = (247, 242, 231)
 _INK = (58, 52, 48)
 _STAMP = (176, 58, 46)
-_CAPTION_WIDTH = 44
-"""Characters on a line of the caption."""
 
 
 class SketchGenerator:
@@ -32,37 +33,63 @@ class SketchGenerator:
 
     name = _NAME
 
-    def generate(self, prompt: str, *, user: str) -> GeneratedImage:
+    def check(self, size: str, quality: str) -> None:
+        """Return: every size can be drawn, and every quality is the same.
+
+        Args:
+            size: Makes no difference here.
+            quality: Makes no difference here.
+        """
+
+    def generate(
+        self, prompt: str, *, user: str, size: str = AUTO, quality: str = AUTO
+    ) -> GeneratedImage:
         """Draw one image.
 
         Args:
-            prompt: Decides the whole picture.
+            prompt: Decides the whole picture, for each size.
             user: Makes no difference here.
+            size: `auto`, which is 1024x1024, or width and height.
+            quality: Makes no difference here.
         """
-        del user
-        seed = int.from_bytes(hashlib.sha256(prompt.encode()).digest())
-        sheet = Picture.new("RGB", (_SIDE, _SIDE), _PAPER)
-        random = Random(seed)  # noqa: S311 - a picture is no secret
-        scene = draw_landscape(random, _SIDE - 2 * _MARGIN, _SCENE_HEIGHT)
-        sheet.paste(scene, (_MARGIN, _MARGIN))
-        _draw_caption(sheet, prompt)
-        _draw_stamp(sheet)
+        del user, quality
+        width, height = read_size(size) or (_SIDE, _SIDE)
+        sheet = _draw_sheet(prompt, width, height)
         file = io.BytesIO()
         # quicker than Pillow's own level, for a file that is hardly larger
         sheet.save(file, "PNG", compress_level=4)
-        return GeneratedImage(file.getvalue(), "image/png", _SIDE, _SIDE, _NAME, _MODEL)
+        return GeneratedImage(file.getvalue(), "image/png", width, height, _NAME, _MODEL)
 
     def close(self) -> None:
         """Do nothing: a sketch holds nothing."""
 
 
+def _draw_sheet(prompt: str, width: int, height: int) -> Picture.Image:
+    """Draw the whole sheet with its shorter side as long as ever, then at the size asked for."""
+    scale = _SIDE / min(width, height)
+    sheet = Picture.new("RGB", (round(width * scale), round(height * scale)), _PAPER)
+    random = Random(int.from_bytes(hashlib.sha256(prompt.encode()).digest()))  # noqa: S311 - a picture is no secret
+    scene = draw_landscape(random, sheet.width - 2 * _MARGIN, _scene_height(sheet))
+    sheet.paste(scene, (_MARGIN, _MARGIN))
+    _draw_caption(sheet, prompt)
+    _draw_stamp(sheet)
+    if sheet.size != (width, height):
+        sheet = sheet.resize((width, height), Picture.Resampling.LANCZOS)
+    return sheet
+
+
+def _scene_height(sheet: Picture.Image) -> int:
+    return sheet.height - _FOOT
+
+
 def _draw_caption(sheet: Picture.Image, prompt: str) -> None:
-    lines = textwrap.wrap(_plain_text(prompt), _CAPTION_WIDTH, max_lines=2, placeholder=" …")
     # on a strip of its own, whose edge keeps wide letters away from the stamp
-    strip = Picture.new("RGB", (660, 120), _PAPER)
+    strip = Picture.new("RGB", (sheet.width - 364, 120), _PAPER)
+    letters = strip.width // 15
+    lines = textwrap.wrap(_plain_text(prompt), letters, max_lines=2, placeholder=" …")
     text, font = "\n".join(lines), ImageFont.load_default(30)
     ImageDraw.Draw(strip).multiline_text((0, 50), text, _INK, font, "lm", spacing=12)
-    sheet.paste(strip, (_MARGIN, _SCENE_HEIGHT + _MARGIN + 14))
+    sheet.paste(strip, (_MARGIN, _scene_height(sheet) + _MARGIN + 14))
 
 
 def _plain_text(prompt: str) -> str:
@@ -85,5 +112,5 @@ def _draw_stamp(sheet: Picture.Image) -> None:
     draw.rounded_rectangle((8, 8, 431, 123), 22, outline=255, width=7)
     draw.text((220, 66), "S K E T C H", 255, ImageFont.load_default(60), "mm", stroke_width=1)
     turned = stamp.resize((220, 66)).rotate(4, Picture.Resampling.BICUBIC, expand=True)
-    corner = (_SIDE - _MARGIN - turned.width, _SCENE_HEIGHT + _MARGIN + 28)
+    corner = (sheet.width - _MARGIN - turned.width, _scene_height(sheet) + _MARGIN + 28)
     sheet.paste(_STAMP, corner, turned)
