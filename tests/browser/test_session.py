@@ -60,6 +60,18 @@ def test_wrong_passwords_are_told_in_the_form_and_never_by_the_browser(
     gallery.check()
 
 
+def test_too_many_wrong_passwords_are_told_with_a_time(visit, pixy) -> None:
+    pixy.add_user("tim", "maths")
+    gallery = visit()
+    gallery.refusals = {401, 429}
+    gallery.sign_in("tim", "wrong")
+    fault = gallery.page.get_by_role("dialog", name="Sign in").get_by_role("alert")
+    for _ in range(5):
+        expect(fault).to_contain_text("don’t belong together")
+        gallery.fill_sign_in("tim", "wrong")
+    expect(fault).to_contain_text("Too many wrong passwords for this name. Try again in")
+
+
 def test_who_is_disabled_meanwhile_is_signed_out(visit, pixy, make_images) -> None:
     pixy.add_user("max", "maths")
     gallery = visit(user="max")
@@ -105,6 +117,20 @@ def test_what_is_on_its_way_at_sign_out_is_dropped(visit, make_images) -> None:
     with gallery.page.expect_event("requestfailed"):
         gallery.sign_out()
     assert gallery.page.locator("img[src^='blob:']").count() == 0
+
+
+def test_nothing_private_is_shown_while_the_public_list_loads(visit, make_images) -> None:
+    make_images("not to be seen", visibility="private")
+    gallery = visit(user="ada")
+    expect(gallery.picture("not to be seen")).to_be_visible()
+    # never answered
+    gallery.page.route("**/image?*", lambda _: None)
+    gallery.page.get_by_role("button", name="Sign out").click()
+    gallery.page.evaluate("""() => new Promise((resolve) => {
+      dispatchEvent(new Event("resize"));
+      requestAnimationFrame(() => requestAnimationFrame(resolve));
+    })""")
+    assert gallery.prompts() == []
 
 
 def test_a_reload_forgets_unless_it_was_asked_not_to(visit) -> None:

@@ -18,7 +18,7 @@ def test_who_may_see_a_picture_is_changed_in_place(visit, make_images, pixy) -> 
     for name, meaning in (
         ("Private", "Only you see it."),
         ("My class", "Everyone in your class sees it."),
-        ("Public", "Everyone who has the link"),
+        ("Public", "Everyone who comes here"),
     ):
         expect(gallery.viewer.get_by_label(name)).to_be_visible()
         expect(gallery.viewer.get_by_text(meaning)).to_be_visible()

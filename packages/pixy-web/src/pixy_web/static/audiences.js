@@ -3,5 +3,5 @@
 export const AUDIENCES = {
   private: { name: "Private", shownTo: "you", meaning: "Only you see it." },
   class: { name: "My class", shownTo: "your class", meaning: "Everyone in your class sees it." },
-  public: { name: "Public", shownTo: "everyone", meaning: "Everyone who has the link or visits this page sees it, signed in or not." },
+  public: { name: "Public", shownTo: "everyone", meaning: "Everyone who comes here sees it, signed in or not." },
 };

@@ -17,9 +17,10 @@ export class Collection extends EventTarget {
   #hidden = new Set();
   #loading = new AbortController();
 
-  constructor(api) {
+  constructor(api, session) {
     super();
     this.#api = api;
+    session.addEventListener("change", () => this.#forget());
   }
 
   /** Whether there are no images beyond the loaded ones. */
@@ -34,6 +35,14 @@ export class Collection extends EventTarget {
     Object.assign(this, { query, fault: null, isLoading: false });
     this.#next = null;
     await this.#take((signal) => this.#api.list(query, signal), () => (this.images = []));
+  }
+
+  /** Know nothing until the next `load`: what one user may see is not for the next. */
+  #forget() {
+    this.#loading.abort();
+    Object.assign(this, { images: [], fault: null, isLoading: true });
+    this.#hidden.clear();
+    this.#tell();
   }
 
   /** Load one more page, unless there is none or one is on its way. */

@@ -22,6 +22,10 @@ export class Composer {
       if (wanted[name] && this.#form[name]) this.#form[name].value = wanted[name];
     }
     window.scrollTo({ top: 0 });
+    this.focus();
+  }
+
+  focus() {
     this.#form.prompt.focus();
   }
 
@@ -33,7 +37,7 @@ export class Composer {
     // a second click of a double click finds an empty form; whatever is typed next is another picture
     this.#key = makeKey();
     this.#form.prompt.value = "";
-    this.#form.prompt.focus();
+    this.focus();
   }
 
   /** Enter makes the picture, as people expect of a line; with Shift it starts a new line. */

@@ -40,10 +40,12 @@ export class Messages {
    */
   tell(text, { action = null, onGone = () => {} } = {}) {
     let timer = 0;
+    let focusedBefore = null;
     const note = element("li", { class: "toast" }, element("span", {}, text));
     const leave = (then) => {
       clearTimeout(timer);
       if (!note.isConnected) return;
+      if (note.contains(document.activeElement)) focusedBefore?.focus();
       note.remove();
       then();
     };
@@ -56,6 +58,9 @@ export class Messages {
     note.append(element("button", { type: "button", "aria-label": "Dismiss", click: dismiss }, icon("close")));
     for (const event of ["pointerenter", "focusin"]) note.addEventListener(event, hold);
     for (const event of ["pointerleave", "focusout"]) note.addEventListener(event, wait);
+    note.addEventListener("focusin", ({ relatedTarget }) => {
+      if (!note.contains(relatedTarget)) focusedBefore = relatedTarget;
+    });
     this.#list.append(note);
     this.announce(text);
     wait();

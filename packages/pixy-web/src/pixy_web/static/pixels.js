@@ -28,12 +28,12 @@ export class Pixels {
   show(img, image, cssWidth = null) {
     if (image.visibility === "public") return showByAddress(img, image, cssWidth);
     const width = cssWidth === null ? null : chooseWidth(cssWidth * window.devicePixelRatio);
-    return this.#showByFetch(img, contentPath(image.guid, width), (signal) =>
-      this.#api.content(image.guid, width, signal),
-    );
+    const load = (signal) => this.#api.content(image.guid, width, signal);
+    return this.#showByFetch(img, contentPath(image.guid, width), load, width !== null);
   }
 
-  #showByFetch(img, path, load) {
+  /** @param {boolean} isSmall Whether to keep it a while for when it is shown again. */
+  #showByFetch(img, path, load, isSmall) {
     const file = this.#files.get(path) ?? { users: 0, url: null, end: new AbortController() };
     this.#files.delete(path);
     this.#files.set(path, file);
@@ -52,7 +52,7 @@ export class Pixels {
     return () => {
       isWanted = false;
       file.users -= 1;
-      if (file.users === 0 && file.url === null) this.#drop(path);
+      if (file.users === 0 && !(isSmall && file.url)) this.#drop(path);
       this.#trim();
     };
   }

@@ -60,6 +60,9 @@ export class Viewer {
   }
 
   #show(image) {
+    // what was loaded ahead for this picture is taken over before it is let go
+    const before = [this.#release, this.#releaseNeighbours];
+    this.#release = this.#releaseNeighbours = () => {};
     this.#clear();
     this.#image = image;
     this.#img.alt = shorten(image.prompt, 1000);
@@ -67,6 +70,7 @@ export class Viewer {
     this.#img.style.setProperty("--height", image.height);
     this.#release = this.#showPicture(image);
     this.#releaseNeighbours = this.#prepareNeighbours();
+    for (const release of before) release();
     this.details.show(image);
     this.#update();
     this.messages.announce(shorten(image.prompt));

@@ -19,14 +19,17 @@ export class Works {
 
   #update() {
     const { list } = this.#creations;
+    let hadFocus = false;
     for (const [creation, item] of this.#items) {
       if (list.includes(creation) && creation.fault === item.fault) continue;
+      hadFocus ||= item.root.contains(document.activeElement);
       item.root.remove();
       this.#items.delete(creation);
     }
     for (const creation of list.toReversed()) {
       if (!this.#items.has(creation)) this.#add(creation);
     }
+    if (hadFocus) this.#composer.focus();
     this.#root.hidden = list.length === 0;
     clearInterval(this.#clock);
     if (list.some((creation) => creation.fault === null)) this.#clock = setInterval(() => this.#tick(), 1000);
@@ -53,10 +56,14 @@ export class Works {
       this.#composer.begin(creation.wanted.prompt, creation.wanted);
     };
     const actions = element("div", { class: "choices" }, button("Edit the prompt", edit));
-    if (fault.isPaid) actions.append(button("Make it again, and pay again", () => this.#creations.buyAgain(creation)));
-    else if (fault.code !== "prompt_rejected") actions.append(button("Try again", () => this.#creations.retry(creation)));
-    const close = () => this.#creations.dismiss(creation);
-    actions.append(element("button", { class: "quiet", type: "button", "aria-label": "Dismiss", click: close }, icon("close")));
+    const again = fault.isPaid
+      ? button("Make it again, and pay again", () => this.#creations.buyAgain(creation))
+      : button("Try again", () => this.#creations.retry(creation));
+    if (fault.code !== "prompt_rejected") actions.append(again);
+    const dismiss = button("", () => this.#creations.dismiss(creation));
+    dismiss.setAttribute("aria-label", "Dismiss");
+    dismiss.append(icon("close"));
+    actions.append(dismiss);
     const advice = fault.isUnknown ? " Look among your pictures in a minute before you make it again." : "";
     const words = element("p", { class: "fault" }, explain(fault) + advice);
     return { root: element("li", { class: "work failed" }, promptOf(creation), words, actions) };
