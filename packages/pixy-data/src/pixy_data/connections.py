@@ -1,24 +1,22 @@
 """Pooled driver connections: taking one, running one statement on it, giving it back.
 
-Whether statements belong together is decided in `database`, not here.
+How many there are is kept in `pool`; whether statements belong together is decided in
+`database`, not here.
 """
 
 from collections.abc import Callable, Mapping
 from time import monotonic
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, QueuePool, event, text
+from sqlalchemy import URL, NullPool, text
 from sqlalchemy.engine.interfaces import DBAPICursor
-from sqlalchemy.exc import DisconnectionError
-from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from pixy_core import DBConnectionError, PixyProxyException
 from pixy_data.engine import build_engine
 from pixy_data.errors import ConnectionLostError, translate_error
+from pixy_data.pool import Connection, Pool
 
 T = TypeVar("T")
-
-Connection = PoolProxiedConnection
 
 _SILENCE = 0.9
 """Share of the read timeout after which a lost connection counts as a server that hangs."""
@@ -48,18 +46,11 @@ class ConnectionPool:
             url,
             connect_timeout=connect_timeout,
             read_timeout=read_timeout,
-            poolclass=QueuePool,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=checkout_timeout,
-            pool_use_lifo=True,
+            poolclass=NullPool,
         )
-        event.listen(self._engine, "connect", self._remember_opening)
-        event.listen(self._engine, "checkout", self._refuse_stale)
+        self._pool = Pool(self._engine, size=pool_size, timeout=checkout_timeout)
         self._driver: Any = self._engine.dialect.loaded_dbapi
         self._silence = read_timeout * _SILENCE
-        self._stale_before = 0.0
-        self._closed = False
         self._statements: dict[str, tuple[str, tuple[str, ...]]] = {}
         sqlite = url.get_backend_name() == "sqlite"
         # a plain BEGIN takes SQLite's write lock at the first write, too late to wait for it
@@ -75,10 +66,10 @@ class ConnectionPool:
             DBConnectionError: None could be opened, or the pool is closed.
             DatabaseBusyError: None became free in time, or the server takes no more.
         """
-        if self._closed:
-            raise DBConnectionError
         try:
-            return self._engine.pool.connect()
+            return self._pool.take()
+        except PixyProxyException:
+            raise
         except Exception as error:
             raise translate_error(error, self._driver) from error
 
@@ -115,8 +106,7 @@ class ConnectionPool:
         Raises:
             Nothing.
         """
-        if connection.is_valid:
-            connection.close()
+        self._pool.give_back(connection)
 
     def discard(self, connection: Connection) -> None:
         """Close a connection whose state is unknown, and leave its place to a new one.
@@ -127,8 +117,7 @@ class ConnectionPool:
         Raises:
             Nothing.
         """
-        if connection.is_valid:
-            connection.invalidate()
+        self._pool.discard(connection)
 
     def run(
         self,
@@ -156,7 +145,7 @@ class ConnectionPool:
         driver_sql, names = self._statements.get(sql) or self._translate(sql)
         started = monotonic()
         try:
-            cursor = connection.cursor()
+            cursor = connection.driver.cursor()
             cursor.execute(driver_sql, [parameters[name] for name in names])
             result = take(cursor)
             cursor.close()
@@ -172,10 +161,7 @@ class ConnectionPool:
     ) -> PixyProxyException:
         translated = translate_error(error, self._driver)
         if isinstance(translated, ConnectionLostError):
-            opened: float = connection.record_info["opened"] if connection.record_info else 0.0
-            # a server that went away took every connection opened until now with it
-            if opened >= self._stale_before:
-                self._stale_before = monotonic()
+            self._pool.suspect(connection)
             if elapsed >= self._silence:
                 translated = DBConnectionError()
         # an answer from the server leaves the connection sound; anything else may not
@@ -189,24 +175,13 @@ class ConnectionPool:
         Raises:
             Nothing.
         """
-        self._closed = True
-        self._engine.dispose()
+        self._pool.close()
 
     def _translate(self, sql: str) -> tuple[str, tuple[str, ...]]:
         compiled = text(sql).compile(dialect=self._engine.dialect)
         names = tuple(compiled.positiontup or ())
         self._statements[sql] = (str(compiled), names)
         return self._statements[sql]
-
-    def _remember_opening(self, _connection: object, record: ConnectionPoolEntry) -> None:
-        record.info["opened"] = monotonic()
-
-    def _refuse_stale(
-        self, _connection: object, record: ConnectionPoolEntry, _proxy: object
-    ) -> None:
-        if record.info["opened"] < self._stale_before:
-            # SQLAlchemy answers this one by opening a new connection
-            raise DisconnectionError
 
 
 def take_nothing(cursor: DBAPICursor) -> None:

@@ -140,8 +140,6 @@ def translate_error(error: Exception, driver: Any) -> PixyProxyException:
     """
     if isinstance(error, sqlalchemy.exc.DBAPIError) and isinstance(error.orig, Exception):
         error = error.orig
-    if isinstance(error, sqlalchemy.exc.TimeoutError):
-        return DatabaseBusyError("No database connection became free in time")
     # a lone surrogate has no UTF-8 form; an integer may be too large for the driver
     refused = (UnicodeEncodeError, OverflowError, driver.IntegrityError, driver.DataError)
     if isinstance(error, refused):

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from pixy_core import ConstraintViolationError, DBConnectionError, PixyProxyException
-from pixy_data.connections import Connection, take_nothing
+from pixy_data.connections import take_nothing
 from pixy_data.errors import TransactionConflictError
+from pixy_data.pool import Connection
 
 if TYPE_CHECKING:
     from pixy_data.database import Database
