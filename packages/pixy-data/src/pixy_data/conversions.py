@@ -15,7 +15,8 @@ IMAGE_COLUMNS = (
     "media_type, width, height, size, sha256, generator, model"
 )
 _IMAGE_FIELDS = tuple(IMAGE_COLUMNS.split(", "))
-_BLANK = Image.model_construct(**dict[str, Any]())
+# what has no column keeps its default; the order is that of JSON
+_BLANK = {name: field.get_default() for name, field in Image.model_fields.items()}
 _VISIBILITIES = {visibility.value: visibility for visibility in Visibility}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -104,12 +105,17 @@ def image_from_row(row: Row) -> Image:
     Raises:
         Nothing.
     """
-    values = dict(zip(_IMAGE_FIELDS, row, strict=True))
+    image = Image.__new__(Image)
+    values = _BLANK | dict(zip(_IMAGE_FIELDS, row, strict=True))
     values["visibility"] = _VISIBILITIES[values["visibility"]]
     values["created_at"] = time_from_value(values["created_at"])
     values["updated_at"] = time_from_value(values["updated_at"])
-    # a third of what model_construct takes
-    return _BLANK.model_copy(update=values)
+    # what model_construct does, less its search for defaults, which takes five times as long
+    object.__setattr__(image, "__dict__", values)
+    object.__setattr__(image, "__pydantic_fields_set__", set(_IMAGE_FIELDS))
+    object.__setattr__(image, "__pydantic_extra__", None)
+    object.__setattr__(image, "__pydantic_private__", None)
+    return image
 
 
 def image_from_parameters(parameters: dict[str, Any], image_id: int | None) -> Image:
