@@ -133,8 +133,7 @@ class ContentStore:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode) or status.st_size != image.size:
                 raise ContentDamagedError
-            with os.fdopen(descriptor, "rb", buffering=0, closefd=False) as file:
-                content = file.readall()
+            content = os.read(descriptor, status.st_size)
         finally:
             os.close(descriptor)
         if len(content) != image.size or self._hashes.find(status, content) != image.sha256:
