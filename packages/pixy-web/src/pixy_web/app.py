@@ -1,6 +1,7 @@
 """The application: what it opens, which routers it serves, and where errors and the log attach."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -39,17 +40,18 @@ THUMBNAIL_THREADS = 2
 """Making one fills a core, and takes up to 300 MB for an original of 8192 x 8192 pixels."""
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, *, alone: bool = False) -> FastAPI:
     """Return the application; nothing is opened until a server starts it.
 
     Args:
         settings: The settings to run with.
+        alone: Whether the process serves this application and does nothing else.
     """
     app = FastAPI(
         title="PixyProxy",
         version=version("pixy-web"),
         description="A team's image service: a prompt goes in, an image comes out, and is kept.",
-        lifespan=partial(_open_runtime, settings),
+        lifespan=partial(_open_runtime, settings, alone),
         # the redirect would be built from the client's Host header
         redirect_slashes=False,
         # these pages load their scripts from another origin
@@ -89,7 +91,7 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _open_runtime(settings: Settings, app: FastAPI) -> AsyncIterator[None]:
+async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncIterator[None]:
     services = await asyncio.to_thread(open_configured_services, settings)
     runtime = app.state.runtime = Runtime(
         services=services,
@@ -98,6 +100,10 @@ async def _open_runtime(settings: Settings, app: FastAPI) -> AsyncIterator[None]
         thumbnails=Threads(THUMBNAIL_THREADS, "pixy-thumbnail", WAITING_THUMBNAILS),
         max_body_size=settings.max_body_size,
     )
+    if alone:
+        # modules and models stay as long as the process: no collection has to walk them again
+        gc.collect()
+        gc.freeze()
     yield
     for threads in (runtime.reads, runtime.passwords, runtime.thumbnails):
         await asyncio.to_thread(threads.close)
@@ -112,7 +118,7 @@ def create_app_from_environment() -> FastAPI:
     """
     settings = Settings.load()
     configure_logging(settings.log_level)
-    return create_app(settings)
+    return create_app(settings, alone=True)
 
 
 def open_configured_services(settings: Settings) -> Services:
