@@ -29,9 +29,10 @@ class PublicRoute(APIRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Decline what the private router is to answer."""
-        if scope["type"] == "http" and any(n == b"authorization" for n, _ in scope["headers"]):
+        match, child_scope = super().matches(scope)
+        if match is not Match.NONE and any(n == b"authorization" for n, _ in scope["headers"]):
             return Match.NONE, {}
-        return super().matches(scope)
+        return match, child_scope
 
 
 # OpenAPI keeps one operation for each path and method: the private router describes both
