@@ -135,6 +135,16 @@ def mysql(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"])
+def faults(session: nox.Session) -> None:
+    """Breaks disk, database, provider and process, which is when a paid image could get lost."""
+    install_from_debian(session, MYSQL_NEEDS | {"strace": "strace"})
+    session.install(*wheels("pixy-web", extra="mysql"), *tools("e2e"))
+    session.run(*PYTEST, "tests/faults", *session.posargs)
+    server = MYSQLD or find_program("mariadbd")
+    session.run(*PYTEST, "tests/faults", f"--mysqld={server}", *session.posargs)
+
+
+@nox.session(requires=["build"])
 def browser(session: nox.Session) -> None:
     """Looks at the pages with a real browser, since HTML that parses may still show nothing."""
     install_from_debian(session, {"chromium": "chromium"})

@@ -62,7 +62,7 @@ def test_a_test_is_only_skipped_for_a_reason() -> None:
 
 
 def test_what_crosses_packages_imports_none_of_them() -> None:
-    crossing = [m for m in TESTS if {"e2e", "browser", "demo"} & set(m.parts)]
+    crossing = [m for m in TESTS if {"e2e", "browser", "demo", "faults"} & set(m.parts)]
     assert len(crossing) > 3
     for place, node in find_nodes(ast.Import | ast.ImportFrom, crossing):
         module = getattr(node, "module", None) or node.names[0].name

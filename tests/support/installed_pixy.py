@@ -54,8 +54,23 @@ class InstalledPixy:
         """Add a user with PASSWORD."""
         self.run("user", "add", name, "--class-key", class_key, "--password-stdin", stdin=PASSWORD)
 
-    def start(self, *arguments: str) -> None:
+    @property
+    def is_running(self) -> bool:
+        """Whether the server's process is there."""
+        return self._server is not None and self._server.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The process id of the running server."""
+        assert self._server is not None
+        return self._server.pid
+
+    def start(self, *arguments: str, until: str = "/health/ready") -> None:
         """Run `pixy serve` on a free port, and return when it answers.
+
+        Args:
+            arguments: More options of the command.
+            until: The path that has to answer 200.
 
         Raises:
             RuntimeError: It ended, or did not answer within 30 seconds; with its log.
@@ -71,7 +86,7 @@ class InstalledPixy:
                 stderr=log,
             )
         deadline = time.monotonic() + 30
-        while not self._answers():
+        while not self._answers(until):
             if self._server.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(self.log)
             time.sleep(0.05)
@@ -108,16 +123,16 @@ class InstalledPixy:
     def kill(self) -> None:
         """End the server, if it runs, without giving it time."""
         if self._server is not None:
-            workers = self.workers()
+            workers = self.workers() if self.is_running else []
             self._server.kill()
             self._server.wait()
             self._server = None
             for worker in workers:
                 os.kill(worker, signal.SIGKILL)
 
-    def _answers(self) -> bool:
+    def _answers(self, path: str) -> bool:
         try:
-            return httpx2.get(f"{self.url}/health/ready", trust_env=False).status_code == 200
+            return httpx2.get(self.url + path, trust_env=False).status_code == 200
         except httpx2.TransportError:
             return False
 

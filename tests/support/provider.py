@@ -12,7 +12,7 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from email.message import Message
@@ -22,6 +22,8 @@ from typing import Any, Self
 from provider_answers import ANSWERS, Answer
 
 PAID_PATH = "/v1/images/generations"
+REFUSALS = (400, 401, 403, 404, 409, 422, 429, 503)
+"""Statuses for which a provider doesn't charge."""
 STREAMS = ("drip", "reset", "silent", "stall", "truncated")
 BEHAVIOURS = (*ANSWERS, *STREAMS)
 """What `behave` takes."""
@@ -40,13 +42,19 @@ class Provider:
 
     Args:
         port: 0 for any free one.
+
+    Attributes:
+        purchases: The prompts of the requests that were not refused: what was paid for.
+        latency: Returns for each paid request the seconds that it takes.
     """
 
     def __init__(self, port: int = 0) -> None:
         self.requests: list[RecordedRequest] = []
+        self.purchases: list[str] = []
         self.connections = 0
         self.other_requests = 0
         self.stopping = threading.Event()
+        self.latency: Callable[[], float] = lambda: 0.0
         self._behaviours = ["png"]
         self._arrived = threading.Condition()
         self._free = threading.Event()
@@ -126,7 +134,10 @@ class Provider:
             self._arrived.notify_all()
             is_last = len(self._behaviours) == 1
             behaviour = self._behaviours[0] if is_last else self._behaviours.pop(0)
+            if behaviour not in ANSWERS or ANSWERS[behaviour].status not in REFUSALS:
+                self.purchases.append(request.body["prompt"])
         self._free.wait()
+        self.stopping.wait(self.latency())
         return behaviour
 
 

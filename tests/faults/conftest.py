@@ -1,0 +1,89 @@
+"""Deployments to break, and what must hold of each when a test is over."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from deployment import Deployment
+from invariants import settle
+from provider import Provider
+
+if TYPE_CHECKING:
+    from mysql_server import MySQLServer
+
+Deploy = Callable[..., Deployment]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker that ties a test to a row of docs/reliability.md."""
+    config.addinivalue_line("markers", "fault(number): the row of docs/reliability.md")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of the random harness."""
+    parser.addoption("--cycles", type=int, default=200, help="kills of the random harness")
+
+
+@pytest.fixture(scope="module")
+def database_url(
+    _mysql_server: "MySQLServer | None", tmp_path_factory: pytest.TempPathFactory
+) -> str:
+    """The URL of a new, empty database for the tests of a module."""
+    if _mysql_server is None:
+        return f"sqlite:///{tmp_path_factory.mktemp('database')}/pixy.sqlite3"
+    return _mysql_server.create_database()
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with Provider() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared_deployment(
+    tmp_path_factory: pytest.TempPathFactory, database_url: str, provider: Provider
+) -> Iterator[Deployment]:
+    deployment = Deployment(tmp_path_factory.mktemp("deployment"), database_url, provider, {})
+    deployment.pixy.add_user("ada")
+    yield deployment
+    deployment.pixy.kill()
+
+
+@pytest.fixture
+def deployment(shared_deployment: Deployment) -> Iterator[Deployment]:
+    """A running deployment, where every invariant must hold when the test is over."""
+    if not shared_deployment.pixy.is_running:
+        shared_deployment.pixy.start()
+    yield shared_deployment
+    settle(shared_deployment)
+
+
+@pytest.fixture
+def deploy(
+    tmp_path: Path,
+    _mysql_server: "MySQLServer | None",
+    database_url: str,
+    provider: Provider,
+) -> Iterator[Deploy]:
+    """Deploy once more, with a database and settings of the test's own; it isn't running yet."""
+    made: list[Deployment] = []
+
+    def make(url: str | None = None, **settings: str) -> Deployment:
+        if url is None:
+            is_sqlite = _mysql_server is None
+            url = f"sqlite:///{tmp_path}/x" if is_sqlite else _mysql_server.create_database()
+        deployment = Deployment(tmp_path, url, provider, settings)
+        deployment.pixy.add_user("ada")
+        made.append(deployment)
+        return deployment
+
+    yield make
+    try:
+        for deployment in made:
+            settle(deployment)
+    finally:
+        for deployment in made:
+            deployment.pixy.kill()

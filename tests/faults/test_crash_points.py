@@ -1,0 +1,131 @@
+"""The server, killed at each system call of a create that matters, and their order: row F23."""
+
+from collections import Counter
+from pathlib import Path
+from typing import NamedTuple
+
+import httpx2
+import pytest
+
+from deployment import Deployment, wait_until
+from syscalls import Strace, Syscall
+
+CALLS = "fsync,fdatasync,rename,unlink,sendto,pwrite64"
+
+
+class CrashPoint(NamedTuple):
+    """The n-th call of this name in the thread that makes an image."""
+
+    name: str
+    number: int
+
+
+@pytest.fixture
+def trace(deployment: Deployment, tmp_path: Path) -> list[Syscall]:
+    """What the thread that makes an image asks of the kernel, from the claim to the last step."""
+    # a new folder for a file is one more fsync: with all of them there, every create is the same
+    for number in range(256):
+        (deployment.data / "images" / f"{number:02x}").mkdir(exist_ok=True)
+    deployment.make_image("so that all is warm")
+    strace = Strace(deployment.pixy.pid, tmp_path / "trace", CALLS)
+    deployment.make_image("traced")
+    calls = strace.stop()
+    (thread,) = {call.thread for call in calls if call.name == "rename"}
+    return [call for call in calls if call.thread == thread]
+
+
+def place(trace: list[Syscall], name: str, *words: str) -> int:
+    """Return where the only call of this name with these words in its arguments is."""
+    (found,) = [
+        position
+        for position, call in enumerate(trace)
+        if call.name == name and all(word in call.rest for word in words)
+    ]
+    return found
+
+
+def commits(trace: list[Syscall]) -> list[int]:
+    """Return where transactions are committed: a message to MySQL, or SQLite's log on disk."""
+    return [
+        position
+        for position, call in enumerate(trace)
+        if (call.name == "sendto" and "COMMIT" in call.rest)
+        or (call.name == "fdatasync" and "-wal" in call.rest)
+    ]
+
+
+@pytest.mark.fault("F23")
+def test_nothing_is_promised_before_it_is_on_disk(trace: list[Syscall]) -> None:
+    order = [
+        place(trace, "fsync", ".staging/", ".part"),
+        place(trace, "fsync", "/journal/", ".part"),
+        place(trace, "rename", "/journal/"),
+        place(trace, "fsync", "/journal>"),
+        place(trace, "rename", "/.staging/"),
+    ]
+    assert order == sorted(order), trace
+    renamed = order[-1]
+    folders = [
+        position
+        for position, call in enumerate(trace)
+        if call.name == "fsync" and "/images/" in call.rest and ".part" not in call.rest
+    ]
+    synced = [position for position in folders if position > renamed]
+    forgotten = place(trace, "unlink", "/journal/")
+    committed = [position for position in commits(trace) if position > renamed]
+    assert renamed < synced[0] < committed[0] < forgotten, trace
+
+
+def find_points(trace: list[Syscall]) -> list[CrashPoint]:
+    """Return the calls to die at: all that write names or make something durable."""
+    counts = Counter[str]()
+    points = []
+    for call in trace:
+        counts[call.name] += 1
+        is_commit = call.name == "sendto" and "COMMIT" in call.rest
+        if is_commit or call.name in ("fsync", "fdatasync", "rename", "unlink"):
+            points.append(CrashPoint(call.name, counts[call.name]))
+    return points
+
+
+@pytest.mark.fault("F23")
+def test_killed_at_each_call_that_matters(
+    deployment: Deployment, trace: list[Syscall], tmp_path: Path
+) -> None:
+    points = find_points(trace)
+    assert len(points) >= 9, trace
+    durable: dict[str, str] = {}
+    for point in points:
+        if not deployment.pixy.is_running:
+            deployment.pixy.start()
+        wait_until(lambda: not deployment.journal())
+        inject = f"{point.name}:signal=KILL:when={point.number}"
+        strace = Strace(deployment.pixy.pid, tmp_path / "killed", point.name, inject)
+        name = f"killed at {point.name} {point.number}"
+        with pytest.raises(httpx2.TransportError):
+            deployment.post(name, name)
+        strace.stop()
+        for guid in deployment.journal():
+            durable[deployment.journal_entry(guid)["image"]["prompt"]] = guid
+        deployment.crash()
+    deployment.pixy.start()
+    deployment.wait_for_recovery()
+    outcomes = Counter[str]()
+    for point in points:
+        name = f"killed at {point.name} {point.number}"
+        bought = deployment.provider.purchases.count(name)
+        again = deployment.post(name, name)
+        outcomes[f"{bought} bought before, then {again.status_code}"] += 1
+        if name in durable:
+            assert (again.status_code, again.json()["guid"]) == (201, durable[name]), name
+        elif bought:
+            assert (again.status_code, again.json()["code"]) == (502, "outcome_unknown"), name
+        else:
+            assert again.status_code == 201, name
+        assert deployment.provider.purchases.count(name) == 1, name
+    # at least one of each: before the provider, before the journal, after it
+    assert set(outcomes) == {
+        "0 bought before, then 201",
+        "1 bought before, then 502",
+        "1 bought before, then 201",
+    }

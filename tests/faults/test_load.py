@@ -1,0 +1,61 @@
+"""Many creates at once, and readers that never read: rows F18 and F19."""
+
+import socket
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from urllib.parse import urlsplit
+
+import pytest
+
+from deployment import Deployment, wait_until
+from installed_pixy import PASSWORD
+
+
+@pytest.mark.fault("F18")
+def test_of_200_creates_at_once_16_are_made(deploy: Callable[..., Deployment]) -> None:
+    deployment = deploy(PIXY_GENERATION_CONCURRENCY="16")
+    deployment.pixy.start()
+    guid = deployment.make_image()
+    paid = deployment.provider.paid_requests
+    with ThreadPoolExecutor(200) as threads, deployment.client() as ada:
+        with deployment.provider.holding():
+            posted = [
+                threads.submit(deployment.post, f"one of many, {number}") for number in range(200)
+            ]
+            wait_until(lambda: sum(each.done() for each in posted) == 184)
+            # the places are all taken, and reads go on
+            for _ in range(50):
+                assert ada.get(f"/image/{guid}").status_code == 200
+        answers = [each.result() for each in posted]
+    assert Counter(answer.status_code for answer in answers) == {201: 16, 503: 184}
+    refused = {answer.json()["code"] for answer in answers if answer.status_code == 503}
+    assert refused == {"generation_busy"}
+    assert all("retry-after" in answer.headers for answer in answers if answer.is_error)
+    assert deployment.provider.paid_requests == paid + 16
+    assert len(deployment.rows()) == 17
+
+
+@pytest.mark.fault("F19")
+def test_readers_that_never_read_hold_nobody_up(deployment: Deployment) -> None:
+    guid = deployment.make_image()
+    address = urlsplit(deployment.pixy.url)
+    credentials = b64encode(f"ada:{PASSWORD}".encode()).decode()
+    head = f"GET /image HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic {credentials}\r\n\r\n"
+    with ExitStack() as stack:
+        # more of them than there are threads, each asking over and over and reading nothing
+        for _ in range(32):
+            lazy = socket.create_connection((address.hostname, address.port))
+            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            stack.enter_context(lazy)
+            lazy.settimeout(0.2)
+            # the server doesn't read on before the first answers are taken
+            with suppress(TimeoutError):
+                lazy.sendall(head.encode() * 200)
+        with deployment.client() as ada:
+            for _ in range(20):
+                assert ada.get(f"/image/{guid}/content").status_code == 200
+        deployment.use_every_place()
+        deployment.killed_in_flight += len(deployment.requests_without_end())

@@ -1,0 +1,132 @@
+"""Processes that are killed, stopped or hung up on: rows F01 to F05 and F20."""
+
+import os
+import signal
+import socket
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from deployment import Deployment, wait_until
+from installed_pixy import PASSWORD
+from syscalls import Strace
+
+DATABASE_WRITES = "sendto,pwrite64"
+
+
+def post_and_die(deployment: Deployment, trace: Path, name: str, inject: str) -> None:
+    """Ask for an image, its prompt being its key, and die at a call of the thread that makes it."""
+    calls = inject.partition(":")[0]
+    strace = Strace(deployment.pixy.pid, trace, calls, inject)
+    with pytest.raises(httpx2.TransportError):
+        deployment.post(name, name)
+    strace.stop()
+    deployment.crash()
+
+
+@pytest.mark.fault("F01")
+def test_killed_before_the_provider_is_asked(deployment: Deployment, tmp_path: Path) -> None:
+    deployment.make_image("so that all is warm")
+    before = deployment.provider.paid_requests
+    inject = f"{DATABASE_WRITES}:signal=KILL:when=1"
+    post_and_die(deployment, tmp_path / "trace", "dies early", inject)
+    assert deployment.provider.paid_requests == before
+    deployment.pixy.start()
+    wait_until(lambda: "pending" not in deployment.creations().values())
+    assert deployment.post("dies early", "dies early").status_code == 201
+    assert deployment.provider.paid_requests == before + 1
+
+
+@pytest.mark.fault("F02")
+def test_killed_while_the_provider_works(deployment: Deployment) -> None:
+    before = deployment.provider.paid_requests
+    rows = deployment.rows()
+    with ThreadPoolExecutor(1) as threads, deployment.provider.holding():
+        lost = threads.submit(deployment.post, "dies meanwhile", "k")
+        deployment.provider.wait_for_requests(before + 1)
+        deployment.crash()
+        assert isinstance(lost.exception(), httpx2.TransportError)
+    deployment.pixy.start()
+    wait_until(lambda: "pending" not in deployment.creations().values())
+    for _ in range(2):
+        again = deployment.post("dies meanwhile", "k")
+        assert (again.status_code, again.json()["code"]) == (502, "outcome_unknown")
+        assert again.json()["billed"] == "unknown"
+    assert deployment.provider.paid_requests == before + 1
+    assert deployment.rows() == rows
+    unknown = [guid for guid, status in deployment.creations().items() if status == "unknown"]
+    assert len(unknown) == 1
+    assert f"creation {unknown[0]} is unknown" in deployment.pixy.log
+
+
+@pytest.mark.fault("F03")
+def test_killed_once_the_image_is_in_the_journal(deployment: Deployment, tmp_path: Path) -> None:
+    before = deployment.provider.paid_requests
+    # the entry is renamed to its name, then the image's file to its own
+    inject = "rename:signal=KILL:when=2"
+    post_and_die(deployment, tmp_path / "trace", "dies late", inject)
+    (guid,) = deployment.journal()
+    assert guid not in deployment.rows()
+    deployment.pixy.start()
+    wait_until(lambda: not deployment.journal())
+    again = deployment.post("dies late", "dies late")
+    assert (again.status_code, again.json()["guid"]) == (201, guid)
+    assert again.headers["idempotent-replayed"] == "true"
+    assert deployment.provider.paid_requests == before + 1
+    assert guid in deployment.rows()
+
+
+@pytest.mark.fault("F04")
+def test_a_client_that_hangs_up_still_has_its_image(deployment: Deployment) -> None:
+    address = urlsplit(deployment.pixy.url)
+    credentials = b64encode(f"ada:{PASSWORD}".encode()).decode()
+    head = f"POST /image HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic {credentials}\r\n"
+    body = b'{"prompt": "nobody waits for this"}'
+    head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    before, rows = deployment.provider.paid_requests, len(deployment.rows())
+    with (
+        deployment.provider.holding(),
+        socket.create_connection((address.hostname, address.port)) as connection,
+    ):
+        connection.sendall(head.encode() + body)
+        deployment.provider.wait_for_requests(before + 1)
+        connection.close()
+    wait_until(lambda: len(deployment.rows()) == rows + 1)
+
+
+@pytest.mark.fault("F05")
+def test_a_stop_lets_running_creates_finish_and_takes_no_more(deployment: Deployment) -> None:
+    before, rows = deployment.provider.paid_requests, len(deployment.rows())
+    with deployment.client() as ada, ThreadPoolExecutor(2) as threads:
+        # connections that are open already are still answered while the server stops
+        assert ada.get("/image").status_code == 200
+        with deployment.provider.holding():
+            running = [threads.submit(deployment.post, f"running {number}") for number in range(2)]
+            deployment.provider.wait_for_requests(before + 2)
+            deployment.pixy.signal(signal.SIGTERM)
+            wait_until(lambda: "Shutting down" in deployment.pixy.log)
+            try:
+                refused = ada.post("/image", json={"prompt": "too late"})
+            except httpx2.TransportError:
+                pass  # the connection was closed before: nothing was asked of the provider
+            else:
+                assert (refused.status_code, refused.json()["code"]) == (503, "shutting_down")
+        assert [each.result().status_code for each in running] == [201, 201]
+    assert deployment.pixy.wait() in (0, -signal.SIGTERM)
+    assert deployment.provider.paid_requests == before + 2
+    assert len(deployment.rows()) == rows + 2
+
+
+@pytest.mark.fault("F20")
+def test_a_killed_worker_is_replaced_while_the_others_serve(deploy: object) -> None:
+    deployment: Deployment = deploy()  # type: ignore[operator]
+    deployment.pixy.start("--workers", "2")
+    deployment.make_image("before")
+    victim, other = deployment.pixy.workers()
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(set(deployment.pixy.workers()) - {victim, other}) == 1)
+    deployment.make_image("after")

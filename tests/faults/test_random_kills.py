@@ -1,0 +1,149 @@
+"""Eight clients, and a server or its database that is killed at random, again and again: row F24.
+
+A cycle is one kill -9 at a random moment while the clients post, the start that follows it, and
+the check that everything that had been durable has its row and its file.
+"""
+
+import random
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import httpx2
+import pytest
+
+from deployment import Deployment, wait_until
+from installed_pixy import PASSWORD
+
+if TYPE_CHECKING:
+    from mysql_server import MySQLServer
+
+CLIENTS = 8
+TRIES = 3
+HALVES = 2
+"""The cycles are shared out, so that two processors have something to do."""
+
+
+class Clients:
+    """Clients that each want one image after the other, and ask again with the same key.
+
+    Attributes:
+        promised: The guids that were answered with 201 or 202.
+        unsettled: The keys, which are their prompts, to which no answer was the last word.
+    """
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.promised: set[str] = set()
+        self.unsettled: set[str] = set()
+        self.asked = 0
+        self._deployment = deployment
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._work) for _ in range(CLIENTS)]
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Return once each client has its last answer."""
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        with httpx2.Client(auth=("ada", PASSWORD), timeout=30, trust_env=False) as client:
+            while not self._stopping.is_set():
+                name = f"wanted {uuid.uuid4()}"
+                self.asked += 1
+                for _ in range(TRIES):
+                    if self._is_settled(client, name):
+                        break
+                    # a server that is being started is asked again a little later
+                    self._stopping.wait(0.3)
+                else:
+                    self.unsettled.add(name)
+
+    def _is_settled(self, client: httpx2.Client, name: str) -> bool:
+        try:
+            answer = client.post(
+                f"{self._deployment.pixy.url}/image",
+                json={"prompt": name},
+                headers={"Idempotency-Key": name},
+            )
+        except httpx2.TransportError:
+            return False
+        self._deployment.answers.append(answer)
+        if answer.status_code in (201, 202):
+            self.promised.add(answer.json()["guid"])
+        return answer.status_code in (201, 502)
+
+
+@pytest.mark.fault("F24")
+@pytest.mark.parametrize("half", range(HALVES))
+def test_nothing_is_lost_or_bought_twice(
+    deploy: Callable[..., Deployment],
+    mysql_server: "MySQLServer",
+    pytestconfig: pytest.Config,
+    capsys: pytest.CaptureFixture[str],
+    half: int,
+) -> None:
+    cycles = pytestconfig.getoption("--cycles") // HALVES
+    chance = random.Random(f"{half} of {cycles}")
+    deployment = deploy()
+    deployment.provider.latency = lambda: chance.uniform(0, 0.2)
+    deployment.pixy.start()
+    durable, kills = set[str](), Counter[str]()
+    clients = Clients(deployment)
+    try:
+        for _ in range(cycles):
+            time.sleep(chance.uniform(0.05, 0.5))
+            if chance.random() < 0.25:
+                kills["database"] += 1
+                mysql_server.restart()
+            else:
+                kills["server"] += 1
+                deployment.crash()
+                durable |= deployment.journal()
+                deployment.pixy.start()
+            expected = durable | set(clients.promised)
+            wait_until(lambda e=expected: is_kept(deployment, e), "what was durable to be kept")  # type: ignore[misc]
+    finally:
+        clients.stop()
+        deployment.provider.latency = lambda: 0.0
+    deployment.wait_for_recovery()
+    settle_all(deployment, clients.unsettled)
+    told = tell(deployment, clients, durable, kills)
+    with capsys.disabled():
+        print(f"\n{told}")
+
+
+def is_kept(deployment: Deployment, guids: set[str]) -> bool:
+    """Return whether each of these has its row and its file."""
+    rows, files = deployment.rows(), deployment.files()
+    return guids <= set(rows) and all(rows[guid][0] in files for guid in guids)
+
+
+def settle_all(deployment: Deployment, names: set[str]) -> None:
+    """Ask once more for whatever got no last answer: now there has to be one."""
+    for name in names:
+        answer = deployment.post(name, name)
+        assert answer.status_code in (201, 502), answer.text
+
+
+def tell(deployment: Deployment, clients: Clients, durable: set[str], kills: Counter[str]) -> str:
+    """Return the figures of a run; those that must be 0 are."""
+    rows, files = deployment.rows(), deployment.files()
+    named = {filename for filename, _, _ in rows.values()}
+    bought = Counter(deployment.provider.purchases)
+    lost = len((durable | clients.promised) - set(rows))
+    without_file, without_row = len(named - set(files)), len(set(files) - named)
+    twice = sum(count > 1 for count in bought.values())
+    unknown = list(deployment.creations().values()).count("unknown")
+    assert (lost, without_file, without_row, twice) == (0, 0, 0, 0)
+    return (
+        f"{kills['server']} kills of the server, {kills['database']} of the database; "
+        f"{clients.asked} images wanted, {len(rows)} made, {len(durable)} of them from the "
+        f"journal, {unknown} unknown; lost after they were durable: {lost}, rows without file: "
+        f"{without_file}, files without row: {without_row}, bought twice: {twice}"
+    )

@@ -1,0 +1,189 @@
+"""One deployment seen from outside: its rows by SQL, its folders, its log and what it answered.
+
+Nothing here imports PixyProxy; what must hold of all this stands in invariants.py.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+
+from installed_pixy import InstalledPixy
+from provider import Provider
+
+PATIENCE = 60
+"""Seconds within which a recovery is promised."""
+
+PLACES = 4
+"""Images that may be in the making at once."""
+
+_numbers = itertools.count()
+_REQUEST_ID = r"\S+-\d{8}T\d{6}\.\d{6}Z-\d+"
+_LONG_AGO = "2020-01-01 00:00:00.000000"
+
+
+class Deployment:
+    """The installed command, its database, its data folder and its provider.
+
+    Args:
+        folder: An empty working directory.
+        database_url: An empty database.
+        provider: What it buys its images from.
+        settings: More settings, by the names of their variables.
+    """
+
+    def __init__(
+        self, folder: Path, database_url: str, provider: Provider, settings: dict[str, str]
+    ) -> None:
+        self.database_url = database_url
+        self.provider = provider
+        self.data = folder / "data"
+        self.answers: list[httpx2.Response] = []
+        self.killed_in_flight = 0
+        self.pixy = InstalledPixy(
+            folder,
+            **{
+                "PIXY_DATABASE_URL": database_url,
+                "PIXY_DATA_DIR": str(self.data),
+                "PIXY_GENERATOR": "openai",
+                "PIXY_GENERATION_CONCURRENCY": str(PLACES),
+                "OPENAI_API_KEY": "sk-of-the-test",
+                "OPENAI_BASE_URL": provider.base_url,
+            }
+            | settings,
+        )
+
+    def client(self, user: str | None = "ada", timeout: float = 30) -> httpx2.Client:
+        """Return a client whose answers are recorded."""
+        client = self.pixy.client(user)
+        client.timeout = timeout
+        client.event_hooks = {"response": [self._record]}
+        return client
+
+    def _record(self, answer: httpx2.Response) -> None:
+        answer.read()
+        self.answers.append(answer)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a statement on the database, and return its rows; what it changed is committed."""
+        with connect(self.database_url) as connection:
+            cursor = connection.cursor()
+            cursor.execute(sql)
+            rows = list(cursor.fetchall() or ())
+            connection.commit()
+            return rows
+
+    def rows(self) -> dict[str, tuple[str, int, str]]:
+        """Return what each image's row says of its file: name, size and hash, by guid."""
+        rows = self.query("SELECT guid, filename, size, sha256 FROM images")
+        by_guid = {guid: (filename, size, sha256) for guid, filename, size, sha256 in rows}
+        assert len(by_guid) == len(rows), "a guid has two rows"
+        return by_guid
+
+    def creations(self) -> dict[str, str]:
+        """Return the status of each creation that is remembered, by guid."""
+        return dict(self.query("SELECT guid, status FROM creations"))
+
+    def files(self) -> dict[str, Path]:
+        """Return the image files, by name."""
+        return {path.name: path for path in (self.data / "images").glob("[0-9a-f][0-9a-f]/*")}
+
+    def unfinished(self) -> list[Path]:
+        """Return every temporary file."""
+        return list(self.data.rglob("*.part"))
+
+    def journal(self) -> set[str]:
+        """Return the guids of the journal's entries."""
+        return {path.stem for path in (self.data / "journal").glob("*.json")}
+
+    def journal_entry(self, guid: str) -> dict[str, Any]:
+        """Return an entry of the journal."""
+        entry: dict[str, Any] = json.loads((self.data / "journal" / f"{guid}.json").read_text())
+        return entry
+
+    def end_leases(self) -> None:
+        """Let time pass, as far as a dead process's claims and temporary files can tell."""
+        long_ago = f"UPDATE creations SET expires_at = '{_LONG_AGO}' WHERE status = 'pending'"
+        self.query(long_ago)
+        for path in self.unfinished():
+            with contextlib.suppress(FileNotFoundError):
+                os.utime(path, (1_700_000_000, 1_700_000_000))
+
+    def crash(self) -> None:
+        """End the server at once, if it still runs, and let the leases that it held run out."""
+        self.pixy.kill()
+        self.killed_in_flight = len(self.requests_without_end())
+        self.end_leases()
+
+    def requests_without_end(self) -> set[str]:
+        """Return the ids of the requests that the log has begun and not ended."""
+        starts = set(re.findall(rf"({_REQUEST_ID}) .* REQUEST START ", self.pixy.log))
+        return starts - set(re.findall(rf"({_REQUEST_ID}) .* REQUEST END ", self.pixy.log))
+
+    def post(self, prompt: str, key: str | None = None, **headers: str) -> httpx2.Response:
+        """Ask for an image as ada; see `client`."""
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        with self.client() as ada:
+            return ada.post("/image", json={"prompt": prompt}, headers=headers)
+
+    def make_image(self, prompt: str = "an image") -> str:
+        """Return the guid of a new image, whose prompt is made unique."""
+        answer = self.post(f"{prompt}, number {next(_numbers)}")
+        assert answer.status_code == 201, answer.text
+        guid: str = answer.json()["guid"]
+        return guid
+
+    def use_every_place(self) -> None:
+        """Make as many images at once as there are places: none may be taken any more."""
+        with ThreadPoolExecutor(PLACES) as threads:
+            list(threads.map(self.make_image, ["in a place"] * PLACES))
+
+    def wait_for_recovery(self) -> None:
+        """Return when nothing is in the journal, in the making, or half written."""
+        wait_until(lambda: not self.journal(), "the journal to be empty")
+        wait_until(lambda: "pending" not in self.creations().values(), "claims to be settled")
+        wait_until(lambda: not self.unfinished(), "temporary files to be removed")
+
+
+def wait_until(is_so: Callable[[], object], what: str = "it to be so") -> None:
+    """Return when something is so.
+
+    Raises:
+        AssertionError: It was not so within PATIENCE.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.05)
+
+
+@contextlib.contextmanager
+def connect(url: str) -> Iterator[Any]:
+    """Open a session of a database's own driver, with transactions as the driver has them."""
+    if url.startswith("sqlite:///"):
+        connection: Any = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=30)
+    else:
+        import MySQLdb  # noqa: PLC0415 - not installed where only SQLite is tested
+
+        parts = urlsplit(url)
+        connection = MySQLdb.connect(
+            host="127.0.0.1",
+            port=parts.port,
+            user=parts.username,
+            password=parts.password,
+            database=parts.path[1:],
+            charset="utf8mb4",
+        )
+    with contextlib.closing(connection):
+        yield connection
