@@ -44,9 +44,12 @@ def proxied(
 ) -> Iterator[tuple[Deployment, TcpProxy]]:
     """A running deployment that reaches its database through a proxy."""
     with TcpProxy(mysql_server.port) as proxy:
-        deployment = deploy(through(mysql_server.create_database(), proxy))
+        url = mysql_server.create_database()
+        deployment = deploy(url, PIXY_DATABASE_URL=through(url, proxy))
         deployment.pixy.start()
         yield deployment, proxy
+        deployment.pixy.stop()
+        deployment.pixy.environment["PIXY_DATABASE_URL"] = url
 
 
 @pytest.mark.fault("F06")

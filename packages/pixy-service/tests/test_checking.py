@@ -10,8 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from pixy_core import ConfigurationError, DBConnectionError, Image, StoreMismatchError
-from pixy_data import Database
+from pixy_core import (
+    ConfigurationError,
+    DBConnectionError,
+    Image,
+    ImageDetail,
+    ImageDetailCreate,
+    StoreMismatchError,
+    User,
+)
+from pixy_data import CreationRepository, Database, ImageRepository, Journal, JournalEntry
 from pixy_service import Finding, RepairRefusedError, open_checker
 
 Make = Callable[..., Image]
@@ -129,7 +137,9 @@ def test_a_file_of_the_same_guid_with_another_ending_is_untracked(check: Check, 
 def test_an_unfinished_file_is_found_and_moved_aside(
     check: Check, image: Image, tmp_path: Path
 ) -> None:
-    part = make_orphan(tmp_path, "png.0a1b2c3d.part")
+    part = make_orphan(tmp_path, "png.part")
+    (tmp_path / "images" / ".staging").mkdir(exist_ok=True)
+    part = part.rename(tmp_path / "images" / ".staging" / part.name)
     assert kinds(check()) == ["leftover"]
     check(repair=True)
     assert (tmp_path / "quarantine" / part.name).exists()
@@ -275,3 +285,61 @@ def test_more_rows_and_files_than_one_part_are_all_compared(
     assert sorted(set(kinds(findings))) == ["missing", "untracked"]
     assert len(findings) == 221
     assert not any(orphan.exists() for orphan in orphans)
+
+
+@pytest.fixture
+def waiting(image: Image, database: Database, tmp_path: Path) -> str:
+    """The guid of an image whose row was lost, and that is in the journal."""
+    entry = JournalEntry(
+        image=ImageDetail(**image.model_dump(include=set(ImageDetail.model_fields))),
+        owner="ann",
+        class_key="red",
+        created_at=image.created_at,
+    )
+    Journal(tmp_path / "journal").write(entry)
+    ImageRepository(database).delete_image(image.guid, "ann")
+    return image.guid
+
+
+def test_an_entry_of_the_journal_is_found_and_made_a_row(
+    check: Check, waiting: str, database: Database, tmp_path: Path
+) -> None:
+    (finding,) = check()
+    assert (finding.kind, finding.guid) == ("waiting", waiting)
+    assert finding.path == f"journal/{waiting}.json"
+    (finding,) = check(repair=True)
+    assert finding.repair == "its row is there now"
+    assert database.fetch_all("SELECT guid FROM images", {}) == [(waiting,)]
+    assert check() == []
+
+
+def test_an_entry_that_may_be_of_a_create_under_way_is_no_finding(
+    check: Check, waiting: str
+) -> None:
+    assert check(min_age=60) == []
+
+
+def test_an_entry_that_can_not_be_read_remains_and_is_kept(
+    check: Check, make_image: Make, waiting: str, tmp_path: Path
+) -> None:
+    entry = tmp_path / "journal" / f"{waiting}.json"
+    entry.write_text("{")
+    make_image()
+    (finding,) = check(repair=True)
+    assert (finding.kind, finding.repair) == ("waiting", None)
+    assert entry.read_text() == "{"
+
+
+def test_a_creation_that_nobody_works_on_is_found(
+    check: Check, image: Image, database: Database
+) -> None:
+    owner = User(username="ann", password="-", class_key="red")
+    guid = str(uuid.uuid4())
+    request = ImageDetailCreate(prompt="never made")
+    CreationRepository(database).insert_creation(guid, request, owner, "0" * 64, None)
+    assert check() == []
+    long_ago = {"moment": "2020-01-01 00:00:00.000000"}
+    database.execute("UPDATE creations SET expires_at = :moment", long_ago)
+    for repair in (False, True):
+        (finding,) = check(repair=repair)
+        assert (finding.kind, finding.guid, finding.repair) == ("pending", guid, None)

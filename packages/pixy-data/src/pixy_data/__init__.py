@@ -11,9 +11,10 @@ from pixy_data.claims import LEASE, ClaimRepository, ExpiredCreation
 from pixy_data.content import ContentStore, StoredContent
 from pixy_data.creations import CreationRepository, KeyedCreation
 from pixy_data.database import Database, Result, Row
+from pixy_data.found_files import FoundFile, FoundFiles
 from pixy_data.images import ImageRepository
 from pixy_data.interfaces import ImageRepositoryInterface, Position, UserRepositoryInterface
-from pixy_data.inventory import FileRecord, FoundFile, Inventory
+from pixy_data.inventory import FileRecord, Inventory
 from pixy_data.journal import Journal, JournalEntry
 from pixy_data.schema import (
     SCHEMA_REVISION,
@@ -38,6 +39,7 @@ __all__ = [
     "ExpiredCreation",
     "FileRecord",
     "FoundFile",
+    "FoundFiles",
     "ImageRepository",
     "ImageRepositoryInterface",
     "Inventory",

@@ -1,6 +1,6 @@
-"""What is there: every row and every file, in parts of bounded size, for whoever compares them.
+"""Every row, in parts of bounded size, and whether its file is what it says.
 
-Files are looked at and moved aside here, never deleted; what a difference means is decided above.
+Files are found by themselves in found_files.py; what a difference means is decided above.
 """
 
 # ruff: noqa: S608 - what is formatted in are names of parameters
@@ -8,28 +8,20 @@ Files are looked at and moved aside here, never deleted; what a difference means
 import errno
 import hashlib
 import os
-import re
-import secrets
 import stat
-import time
 from collections.abc import Iterator
-from itertools import islice
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from pixy_core import StorageUnavailableError
+from pixy_data.conversions import time_to_parameter
 from pixy_data.database import Database
-from pixy_data.durable_files import write_durably
 
 PART_SIZE = 200
 """Rows, or files, that are held in memory at once."""
 
 _BLOCK = 1 << 20
-_SHELF = re.compile(r"[0-9a-f]{2}", re.ASCII)
-_FILE = re.compile(
-    r"(?P<guid>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})\.(png|jpg|webp)(?P<part>\..*part)?",
-    re.ASCII,
-)
 _COLUMNS = "guid, filename, size, sha256"
 _NAMES = [f"guid_{number}" for number in range(PART_SIZE)]
 _SELECT_AFTER = f"SELECT {_COLUMNS} FROM images WHERE guid > :guid ORDER BY guid LIMIT {PART_SIZE}"
@@ -37,6 +29,11 @@ _SELECT_SOME = f"""
     SELECT {_COLUMNS} FROM images WHERE guid IN ({", ".join(f":{name}" for name in _NAMES)})
 """
 _SELECT_ANY = "SELECT guid FROM images LIMIT 1"
+_SELECT_ABANDONED = f"""
+    SELECT guid FROM creations
+    WHERE status = 'pending' AND expires_at < :before AND guid > :guid
+    ORDER BY guid LIMIT {PART_SIZE}
+"""
 
 
 class FileRecord(NamedTuple):
@@ -48,25 +45,8 @@ class FileRecord(NamedTuple):
     sha256: str
 
 
-class FoundFile(NamedTuple):
-    """A file whose name is one that the store gives.
-
-    Attributes:
-        path: Where it is.
-        guid: The image that its name speaks of.
-        is_part: Whether it is still to be renamed to its final name.
-        age: Seconds since its content, name or permissions changed; None if its times can't be
-            believed, as they lie in the future or at the epoch.
-    """
-
-    path: Path
-    guid: str
-    is_part: bool
-    age: float | None
-
-
 class Inventory:
-    """The rows and the files of one installation.
+    """The rows of one database.
 
     Args:
         database: Where the rows are.
@@ -113,15 +93,22 @@ class Inventory:
         rows = self._database.fetch_all(_SELECT_SOME, dict(zip(_NAMES, wanted, strict=True)))
         return {record.guid: record for record in (FileRecord(*row) for row in rows)}
 
-    def list_files(self) -> Iterator[list[FoundFile]]:
-        """Return every file that has a name of the store's, in parts of PART_SIZE.
+    def list_abandoned(self, seconds: float) -> Iterator[str]:
+        """Return the guid of each creation that is pending, and that nobody works on.
+
+        Args:
+            seconds: For how long nobody has.
 
         Raises:
-            StorageUnavailableError: The folder can't be read.
+            PixyProxyException: The database failed.
         """
-        files = self._walk()
-        while part := list(islice(files, PART_SIZE)):
-            yield part
+        before = time_to_parameter(self._database.now() - timedelta(seconds=seconds))
+        after = ""
+        while rows := self._database.fetch_all(
+            _SELECT_ABANDONED, {"before": before, "guid": after}
+        ):
+            yield from (row[0] for row in rows)
+            after = rows[-1][0]
 
     def find_difference(self, record: FileRecord) -> str | None:
         """Compare a row with its file.
@@ -155,64 +142,6 @@ class Inventory:
         finally:
             os.close(descriptor)
         return None if agrees else "corrupt"
-
-    def set_aside(self, file: FoundFile, quarantine: Path) -> Path:
-        """Move a file to another folder, durably; nothing that is there is replaced.
-
-        Args:
-            file: As it was found.
-            quarantine: The folder; it is made.
-
-        Returns:
-            Where the file is now.
-
-        Raises:
-            StorageUnavailableError: It can't be moved, and is where it was.
-        """
-        try:
-            quarantine.mkdir(mode=0o700, exist_ok=True)
-            target = quarantine / file.path.name
-            if target.exists():
-                target = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
-            try:
-                file.path.rename(target)
-            except OSError as error:
-                if error.errno != errno.EXDEV:
-                    raise
-                write_durably(target, file.path.read_bytes())
-                file.path.unlink()
-        except OSError as error:
-            raise StorageUnavailableError from error
-        return target
-
-    def _walk(self) -> Iterator[FoundFile]:
-        try:
-            shelves = sorted(
-                shelf.path
-                for shelf in os.scandir(self._directory)
-                if _SHELF.fullmatch(shelf.name) and shelf.is_dir(follow_symlinks=False)
-            )
-            for shelf in shelves:
-                with os.scandir(shelf) as entries:
-                    for entry in entries:
-                        yield from _describe(entry)
-        except OSError as error:
-            raise StorageUnavailableError from error
-
-
-def _describe(entry: os.DirEntry[str]) -> Iterator[FoundFile]:
-    name = _FILE.fullmatch(entry.name)
-    if name is None:
-        return
-    try:
-        status = entry.stat(follow_symlinks=False)
-    except FileNotFoundError:  # renamed or deleted meanwhile
-        return
-    if stat.S_ISREG(status.st_mode):
-        age = time.time() - max(status.st_mtime, status.st_ctime)
-        is_dated = age >= 0 and status.st_mtime > 0
-        path = Path(entry.path)
-        yield FoundFile(path, name["guid"], bool(name["part"]), age if is_dated else None)
 
 
 def _describes(descriptor: int, record: FileRecord) -> bool:

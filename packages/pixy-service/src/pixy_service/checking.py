@@ -10,7 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 
 from pixy_core import PixyProxyException
-from pixy_data import ContentStore, FileRecord, FoundFile, Inventory
+from pixy_data import ContentStore, FileRecord, FoundFile, FoundFiles, Inventory, Journal
+from pixy_service.recovery import Recovery
 
 
 class RepairRefusedError(PixyProxyException):
@@ -24,8 +25,21 @@ class FindingKind(StrEnum):
 
     MISSING = "missing"
     CORRUPT = "corrupt"
+    WAITING = "waiting"
     UNTRACKED = "untracked"
     LEFTOVER = "leftover"
+    PENDING = "pending"
+
+
+_REASONS = {
+    FindingKind.MISSING: "its file is not there",
+    FindingKind.CORRUPT: "its file is not what it was",
+    FindingKind.WAITING: "its entry in the journal has not become a row",
+    FindingKind.UNTRACKED: "no row knows this file",
+    FindingKind.LEFTOVER: "it was never finished",
+    FindingKind.PENDING: "nobody works on it any more; a running server settles that",
+}
+_UNDATED = ", and its age can't be told"
 
 
 @dataclass(frozen=True)
@@ -35,7 +49,7 @@ class Finding:
     Attributes:
         kind: What is wrong.
         guid: The image that it is about.
-        path: The file, within the data folder.
+        path: The file, within the data folder; empty where it is about a row alone.
         reason: In words, nothing of the image itself.
         repair: What was done about it, or None while it remains.
     """
@@ -51,7 +65,10 @@ class StoreChecker:
     """Compares rows and files of an installation that may be in use meanwhile.
 
     Args:
-        inventory: The rows and the files.
+        inventory: The rows.
+        files: The files.
+        journal: What is to become a row.
+        recovery: Makes rows of it; it is not running.
         content: Tells whether both belong together.
         data_dir: The folder that paths are told within.
         min_age: Seconds; a file that changed less long ago may belong to a create under way.
@@ -63,9 +80,20 @@ class StoreChecker:
     """
 
     def __init__(
-        self, inventory: Inventory, content: ContentStore, data_dir: Path, min_age: float
+        self,
+        inventory: Inventory,
+        files: FoundFiles,
+        journal: Journal,
+        recovery: Recovery,
+        content: ContentStore,
+        *,
+        data_dir: Path,
+        min_age: float,
     ) -> None:
         self._inventory = inventory
+        self._files = files
+        self._journal = journal
+        self._recovery = recovery
         self._content = content
         self._data_dir = data_dir.absolute()
         self._min_age = min_age
@@ -90,47 +118,70 @@ class StoreChecker:
             yield finding
 
     def _find(self, *, repair: bool) -> Iterator[Finding]:
+        waiting = list(self._files.list_entries())
+        if repair:
+            # this may make the first rows of all
+            self._recovery.adopt_journal()
+            if not self._inventory.has_records() and any(self._files.list_files()):
+                raise RepairRefusedError
         for record in self._inventory.list_records():
             self.images += 1
             yield from self._check_record(record)
-        for part in self._inventory.list_files():
+        yield from self._check_journal(waiting, repair=repair)
+        for part in self._files.list_files():
             self.files += len(part)
-            if repair and not self._inventory.has_records():
-                raise RepairRefusedError
-            for file in self._find_untracked(part):
-                if file.age is None or file.age >= self._min_age:
-                    yield self._set_aside(file) if repair else self._describe(file)
+            yield from self._check_files(self._find_untracked(part), repair=repair)
+        for file in self._files.list_unfinished():
+            yield from self._check_files([file], repair=repair)
+        for guid in self._inventory.list_abandoned(self._min_age):
+            if not self._journal.has(guid):
+                yield Finding(FindingKind.PENDING, guid, "", _REASONS[FindingKind.PENDING])
 
     def _check_record(self, record: FileRecord) -> Iterator[Finding]:
         difference = self._inventory.find_difference(record)
         # a row that is gone by now took its file along
         if difference is None or record not in self._current(record.guid):
             return
-        reasons = {"missing": "its file is not there", "corrupt": "its file is not what it was"}
+        kind = FindingKind(difference)
         path = f"images/{record.filename[:2]}/{record.filename}"
-        yield Finding(FindingKind(difference), record.guid, path, reasons[difference])
+        yield Finding(kind, record.guid, path, _REASONS[kind])
+
+    def _check_journal(self, entries: list[FoundFile], *, repair: bool) -> Iterator[Finding]:
+        kind = FindingKind.WAITING
+        for entry in entries:
+            finding = Finding(kind, entry.guid, self._place(entry.path), _REASONS[kind])
+            is_gone = not self._journal.has(entry.guid)
+            if is_gone and repair:
+                yield _repaired(finding, "its row is there now")
+            elif not is_gone and self._is_old(entry):
+                yield finding
+
+    def _check_files(self, files: list[FoundFile], *, repair: bool) -> Iterator[Finding]:
+        for file in files:
+            # a journal entry is told by itself, and not moved away from under a recovery
+            if self._journal.has(file.guid) or not self._is_old(file):
+                continue
+            is_part = file.path.name.endswith(".part")
+            kind = FindingKind.LEFTOVER if is_part else FindingKind.UNTRACKED
+            reason = _REASONS[kind] + (_UNDATED if file.age is None else "")
+            finding = Finding(kind, file.guid, self._place(file.path), reason)
+            yield self._set_aside(file, finding) if repair and file.age is not None else finding
+
+    def _is_old(self, file: FoundFile) -> bool:
+        """Return whether a file can't be of a create under way, as far as can be told."""
+        return file.age is None or file.age >= self._min_age
 
     def _find_untracked(self, part: list[FoundFile]) -> list[FoundFile]:
         records = self._inventory.find_records([file.guid for file in part])
         known = {record.filename for record in records.values()}
         return [file for file in part if file.path.name not in known]
 
-    def _set_aside(self, file: FoundFile) -> Finding:
-        finding = self._describe(file)
-        if file.age is None:
-            return finding
+    def _set_aside(self, file: FoundFile, finding: Finding) -> Finding:
         # read again just before: the create or the delete that it belongs to may have ended
         if self._find_untracked([file]) and file.path.exists():
-            moved = self._inventory.set_aside(file, self._data_dir / "quarantine")
+            moved = self._files.set_aside(file, self._data_dir / "quarantine")
             return _repaired(finding, f"moved to {self._place(moved)}")
         return _repaired(finding, "settled by itself meanwhile")
-
-    def _describe(self, file: FoundFile) -> Finding:
-        kind = FindingKind.LEFTOVER if file.is_part else FindingKind.UNTRACKED
-        reason = "it was never finished" if file.is_part else "no row knows this file"
-        if file.age is None:
-            reason += ", and its age can't be told"
-        return Finding(kind, file.guid, self._place(file.path), reason)
 
     def _current(self, guid: str) -> list[FileRecord]:
         return list(self._inventory.find_records([guid]).values())

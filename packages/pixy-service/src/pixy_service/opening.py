@@ -11,6 +11,7 @@ from pixy_core import ConfigurationError
 from pixy_data import (
     ContentStore,
     Database,
+    FoundFiles,
     Inventory,
     Journal,
     SignInFailureRepository,
@@ -19,8 +20,11 @@ from pixy_data import (
     UserRepository,
     open_database,
 )
+from pixy_service.adoption import ImageAdopter
 from pixy_service.checking import StoreChecker
+from pixy_service.claims import Claims
 from pixy_service.generators.interface import ImageGenerator
+from pixy_service.recovery import Recovery
 from pixy_service.services import Services
 from pixy_service.sign_in_limit import USUAL_RULE, SignInLimit, SignInRule
 from pixy_service.stores import ImageStores
@@ -169,7 +173,16 @@ def open_checker(
         marker = StoreMarker(database, folder)
         if accept_store:
             marker.accept()
-        content = ContentStore(folder, marker=marker)
-        yield StoreChecker(Inventory(database, folder), content, data_dir, min_age)
+        content, journal = ContentStore(folder, marker=marker), Journal(data_dir / "journal")
+        stores = ImageStores.over(database, content, journal)
+        yield StoreChecker(
+            Inventory(database, folder),
+            FoundFiles(folder, data_dir / "journal"),
+            journal,
+            Recovery(stores, Claims(stores), ImageAdopter(stores)),
+            content,
+            data_dir=data_dir,
+            min_age=min_age,
+        )
     finally:
         database.close()

@@ -66,8 +66,7 @@ class Recovery:
         is_calm, self._is_calm = self._is_calm, False
         self._claims.extend()
         self._stores.content.verify()
-        for guid in self._stores.journal.list_guids():
-            self._adopt(guid)
+        self.adopt_journal()
         self._claims.settle()
         if is_calm:
             # after an outage the living extend their leases first
@@ -75,6 +74,15 @@ class Recovery:
                 self._expire(creation)
         self._remove_leftovers()
         self._is_calm = True
+
+    def adopt_journal(self) -> None:
+        """Make images of the journal's entries; what can't be made one is kept, and logged.
+
+        Raises:
+            PixyProxyException: The database or the disk failed.
+        """
+        for guid in self._stores.journal.list_guids():
+            self._adopt(guid)
 
     def _run(self) -> None:
         is_waiting = False
