@@ -247,6 +247,18 @@ def test_an_image_that_was_adopted_and_deleted_meanwhile_does_not_come_back(
     assert stores.images.find_image(waiting.guid) is None
 
 
+def test_an_image_whose_deletion_has_come_as_far_as_its_row_does_not_come_back(
+    waiting: Creation, recovery: Recovery, stores: ImageStores
+) -> None:
+    entry = stores.journal.find(waiting.guid)
+    assert entry is not None
+    recovery.run_once()
+    assert stores.images.delete_image(waiting.guid, "ann")
+    with pytest.raises(ImageDeletedError):
+        ImageAdopter(stores).adopt(entry)
+    assert stores.images.find_image(waiting.guid) is None
+
+
 def write_entry(stores: ImageStores, image: Image) -> JournalEntry:
     entry = JournalEntry(image=image, owner="ann", class_key="red", created_at=image.created_at)
     stores.journal.write(entry)
@@ -262,6 +274,22 @@ def test_an_entry_whose_bytes_are_damaged_is_kept_and_said_once(
     assert stores.journal.list_guids() == [waiting.guid]
     assert stores.images.find_image(waiting.guid) is None
     assert [waiting.guid in message for message in criticals(caplog)] == [True]
+    failed = stores.creations.find_creation(waiting.guid, "ann")
+    assert failed is not None
+    assert failed.problem is not None
+    assert (failed.status, failed.problem.billed) == (CreationStatus.FAILED, "yes")
+
+
+def test_an_image_whose_entry_was_mended_is_recovered_at_the_next_start(
+    waiting: Creation, recovery: Recovery, stores: ImageStores
+) -> None:
+    file = stores.content.locate(f"{waiting.guid}.png")
+    file.write_bytes(b"")
+    recovery.run_once()
+    file.write_bytes(PNG)
+    Recovery(stores, Claims(stores), ImageAdopter(stores)).run_once()
+    assert status_of(stores, waiting) == CreationStatus.READY
+    assert stores.images.find_image(waiting.guid) is not None
 
 
 def test_an_entry_that_can_t_be_read_is_kept_said_once_and_holds_up_no_other(
@@ -286,9 +314,13 @@ def test_a_folder_of_another_database_is_left_alone(
     (tmp_path / "images" / ".store").write_text("0" * 64 + "\n")
     marker = StoreMarker(database, tmp_path / "images")
     marked = replace(stores, content=ContentStore(tmp_path / "images", marker=marker))
+    filename = f"{waiting.guid}.png"
+    part = tmp_path / "images" / ".staging" / f"{filename}.part"
+    stores.content.locate(filename).rename(part)
     with pytest.raises(StoreMismatchError):
         Recovery(marked, Claims(marked), ImageAdopter(marked)).run_once()
     assert stores.journal.list_guids() == [waiting.guid]
+    assert part.exists()
 
 
 def take(claims: Claims, user: User, key: str | None = "key") -> Creation:

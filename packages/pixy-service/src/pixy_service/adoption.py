@@ -64,22 +64,21 @@ class ImageAdopter:
                 continue
         else:
             image = run_transaction(self._stores.database, work)
-        # the transaction may have begun before another's was committed
+        # without a claim to lock, the transaction may have begun before another's was committed
         image = image or self._stores.images.find_image(entry.image.guid)
         if image is None:
             raise ImageDeletedError
         return image
 
     def _insert(self, entry: JournalEntry) -> Image | None:
-        image = self._stores.images.find_image(entry.image.guid)
-        if image is None:
-            # deleting an image removes its entry first, so it can't come back from here
-            if not self._stores.journal.has(entry.image.guid):
-                return None
-            # the class of the owner may be another one since
-            owner = self._stores.users.authenticate_user(entry.owner)
-            if owner is None:
-                raise ConstraintViolationError
-            image = self._stores.images.insert_image(entry.image, owner, entry.created_at)
+        # first of all, for its lock: of two that adopt at once, the second sees what the first did
         self._stores.claims.finish_creation(entry.image.guid)
-        return image
+        image = self._stores.images.find_image(entry.image.guid)
+        # deleting an image removes its entry first, so it can't come back from here
+        if image is not None or not self._stores.journal.has(entry.image.guid):
+            return image
+        # the class of the owner may be another one since
+        owner = self._stores.users.authenticate_user(entry.owner)
+        if owner is None:
+            raise ConstraintViolationError
+        return self._stores.images.insert_image(entry.image, owner, entry.created_at)

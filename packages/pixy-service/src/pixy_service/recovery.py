@@ -13,6 +13,7 @@ from pixy_core import (
     CreationStatus,
     GenerationUnknownError,
     ImageDeletedError,
+    ImageNotStoredError,
     PixyProxyException,
 )
 from pixy_data import LEASE, ExpiredCreation, JournalEntry
@@ -109,14 +110,14 @@ class Recovery:
                 self._adopt_entry(entry)
             elif self._stores.journal.has(guid):
                 # it can't be read, and the journal has logged that
-                self._hopeless.add(guid)
+                self._give_up_entry(guid)
         except ImageDeletedError:
             logger.info("image %s was deleted before its entry was", guid)
         except (ContentDamagedError, ConstraintViolationError) as error:
             if not self._stores.journal.has(guid):
                 return
-            self._hopeless.add(guid)
             logger.critical("image %s can't be recovered, its entry is kept: %s", guid, error)
+            self._give_up_entry(guid)
 
     def _adopt_entry(self, entry: JournalEntry) -> None:
         self._stores.content.publish(entry.image.filename)
@@ -125,10 +126,14 @@ class Recovery:
         self._adopter.adopt(entry)
         logger.warning("image %s was recovered from the journal", entry.image.guid)
 
+    def _give_up_entry(self, guid: str) -> None:
+        """Leave an entry to a person, and tell the owner; a start of the server tries again."""
+        self._hopeless.add(guid)
+        problem = describe_problem(ImageNotStoredError())
+        self._stores.claims.fail_creation(guid, CreationStatus.FAILED, problem)
+
     def _expire(self, creation: ExpiredCreation) -> None:
         guid = creation.guid
-        if self._stores.journal.has(guid):
-            return
         if creation.status == CreationStatus.PENDING and creation.asked:
             problem = describe_problem(GenerationUnknownError())
             if self._stores.claims.give_up(guid, problem):
