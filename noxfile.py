@@ -150,6 +150,16 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"])
+def security(session: nox.Session) -> None:
+    """Attacks the running service, alone and behind real proxies, before others do."""
+    install_from_debian(session, {"nginx": "nginx", "varnish": "varnishd"})
+    session.install(*wheels("pixy-web"), *tools("security"))
+    # the tests of a file share a server
+    loadfile = ("--numprocesses=auto", "--dist=loadfile")
+    session.run("pytest", *loadfile, "tests/security", *session.posargs)
+
+
+@nox.session(requires=["build"])
 def browser(session: nox.Session) -> None:
     """Looks at the pages with a real browser, since HTML that parses may still show nothing."""
     install_from_debian(session, {"chromium": "chromium"})

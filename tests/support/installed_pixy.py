@@ -33,6 +33,12 @@ class InstalledPixy:
         """What the servers have logged so far."""
         return self._log.read_text() if self._log.exists() else ""
 
+    @property
+    def process_id(self) -> int:
+        """The process of the running server."""
+        assert self._server is not None
+        return self._server.pid
+
     def run(self, *arguments: str, stdin: str = "") -> str:
         """Run `pixy` to its end and return what it printed.
 

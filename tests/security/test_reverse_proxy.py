@@ -1,0 +1,132 @@
+"""The nginx configuration of docs/proxy.md, run as it stands there."""
+
+import re
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+import trustme
+
+from door import OWNER, Door, start_door
+from installed_pixy import PASSWORD
+from reverse_proxies import find_free_port, start_nginx
+
+PAGE = Path(__file__).parents[2] / "docs/proxy.md"
+NAME = "pixy.example"
+
+
+class Front:
+    """The proxy: its certificate's authority, its ports and the service behind it."""
+
+    def __init__(self, authority: trustme.CA, http_port: int, https_port: int, door: Door) -> None:
+        self.http_port, self.https_port, self.door = http_port, https_port, door
+        self.context = ssl.create_default_context()
+        authority.configure_trust(self.context)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        source: str = "127.0.0.1",
+        user: str = "",
+        **options: object,
+    ) -> httpx2.Response:
+        """Ask as a client whose resolver knows the name would."""
+        transport = httpx2.HTTPTransport(verify=self.context, local_address=source)
+        headers = {"Host": NAME, **options.pop("headers", {})}  # type: ignore[dict-item]
+        password = str(options.pop("password", PASSWORD))
+        with httpx2.Client(transport=transport, auth=(user, password) if user else None) as client:
+            return client.request(
+                method,
+                f"https://127.0.0.1:{self.https_port}{path}",
+                headers=headers,
+                extensions={"sni_hostname": NAME},
+                **options,
+            )
+
+
+def read_configuration() -> str:
+    (text,) = re.findall(r"^```nginx\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    return str(text)
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    folder = tmp_path_factory.mktemp("front")
+    authority = trustme.CA()
+    authority.issue_cert(NAME).private_key_and_cert_chain_pem.write_to_path(str(folder / "pem"))
+    text = PAGE.read_text()
+    settings = dict(re.findall(r"^(PIXY_\w+)=(\S+)$", text, re.MULTILINE))
+    settings["PIXY_ALLOWED_HOSTS"] += ",127.0.0.1"  # what the tests themselves ask
+    door = start_door(folder, **settings)
+    ports = find_free_port(), find_free_port()
+    configuration = read_configuration()
+    for there, here in (
+        ("127.0.0.1:8000", door.url.removeprefix("http://")),
+        ("listen 80;", f"listen 127.0.0.1:{ports[0]};"),
+        ("listen 443 ssl;", f"listen 127.0.0.1:{ports[1]} ssl;"),
+        ("/etc/ssl/pixy.example.pem", f"{folder}/pem"),
+        ("/etc/ssl/pixy.example.key", f"{folder}/pem"),
+    ):
+        assert there in configuration
+        configuration = configuration.replace(there, here)
+    nginx = start_nginx(folder, configuration, ports[1])
+    yield Front(authority, *ports, door)
+    nginx.stop()
+    door.pixy.kill()
+
+
+def test_an_image_is_made_and_shown_over_tls(front: Front) -> None:
+    body = {"prompt": "over TLS", "visibility": "public"}
+    made = front.ask("POST", "/image", user=OWNER, json=body)
+    assert made.status_code == 201
+    shown = front.ask("GET", f"{made.headers['location']}/content")
+    assert shown.content.startswith(b"\x89PNG")
+    assert shown.headers["strict-transport-security"] == "max-age=31536000"
+    assert shown.headers["cache-control"] == "public, max-age=60"
+    assert front.ask("HEAD", "/").status_code == 200
+
+
+def test_who_comes_without_tls_is_sent_to_it(front: Front) -> None:
+    url = f"http://127.0.0.1:{front.http_port}/image?limit=1"
+    answer = httpx2.get(url, headers={"Host": NAME}, trust_env=False)
+    assert answer.status_code == 308
+    assert answer.headers["location"] == f"https://{NAME}/image?limit=1"
+
+
+def test_each_client_is_counted_by_its_own_address(front: Front) -> None:
+    def guess(number: int, source: str) -> int:
+        forged = {"X-Forwarded-For": f"203.0.113.{number}"}
+        options = {"user": "bob", "password": f"wrong {number}", "headers": forged}
+        return front.ask("GET", "/image", source=source, **options).status_code  # type: ignore[arg-type]
+
+    # 127.0.0.1 is a trusted proxy here, so the clients are elsewhere
+    assert [guess(number, "127.0.0.2") for number in range(6)] == [401] * 5 + [429]
+    assert guess(6, "127.0.0.3") == 401
+    assert front.ask("GET", "/image", source="127.0.0.3", user="bob").status_code == 200
+
+
+def test_a_write_of_the_own_page_is_told_from_one_of_another(front: Front) -> None:
+    body = {"prompt": "x"}
+    own, other = ({"Origin": origin} for origin in (f"https://{NAME}", "https://other.example"))
+    assert front.ask("POST", "/image", user=OWNER, json=body, headers=own).status_code == 201
+    assert front.ask("POST", "/image", user=OWNER, json=body, headers=other).status_code == 403
+
+
+def test_a_large_body_is_refused_by_the_service_and_not_by_the_proxy(front: Front) -> None:
+    answer = front.ask("POST", "/image", user=OWNER, json={"prompt": "x" * 300_000})
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "body_too_large"
+
+
+def test_another_host_is_refused(front: Front) -> None:
+    answer = front.ask("GET", "/image", headers={"Host": "other.example"})
+    assert answer.status_code == 400
+
+
+def test_the_proxy_waits_longer_than_an_image_takes() -> None:
+    (seconds,) = re.findall(r"proxy_read_timeout\s+(\d+)s;", read_configuration())
+    assert int(seconds) > 200

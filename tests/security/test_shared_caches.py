@@ -1,0 +1,138 @@
+"""Shared caches in front: what the owner has fetched through one, no stranger finds in it."""
+
+import itertools
+import time
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from door import SECRET, Door, authorization_of
+from raw_http import Answer, exchange
+from reverse_proxies import ReverseProxy, start_cache
+
+METHODS = ("GET", "HEAD")
+MAX_AGE = 60
+"""Seconds for which an un-published picture may still be seen, as docs/api.md says."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test behind each cache."""
+    if "cache" in metafunc.fixturenames:
+        metafunc.parametrize("cache", ["nginx", "varnish"], indirect=True, scope="module")
+
+
+@pytest.fixture(scope="module")
+def cache(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, door: Door
+) -> Iterator[ReverseProxy]:
+    folder = tmp_path_factory.mktemp(request.param)
+    running = start_cache(request.param, folder, urlsplit(door.url).port or 0)
+    yield running
+    running.stop()
+
+
+def ask(cache: ReverseProxy, method: str, path: str, caller: str, *fields: str) -> Answer:
+    lines = [f"{method} {path} HTTP/1.1", "Host: pixy.example", *fields, "Connection: close"]
+    head = "\r\n".join(lines).encode() + b"\r\n" + authorization_of(caller) + b"\r\n"
+    return exchange(cache.url, head)
+
+
+def conditions_for(image: dict[str, Any]) -> list[tuple[str, ...]]:
+    return [
+        (),
+        ("Range: bytes=0-99",),
+        ("Range: bytes=-100",),
+        ("Range: bytes=999999999-",),
+        ("Range: bytes=0-9,20-29",),
+        (f'If-None-Match: "{image["sha256"]}"',),
+        ('If-None-Match: "another"',),
+        ("If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT",),
+        ("If-Modified-Since: Fri, 01 Jan 2010 00:00:00 GMT",),
+        ("Cache-Control: only-if-cached, max-stale",),
+        ("Accept-Encoding: gzip",),
+    ]
+
+
+def paths_of(image: dict[str, Any]) -> list[str]:
+    guid = image["guid"]
+    pictures = [f"/image/{guid}/content", f"/image/{guid}/content?width=320"]
+    return [f"/image/{guid}", *pictures, "/image", "/image?limit=200"]
+
+
+def test_the_cache_does_cache(door: Door, cache: ReverseProxy) -> None:
+    path = f"/image/{door.images['public']['guid']}/content"
+    first, second = (ask(cache, "GET", path, "stranger") for _ in range(2))
+    assert first.body == second.body
+    assert (first.status, second.status) == (200, 200)
+    assert "HIT" in (second.header("x-cache") or "")
+
+
+@pytest.mark.parametrize("visibility", ["private", "class"])
+def test_nothing_private_is_left_in_the_cache(
+    door: Door, cache: ReverseProxy, visibility: str
+) -> None:
+    image = door.images[visibility]
+    ways = list(itertools.product(paths_of(image), METHODS, conditions_for(image)))
+    with door.client("owner") as owner:
+        original = owner.get(f"/image/{image['guid']}/content").content
+    for _ in range(2):
+        for path, method, fields in ways:
+            answer = ask(cache, method, path, "owner", *fields)
+            assert answer.status in (200, 206, 304, 416, 504)
+            assert "HIT" not in (answer.header("x-cache") or "")
+    for caller, (path, method, fields) in itertools.product(("stranger", "other"), ways):
+        answer = ask(cache, method, path, caller, *fields)
+        # 504 is a cache's answer to only-if-cached
+        # 206 and 416 are Varnish's, which makes ranges of whatever is 200
+        listed = (200, 206, 416, 504)
+        assert answer.status in ((404, 504) if image["guid"] in path else listed)
+        assert image["guid"].encode() not in answer.body
+        assert SECRET.encode() + f" {visibility}".encode() not in answer.body
+        assert image["sha256"] not in (answer.header("etag") or "")
+        assert original[100:200] not in answer.body
+
+
+def test_a_signed_in_users_copy_of_a_public_picture_is_not_shared(
+    door: Door, cache: ReverseProxy
+) -> None:
+    path = f"/image/{door.make_image('public')['guid']}/content"
+    for _ in range(2):
+        answer = ask(cache, "GET", path, "owner")
+        assert answer.status == 200
+        assert "HIT" not in (answer.header("x-cache") or "")
+
+
+def test_wrong_credentials_are_refused_through_a_cache_that_has_the_picture(
+    door: Door, cache: ReverseProxy
+) -> None:
+    path = f"/image/{door.images['public']['guid']}/content"
+    for _ in range(2):
+        assert ask(cache, "GET", path, "stranger").status == 200
+    wrong = ask(cache, "GET", path, "stranger", "Authorization: Basic bm9ib2R5Ondyb25n")
+    assert wrong.status == 401
+
+
+def test_an_unpublished_picture_is_gone_after_its_max_age(
+    door: Door, cache: ReverseProxy, pytestconfig: pytest.Config
+) -> None:
+    path = f"/image/{door.make_image('public')['guid']}"
+    fetched_at = time.monotonic()
+    for _ in range(2):
+        assert ask(cache, "GET", f"{path}/content", "stranger").status == 200
+    with door.client("owner") as owner:
+        assert owner.patch(path, json={"visibility": "private"}).status_code == 200
+    assert ask(cache, "GET", path, "stranger").status == 404, "details are never kept"
+    direct = f"GET {path}/content HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    assert exchange(door.url, direct.encode()).status == 404
+    kept = ask(cache, "GET", f"{path}/content", "stranger")
+    assert kept.status in (200, 404)
+    if kept.status == 200:
+        assert kept.header("cache-control") == f"public, max-age={MAX_AGE}"
+        assert int(kept.header("age") or 0) <= MAX_AGE
+        assert float(kept.header("x-ttl") or 0) <= MAX_AGE
+    if pytestconfig.getoption("expiry"):
+        # nothing but the caches' own clocks can show it
+        time.sleep(max(0.0, fetched_at + MAX_AGE + 2 - time.monotonic()))
+        assert ask(cache, "GET", f"{path}/content", "stranger").status == 404

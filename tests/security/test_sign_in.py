@@ -1,0 +1,65 @@
+"""Guesses at passwords, by real connections to several workers."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from door import OWNER, Door, start_door
+from installed_pixy import PASSWORD
+from raw_http import Answer, basic
+
+FAILURES = 5
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    door = start_door(tmp_path_factory.mktemp("workers"), PIXY_WORKERS="4")
+    yield door
+    door.pixy.kill()
+
+
+def guess(door: Door, name: str, password: str, source: str = "127.0.0.1") -> Answer:
+    first = b"GET /image?limit=1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n"
+    return door.exchange(first + basic(name, password) + b"\r\n", source=source)
+
+
+@pytest.mark.parametrize("name", ["cyd", "a-name-that-nobody-has"])
+def test_of_fifty_guesses_at_once_five_are_looked_at(workers: Door, name: str) -> None:
+    with ThreadPoolExecutor(50) as threads:
+        guesses = [threads.submit(guess, workers, name, f"wrong {n}") for n in range(50)]
+        answers = [future.result() for future in guesses]
+    # a worker whose queue is full asks to come again
+    statuses = Counter(answer.status for answer in answers)
+    assert statuses[401] == FAILURES
+    assert statuses[401] + statuses[429] + statuses[503] == 50
+    assert all(answer.header("retry-after") for answer in answers if answer.status != 401)
+
+
+def test_every_worker_knows_who_is_blocked(workers: Door) -> None:
+    name = "bob"
+    for number in range(FAILURES):
+        assert guess(workers, name, f"wrong {number}", "127.0.0.3").status == 401
+    blocked = [guess(workers, name, PASSWORD, "127.0.0.3") for _ in range(20)]
+    assert {answer.status for answer in blocked} == {429}
+    ids = {(answer.header("x-request-id") or "").rpartition("-")[2] for answer in blocked}
+    assert len(ids) > 1, "one worker answered everything"
+    assert guess(workers, name, PASSWORD, "127.0.0.4").status == 200
+
+
+def test_a_flood_of_guesses_disturbs_nobody_else(workers: Door) -> None:
+    path = f"/image/{workers.images['public']['guid']}"
+    with workers.client("owner") as owner, workers.client() as stranger:
+        # each worker has seen the owner's password
+        for _ in range(40):
+            assert guess(workers, OWNER, PASSWORD).status == 200
+        with ThreadPoolExecutor(16) as threads:
+            flood = [
+                threads.submit(guess, workers, f"user{n % 40}", f"wrong {n}", "127.0.0.5")
+                for n in range(400)
+            ]
+            for _ in range(50):
+                assert stranger.get(path).status_code == 200
+                assert owner.get(path).status_code == 200
+        assert {future.result().status for future in flood} <= {401, 429, 503}
