@@ -44,6 +44,37 @@ def test_an_image_is_made_found_shared_and_deleted(pixy: InstalledPixy) -> None:
     assert pixy.stop() in (0, -signal.SIGTERM)
 
 
+def test_images_are_found_and_shown_smaller_after_a_restart_too(pixy: InstalledPixy) -> None:
+    pixy.add_user("ada")
+    pixy.start()
+    with pixy.client("ada") as ada:
+        for prompt in ("ein Café am Fluß", "an ox", "東京都の夜景"):
+            path = make_image(ada, prompt, "public")
+    pixy.stop()
+    pixy.start()
+    with pixy.client() as stranger:
+        for q, found in (
+            ("cafe fluss", [0]),
+            ("ox", [1]),
+            ("東京", [2]),
+            ("caf*", [0]),
+            ("o*", []),
+        ):
+            images = stranger.get("/image", params={"q": q, "visibility": "public"}).json()
+            assert [image["prompt"][:2] for image in images] == [
+                ("ei", "an", "東京")[number] for number in found
+            ]
+        small = stranger.get(f"{path}/content?width=160")
+        assert small.headers["content-type"] == "image/webp"
+        again = stranger.get(
+            f"{path}/content?width=160", headers={"If-None-Match": small.headers["etag"]}
+        )
+        assert (again.status_code, again.content) == (304, b"")
+    with pixy.client("ada") as ada:
+        assert ada.delete(path).status_code == 204
+        assert ada.get("/image", params={"q": "東京"}).json() == []
+
+
 def test_a_restart_keeps_everything(pixy: InstalledPixy) -> None:
     pixy.add_user("ada")
     pixy.start()

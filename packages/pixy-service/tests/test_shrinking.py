@@ -83,6 +83,13 @@ def test_a_picture_on_its_side_is_put_upright_and_its_notes_stay_behind() -> Non
     assert b"secret note" not in content
 
 
+def test_a_picture_that_is_narrow_once_upright_is_not_widened() -> None:
+    exif = Picture.Exif()
+    exif[0x0112] = 6
+    original = encode(Picture.new("RGB", (400, 104)), "JPEG", exif=exif)
+    assert decode(shrink(original, "image/jpeg", 160, WEBP)).size == (104, 400)
+
+
 def test_a_colour_profile_is_kept() -> None:
     original = encode(Picture.new("RGB", (400, 200)), icc_profile=b"a profile" * 20)
     for media_type in THUMBNAIL_TYPES:
