@@ -55,13 +55,15 @@ def shrink(content: bytes, original_type: str, width: int, media_type: str) -> b
 
 
 def _decode(content: bytes, original_type: str) -> Picture.Image:
-    with Picture.open(io.BytesIO(content), formats=[FORMATS[original_type]]) as picture:
-        # the size comes from the header, before any pixel takes memory
-        if max(picture.size) > MAX_SIDE:
-            raise ValueError
-        upright = ImageOps.exif_transpose(picture)
-    if upright.mode == "I;16":  # converting would cut off all but the darkest shades
-        upright = upright.point(lambda shade: shade / 256).convert("L")
-    if upright.mode in ("RGB", "RGBA"):
-        return upright
-    return upright.convert("RGBA" if upright.has_transparency_data else "RGB")
+    picture: Picture.Image = Picture.open(io.BytesIO(content), formats=[FORMATS[original_type]])
+    # the size comes from the header, before any pixel takes memory
+    if max(picture.size) > MAX_SIDE:
+        raise ValueError
+    # in place: a copy of the largest takes a quarter of a gigabyte
+    ImageOps.exif_transpose(picture, in_place=True)
+    if picture.mode == "I;16":  # converting would cut off all but the darkest shades
+        picture = picture.point(lambda shade: shade / 256).convert("L")
+    picture.load()
+    if picture.mode in ("RGB", "RGBA"):
+        return picture
+    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")

@@ -37,7 +37,7 @@ WAITING_THUMBNAILS = 256
 """A page of the gallery asks for some dozens; at 50 ms each the last waits for six seconds."""
 
 THUMBNAIL_THREADS = 2
-"""Making one fills a core, and takes up to 300 MB for an original of 8192 x 8192 pixels."""
+"""Making one fills a core, and takes up to 600 MB for an original of 8192 x 8192 pixels."""
 
 
 def create_app(settings: Settings, *, alone: bool = False) -> FastAPI:

@@ -56,6 +56,8 @@ def upgrade() -> None:
     connection, last = op.get_bind(), 0
     while images := connection.execute(sa.text(_SELECT), {"id": last}).fetchall():
         rows = [row for image in images for row in _index(IndexedImage(*image))]
+        # in the order of the key, so that neighbours are written together
+        rows.sort(key=lambda row: (row["scope"], row["word"], row["moment"]))
         if rows:
             connection.execute(sa.text(_INSERT), rows)
         last = images[-1][0]
