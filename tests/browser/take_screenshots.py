@@ -38,8 +38,19 @@ PROMPTS = (
     "a tram in the snow, windows glowing",
     "a market square in the rain, seen from above",
 )
-SHOWN = "three paper boats on a mountain lake"
+SHOWN = "a heron in the reeds at first light"
+SIZES_IN_TURN = (
+    "1024x1024",
+    "1536x1024",
+    "1024x1024",
+    "1024x1536",
+    "1024x1024",
+    "1536x1024",
+    "1024x1024",
+)
 VISIBILITIES = ("public", "class", "public", "private")
+# the smaller pictures are made for the first who looks
+expect.set_options(timeout=60_000)
 SIZES = {
     "desk": {"viewport": DESK},
     "phone": {"viewport": PHONE, "device_scale_factor": 2, "is_mobile": True, "has_touch": True},
@@ -50,14 +61,18 @@ def make_images(pixy: InstalledPixy) -> None:
     """Make the images of a class that is good at landscapes."""
     with pixy.client("ada") as ada:
         for number, prompt in enumerate(reversed(PROMPTS)):
-            wanted = {"prompt": prompt, "visibility": VISIBILITIES[number % 4]}
+            wanted = {
+                "prompt": prompt,
+                "visibility": VISIBILITIES[number % 4],
+                "size": SIZES_IN_TURN[number % 7],
+            }
             ada.post("/image", json=wanted).raise_for_status()
 
 
 def shoot(gallery: GalleryPage, name: str) -> None:
     """Save what the window shows, in WebP."""
     gallery.page.mouse.move(0, 0)
-    gallery.page.wait_for_load_state("networkidle")
+    expect(gallery.page.locator(".tile:not(.loaded)")).to_have_count(0)
     picture = Picture.open(io.BytesIO(gallery.page.screenshot(animations="disabled")))
     path = FOLDER / f"{name}.webp"
     picture.save(path, quality=82, method=6)
@@ -69,11 +84,10 @@ def look(browser: Browser, pixy: InstalledPixy, size: str, theme: str) -> None:
     context = open_context(browser, **SIZES[size], color_scheme=theme)
     gallery = GalleryPage(context.new_page(), pixy.url).open()
     gallery.sign_in("ada")
-    expect(gallery.grid.locator(".loaded").nth(7)).to_be_visible()
     gallery.page.evaluate("document.activeElement.blur()")
     shoot(gallery, f"gallery-{size}-{theme}")
     gallery.picture(SHOWN).click()
-    expect(gallery.viewer.locator("img.loaded")).to_have_js_property("naturalWidth", 1024)
+    expect(gallery.viewer.locator("img.loaded")).to_have_js_property("naturalWidth", 1536)
     gallery.page.evaluate("document.activeElement.blur()")
     shoot(gallery, f"picture-{size}-{theme}")
     context.close()

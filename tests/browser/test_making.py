@@ -49,11 +49,14 @@ def ada(visit) -> GalleryPage:
     return gallery
 
 
-def test_a_picture_is_made_and_shown_and_told_of(ada: GalleryPage) -> None:
-    ada.make("a heron\nin the reeds", **{"Who may see it": "public"})
+def test_a_picture_is_made_and_shown_and_told_of(ada: GalleryPage, provider: Provider) -> None:
+    choices = {"Who may see it": "public", "Shape": "1536x1024", "Quality": "low"}
+    ada.make("a heron\nin the reeds", **choices)
     expect(ada.note).to_contain_text("Your picture is there: a heron in the reeds")
     expect(ada.picture("a heron in the reeds")).to_be_visible()
     expect(ada.works).to_have_count(0)
+    asked = provider.requests[-1].body
+    assert (asked["size"], asked["quality"]) == ("1536x1024", "low")
     ada.note.get_by_role("button", name="Look").click()
     expect(ada.viewer.get_by_label("Public")).to_be_checked()
     ada.viewer.get_by_role("button", name="Use this prompt").click()

@@ -95,6 +95,15 @@ def test_a_finger_swipes_to_the_neighbours(visit, images) -> None:
     expect(heading).to_have_text("three")
 
 
+def test_on_a_phone_the_whole_picture_is_above_what_is_known_of_it(visit, images) -> None:
+    gallery = visit(viewport=PHONE)
+    gallery.picture("three").click()
+    shown = gallery.viewer.locator("img.loaded").bounding_box()
+    below = gallery.viewer.get_by_role("heading").bounding_box()
+    assert shown["width"] == shown["height"] == PHONE["width"]
+    assert below["y"] > shown["y"] + shown["height"]
+
+
 def test_an_address_opens_a_public_picture_for_strangers(visit, images) -> None:
     gallery = visit(f"/#/image/{images['one']}")
     expect(gallery.viewer.get_by_role("heading")).to_have_text("one")

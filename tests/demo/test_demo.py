@@ -66,7 +66,7 @@ def test_the_lines_to_copy_work(printed: str, folder: Path) -> None:
     create, listing, details, download = commands(printed)
     assert paste(create, folder).startswith("HTTP/1.1 201 ")
     images = json.loads(paste(listing, folder))
-    assert len(images) == 4
+    assert len(images) == 7
     assert images[0]["prompt"] == "a red kite over the sea"
     assert json.loads(paste(details, folder)) in images
     assert "PNG image data" in paste(download, folder)

@@ -116,9 +116,9 @@ class GalleryPage:
             choices: Accessible name of a choice -> the value to choose.
         """
         form = self.page.get_by_role("form", name="Make a picture")
+        form.get_by_label("What should the picture show?").fill(prompt)
         for label, value in choices.items():
             form.get_by_label(label).select_option(value)
-        form.get_by_label("What should the picture show?").fill(prompt)
         form.get_by_role("button", name="Make it").click()
 
     def check(self) -> None:

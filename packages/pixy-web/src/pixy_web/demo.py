@@ -22,11 +22,15 @@ from pixy_web.server import bind, build_server
 from pixy_web.settings import Settings
 
 USERNAME = "demo"
-PROMPTS = (
-    "a lighthouse at dusk, gulls around its lamp",
-    "a market square in the rain, seen from above",
-    "three paper boats on a mountain lake",
-)
+PROMPTS = {
+    "a lighthouse at dusk, gulls around its lamp": "1024x1024",
+    "a comet over the fjord": "1024x1536",
+    "a harbour at night, lamps on the water": "1536x1024",
+    "a tram in the snow, windows glowing": "1024x1024",
+    "the first snow on the pass": "1536x1024",
+    "three paper boats on a mountain lake": "1024x1024",
+}
+"""What the images show, and their sizes."""
 
 READY_TEXT = """
 PixyProxy is up. It made {count} images through its API, drawn offline by the sketch generator.
@@ -91,7 +95,7 @@ def _show(server: uvicorn.Server, listener: socket.socket, password: str, folder
     while not server.started:
         time.sleep(0.05)
     host, port = listener.getsockname()[:2]
-    guids = [_make_image(host, port, password, prompt) for prompt in PROMPTS]
+    guids = [_make_image(host, port, password, *wanted) for wanted in PROMPTS.items()]
     click.echo(
         READY_TEXT.format(
             count=len(guids),
@@ -104,14 +108,14 @@ def _show(server: uvicorn.Server, listener: socket.socket, password: str, folder
     )
 
 
-def _make_image(host: str, port: int, password: str, prompt: str) -> str:
+def _make_image(host: str, port: int, password: str, prompt: str, size: str) -> str:
     """Return the guid of a new public image."""
     token = base64.b64encode(f"{USERNAME}:{password}".encode()).decode()
     connection = HTTPConnection(host, port)
     connection.request(
         "POST",
         "/image",
-        json.dumps({"prompt": prompt, "visibility": "public"}),
+        json.dumps({"prompt": prompt, "size": size, "visibility": "public"}),
         {"Authorization": f"Basic {token}", "Content-Type": "application/json"},
     )
     guid: str = json.load(connection.getresponse())["guid"]

@@ -15,11 +15,12 @@ export class Composer {
     session.addEventListener("change", () => form.reset());
   }
 
-  /** Fill in a prompt, and let the user go on from there. */
-  begin(prompt, wanted = {}) {
-    this.#form.prompt.value = prompt;
-    for (const name of ["size", "quality", "visibility"]) {
-      if (wanted[name] && this.#form[name]) this.#form[name].value = wanted[name];
+  /** Fill in what is wanted, as far as the form has it, and let the user go on from there. */
+  begin(wanted) {
+    this.#form.prompt.value = wanted.prompt;
+    for (const choice of this.#form.querySelectorAll("select")) {
+      const isOffered = [...choice.options].some(({ value }) => value === wanted[choice.name]);
+      if (isOffered) choice.value = wanted[choice.name];
     }
     window.scrollTo({ top: 0 });
     this.focus();

@@ -13,7 +13,7 @@ const STORED = "pixy.pending";
  * One picture that is wanted.
  *
  * @typedef {object} Creation
- * @property {{prompt: string, visibility: string}} wanted
+ * @property {{prompt: string, visibility: string, size: ?string, quality: ?string}} wanted
  * @property {?string} key Makes its request one and the same; null when another page sent it.
  * @property {?string} guid The picture's, once the server has named it.
  * @property {number} startedAt Milliseconds.
@@ -55,10 +55,10 @@ export class Creations extends EventTarget {
     for (const details of answers.flatMap(({ value }) => value ?? [])) this.#takeUp(details);
   }
 
-  #takeUp({ guid, prompt, visibility, created_at: createdAt }) {
+  #takeUp({ guid, prompt, visibility, size, quality, created_at: createdAt }) {
     if (this.list.some((creation) => creation.guid === guid)) return;
     const startedAt = Math.min(Date.now(), Date.parse(createdAt));
-    this.#add({ wanted: { prompt, visibility }, key: null, guid, startedAt, fault: null });
+    this.#add({ wanted: { prompt, visibility, size, quality }, key: null, guid, startedAt, fault: null });
   }
 
   /** Ask again. It is the same request once more: what was paid for, or may have been, is not bought anew. */

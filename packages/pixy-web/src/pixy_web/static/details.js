@@ -86,8 +86,8 @@ export class Details {
   }
 
   #usePrompt() {
-    const { prompt } = this.#image;
-    this.#leaveAnd(() => this.composer.begin(prompt));
+    const { prompt, width, height, visibility } = this.#image;
+    this.#leaveAnd(() => this.composer.begin({ prompt, size: `${width}x${height}`, visibility }));
   }
 
   #delete() {

@@ -53,7 +53,7 @@ export class Works {
     const button = (label, act) => element("button", { class: "quiet", type: "button", click: act }, label);
     const edit = () => {
       this.#creations.dismiss(creation);
-      this.#composer.begin(creation.wanted.prompt, creation.wanted);
+      this.#composer.begin(creation.wanted);
     };
     const actions = element("div", { class: "choices" }, button("Edit the prompt", edit));
     const again = fault.isPaid
