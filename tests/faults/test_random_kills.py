@@ -16,7 +16,6 @@ import httpx2
 import pytest
 
 from deployment import Deployment, wait_until
-from installed_pixy import PASSWORD
 
 if TYPE_CHECKING:
     from mysql_server import MySQLServer
@@ -52,7 +51,7 @@ class Clients:
             thread.join()
 
     def _work(self) -> None:
-        with httpx2.Client(auth=("ada", PASSWORD), timeout=30, trust_env=False) as client:
+        with self._deployment.pixy.client("ada") as client:
             while not self._stopping.is_set():
                 name = f"wanted {uuid.uuid4()}"
                 self.asked += 1
@@ -91,7 +90,7 @@ def test_nothing_is_lost_or_bought_twice(
     cycles = pytestconfig.getoption("--cycles") // HALVES
     chance = random.Random(f"{half} of {cycles}")
     deployment = deploy()
-    deployment.provider.latency = lambda: chance.uniform(0, 0.2)
+    deployment.provider.latency = lambda: chance.uniform(0, 0.3)
     deployment.pixy.start()
     durable, kills = set[str](), Counter[str]()
     clients = Clients(deployment)
@@ -103,6 +102,8 @@ def test_nothing_is_lost_or_bought_twice(
                 mysql_server.restart()
             else:
                 kills["server"] += 1
+                if chance.random() < 0.5:
+                    wait_for_an_entry(deployment)
                 deployment.crash()
                 durable |= deployment.journal()
                 deployment.pixy.start()
@@ -116,6 +117,16 @@ def test_nothing_is_lost_or_bought_twice(
     told = tell(deployment, clients, durable, kills)
     with capsys.disabled():
         print(f"\n{told}")
+
+
+def wait_for_an_entry(deployment: Deployment) -> None:
+    """Return as soon as an image is in the journal, where it is for milliseconds, or in a second.
+
+    Of kills at any moment nearly all come while the provider works.
+    """
+    deadline = time.monotonic() + 1
+    while not deployment.journal() and time.monotonic() < deadline:
+        pass
 
 
 def is_kept(deployment: Deployment, guids: set[str]) -> bool:
