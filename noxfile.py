@@ -18,6 +18,7 @@ from session_environments import (
     PACKAGES,
     ROOT,
     find_program,
+    install_apart,
     install_from_debian,
     tools,
     wheel,
@@ -57,6 +58,7 @@ MYSQL_NEEDS = {
     "libmariadb-dev": "mariadb_config",
     "python3-dev": f"{sysconfig.get_path('include')}/Python.h",
 }
+BENCH_NEEDS = {**MYSQL_NEEDS, "wrk": "wrk", "nginx": "nginx"}
 
 
 @nox.session
@@ -81,7 +83,7 @@ def types(session: nox.Session) -> None:
     session.install(*wheels("pixy-web"), *tools("types", "nox", "browser", *TEST_GROUPS))
     for package in PACKAGES:
         session.run("mypy", f"packages/{package}/src")
-    session.run("mypy", "noxfile.py", "tests/support")
+    session.run("mypy", "noxfile.py", "tests/support", "tests/bench")
 
 
 @nox.session(requires=["build"])
@@ -184,6 +186,26 @@ def screenshots(session: nox.Session) -> None:
     install_from_debian(session, {"chromium": "chromium"})
     session.install(*wheels("pixy-web"), *tools("browser"))
     session.run("python", "tests/browser/take_screenshots.py", env=SUPPORT)
+
+
+@nox.session(requires=["build"])
+def rehearsal(session: nox.Session) -> None:
+    """Runs two rows of the benchmark with next to no load, so that it can't rot unnoticed."""
+    install_from_debian(session, BENCH_NEEDS)
+    session.install(*wheels("pixy-web", extra="mysql"), *tools("test", "bench"))
+    session.run("pytest", "tests/bench", *session.posargs)
+
+
+@nox.session(requires=["build"], default=False)
+def bench(session: nox.Session) -> None:
+    """Measures PixyProxy beside others: nox -s bench, or nox -s bench -- detail --rounds 1."""
+    install_from_debian(session, BENCH_NEEDS)
+    session.install(*wheels("pixy-web", extra="mysql"), *tools("bench"))
+    program = install_apart(session, "litellm", *tools("litellm"))
+    options = ["--litellm", program] if program else []
+    options += ["--mysqld", MYSQLD] if MYSQLD else []
+    paths = {"PYTHONPATH": "tests/support"}
+    session.run("python", "tests/bench/bench.py", *options, *session.posargs, env=paths)
 
 
 @nox.session

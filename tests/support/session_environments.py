@@ -74,3 +74,22 @@ def install_from_debian(session: nox.Session, needs: dict[str, str]) -> None:
         session.error(f"as root: apt-get install {' '.join(missing)}")
     session.run(*sudo, "apt-get", "-qq", "update", external=True)
     session.run(*sudo, *command, external=True)
+
+
+def install_apart(session: nox.Session, program: str, *requirements: str) -> str | None:
+    """Install a program into an environment of its own, since it needs other versions than we do.
+
+    Args:
+        session: The session that runs it.
+        program: The program's name.
+        requirements: What brings it.
+
+    Returns:
+        The program's path, or None where it can't be installed.
+    """
+    folder = Path(session.cache_dir, program).absolute()
+    session.run("uv", "venv", "-q", "--allow-existing", str(folder), external=True)
+    install = ["uv", "pip", "install", "-q", "--python", str(folder), *requirements]
+    session.run(*install, external=True, success_codes=range(256))
+    path = folder / "bin" / program
+    return str(path) if path.exists() else None

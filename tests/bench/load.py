@@ -1,0 +1,162 @@
+"""The load: wrk for what many ask at once, a plain client for one thing after the other."""
+
+import http.client
+import json
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from contenders import find_program
+
+SCRIPT = Path(__file__).with_name("wrk.lua")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a run of wrk measured: requests each second, and two percentiles in milliseconds."""
+
+    rate: float
+    p50: float
+    p99: float
+
+
+def run_wrk(
+    url: str, paths: list[str], *, connections: int, seconds: int, headers: dict[str, str]
+) -> Load:
+    """Ask for paths from many connections at once, each as soon as it has its last answer.
+
+    Raises:
+        RuntimeError: wrk is not installed, or an answer was neither 200 nor 304.
+    """
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write("\n".join(paths))
+        file.flush()
+        options = ["-t1", f"-c{connections}", f"-d{seconds}s", "--timeout=30s", f"-s{SCRIPT}"]
+        extra = [f"{name}: {value}" for name, value in headers.items()]
+        done = subprocess.run(
+            [find_program("wrk"), *options, url, "--", file.name, *extra],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    result = json.loads(done.stdout.splitlines()[-1])
+    if result["failed"] or not result["requests"]:
+        raise RuntimeError(f"{url} did not answer as it should:\n{done.stdout}")
+    rate = result["requests"] / result["microseconds"] * 1e6
+    return Load(rate, result["p50"] / 1000, result["p99"] / 1000)
+
+
+@dataclass(frozen=True)
+class Download:
+    """What one long answer took: seconds to its first byte and to its end, and how much it was."""
+
+    first_byte: float
+    seconds: float
+    images: int
+
+
+def download_list(url: str, path: str) -> Download:
+    """Read a JSON array of images to its end, without keeping it."""
+    connection = _connect(url)
+    started = time.perf_counter()
+    connection.request("GET", path)
+    response = connection.getresponse()
+    _expect(response, 200)
+    first = response.read(1)
+    first_byte = time.perf_counter() - started
+    images, tail = 0, first
+    while block := response.read1(1 << 16):
+        seen = tail + block
+        images += seen.count(b'"guid"')
+        tail = seen[-5:]  # a name that the next block completes
+    seconds = time.perf_counter() - started
+    connection.close()
+    return Download(first_byte, seconds, images)
+
+
+def post_one_by_one(
+    url: str, path: str, body: object, headers: dict[str, str], *, count: int, status: int
+) -> float:
+    """Post the same body again and again on one connection; return the median milliseconds."""
+    connection = _connect(url)
+    durations = []
+    for _ in range(count):
+        started = time.perf_counter()
+        _post(connection, path, body, headers, status)
+        durations.append(time.perf_counter() - started)
+    connection.close()
+    return statistics.median(durations) * 1000
+
+
+class WaitingPosts:
+    """Many posts at once, each on a connection and in a thread of its own."""
+
+    def __init__(
+        self, url: str, path: str, body: object, headers: dict[str, str], count: int
+    ) -> None:
+        self.failures: list[Exception] = []
+        self._arguments = (url, path, body, headers)
+        self._threads = [threading.Thread(target=self._post) for _ in range(count)]
+        for thread in self._threads:
+            thread.start()
+
+    def join(self) -> None:
+        """Wait for every answer.
+
+        Raises:
+            ExceptionGroup: Some were not 201.
+        """
+        for thread in self._threads:
+            thread.join()
+        if self.failures:
+            raise ExceptionGroup("posts failed", self.failures)
+
+    def _post(self) -> None:
+        url, path, body, headers = self._arguments
+        connection = _connect(url)
+        try:
+            _post(connection, path, body, headers, 201)
+        except Exception as error:  # noqa: BLE001 - raised by join
+            self.failures.append(error)
+        finally:
+            connection.close()
+
+
+def get_json(url: str, path: str, headers: dict[str, str]) -> tuple[object, str]:
+    """Return the JSON of one answer, and the path of its next page, or nothing."""
+    connection = _connect(url)
+    connection.request("GET", path, headers=headers)
+    response = connection.getresponse()
+    _expect(response, 200)
+    link = response.headers.get("Link", "")
+    value = json.loads(response.read())
+    connection.close()
+    return value, link.partition(">")[0].removeprefix("<")
+
+
+def _post(
+    connection: http.client.HTTPConnection,
+    path: str,
+    body: object,
+    headers: dict[str, str],
+    status: int,
+) -> bytes:
+    encoded = json.dumps(body).encode()
+    connection.request("POST", path, encoded, {"Content-Type": "application/json", **headers})
+    response = connection.getresponse()
+    _expect(response, status)
+    return response.read()
+
+
+def _expect(response: http.client.HTTPResponse, status: int) -> None:
+    if response.status != status:
+        raise RuntimeError(f"answered {response.status}: {response.read(500)!r}")
+
+
+def _connect(url: str) -> http.client.HTTPConnection:
+    return http.client.HTTPConnection(urlsplit(url).netloc, timeout=120)

@@ -1,0 +1,39 @@
+"""What is in the database when the benchmark begins: many rows, made where they are kept."""
+
+import secrets
+
+from sqlalchemy import make_url
+
+from mysql_server import MySQLServer
+
+# a row for each number, newest first by number; every guid is drawn from its number
+FILL = """
+    INSERT INTO {database}.images (
+        guid, filename, prompt, created_at, updated_at, owner, class_key, visibility,
+        media_type, width, height, size, sha256, generator, model
+    )
+    WITH RECURSIVE
+        digits (d) AS (SELECT 0 UNION ALL SELECT d + 1 FROM digits WHERE d < 999),
+        numbers (n) AS (SELECT high.d * 1000 + low.d FROM digits AS high JOIN digits AS low),
+        names (n, name) AS (
+            SELECT n, INSERT(INSERT(INSERT(INSERT(MD5(CONCAT('{salt}', n)),
+                21, 0, '-'), 17, 0, '-'), 13, 0, '-'), 9, 0, '-')
+            FROM numbers WHERE n < {count}
+        )
+    SELECT name, CONCAT(name, '.png'),
+        CONCAT('a lighthouse at dusk, in the style of a woodcut, number ', n),
+        TIMESTAMP '2026-01-01 00:00:00' + INTERVAL n SECOND,
+        TIMESTAMP '2026-01-01 00:00:00' + INTERVAL n SECOND,
+        'reader', 'class', 'public', 'image/png', 1024, 1024, 1500000, REPEAT('0', 64),
+        'openai', 'gpt-image-2'
+    FROM names
+"""
+
+
+def fill(server: MySQLServer, database_url: str, count: int) -> None:
+    """Add rows of public images, at most a million, that belong to the user `reader`."""
+    database = make_url(database_url).database
+    server.execute(
+        FILL.format(database=database, salt=secrets.token_hex(4), count=count),
+        f"ANALYZE TABLE {database}.images",
+    )
