@@ -17,6 +17,7 @@ from pixy_core import (
     ImageDeletedError,
     ImageDetailCreate,
     ImagePendingError,
+    ImageRequest,
     InvalidInputError,
     PromptRejectedError,
     RecordNotFoundError,
@@ -83,6 +84,8 @@ def test_a_key_stands_for_one_request_alone(anns: PrivateImageService, provider:
     for other in (
         ImageDetailCreate(prompt="a fox"),
         ImageDetailCreate(prompt="a lighthouse", visibility=Visibility.CLASS),
+        ImageRequest(prompt="a lighthouse", size="1536x1024"),
+        ImageRequest(prompt="a lighthouse", quality="low"),
     ):
         with pytest.raises(IdempotencyKeyReusedError):
             anns.find_replay(other, "key")
@@ -263,6 +266,8 @@ def test_a_key_may_be_any_printable_text(anns: PrivateImageService, key: str) ->
 def test_a_default_that_is_given_makes_no_other_request() -> None:
     given = ImageDetailCreate(prompt="a lighthouse", visibility=Visibility.PRIVATE)
     assert compute_fingerprint(given) == compute_fingerprint(ASKED)
+    # nor does a member that an older version did not have
+    assert compute_fingerprint(ImageRequest(prompt="a lighthouse")) == compute_fingerprint(ASKED)
 
 
 def test_requests_that_differ_have_different_fingerprints() -> None:
