@@ -2,6 +2,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +20,7 @@ from pixy_core import (
 from pixy_data import Database, ImageRepository
 from pixy_service import GeneratedImage, Services
 from pixy_service.creation import ImageCreator
+from pixy_service.generators.sketch import SketchGenerator
 from provider import Provider
 
 ASKED = ImageDetailCreate(prompt="a lighthouse")
@@ -138,6 +140,32 @@ def test_a_connection_lost_before_the_commit_loses_no_image(
 ) -> None:
     created = open_creator(images=LosesConnection(database)).create(ASKED, people[0]).image
     assert services.private_images(people[0]).get_all_images() == [created]
+
+
+class BreaksJournal(SketchGenerator):
+    """Puts a file where the journal was while it draws."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def generate(self, prompt: str, **options: Any) -> GeneratedImage:
+        self._folder.rmdir()
+        self._folder.write_bytes(b"")
+        return super().generate(prompt, **options)
+
+
+def test_bytes_without_an_entry_in_the_journal_leave_no_file(
+    open_creator: Callable[..., ImageCreator],
+    people: tuple[User, ...],
+    tmp_path: Path,
+    criticals: Criticals,
+) -> None:
+    creator = open_creator(BreaksJournal(tmp_path / "journal"))
+    with pytest.raises(ImageNotStoredError):
+        creator.create(ASKED, people[0])
+    assert list((tmp_path / "images").rglob("*.part")) == []
+    assert len(criticals()) == 1
 
 
 def test_a_mistake_in_the_program_is_logged_and_has_a_name_for_the_caller(
