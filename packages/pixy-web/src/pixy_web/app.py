@@ -1,7 +1,6 @@
 """The application: what it opens, which routers it serves, and where errors and the log attach."""
 
 import asyncio
-import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,6 +17,7 @@ from pixy_web import health, openapi, private_images, public_images
 from pixy_web.dependencies import Runtime
 from pixy_web.error_handler import handle_error
 from pixy_web.guard import Guard
+from pixy_web.own_process import freeze_what_is_loaded, share_memory_among_threads
 from pixy_web.pages import build_pages_router
 from pixy_web.request_log import RequestLog, configure_logging
 from pixy_web.settings import Settings
@@ -101,9 +101,7 @@ async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncI
         max_body_size=settings.max_body_size,
     )
     if alone:
-        # modules and models stay as long as the process: no collection has to walk them again
-        gc.collect()
-        gc.freeze()
+        freeze_what_is_loaded()
     yield
     for threads in (runtime.reads, runtime.passwords, runtime.thumbnails):
         await asyncio.to_thread(threads.close)
@@ -118,6 +116,7 @@ def create_app_from_environment() -> FastAPI:
     """
     settings = Settings.load()
     configure_logging(settings.log_level)
+    share_memory_among_threads()
     return create_app(settings, alone=True)
 
 
