@@ -64,8 +64,10 @@ class Threads:
         self._delivering = False
         self._limit = limit
         self._unfinished = 0
+        # daemons: a server that is told twice to stop doesn't close what it has opened
         self._threads = [
-            threading.Thread(target=self._work, name=f"{name}_{number}") for number in range(size)
+            threading.Thread(target=self._work, name=f"{name}_{number}", daemon=True)
+            for number in range(size)
         ]
         for thread in self._threads:
             thread.start()
