@@ -7,16 +7,19 @@ import os
 import re
 import shutil
 import sys
-import sysconfig
 from pathlib import Path
 
 import nox
 
 sys.path.insert(0, str(Path(__file__).parent / "tests" / "support"))
+from pinned_releases import CONSTRAINTS, compile_lowest, compile_newest
 from session_environments import (
+    BENCH_NEEDS,
     DIST,
+    MYSQL_NEEDS,
     PACKAGES,
     ROOT,
+    UNPINNED,
     find_program,
     install_apart,
     install_from_debian,
@@ -31,6 +34,8 @@ nox.options.error_on_external_run = True
 
 # behind a company's proxy, only the system knows its certificate
 os.environ["UV_SYSTEM_CERTS"] = "1"
+# what was new when nobody looked must not decide whether a change may be merged: nox -s lock
+os.environ["UV_CONSTRAINT"] = str(CONSTRAINTS)
 MYSQLD = os.environ.get("PIXY_TEST_MYSQLD")
 # a session must not find a package by any other way than its wheel, nor a developer's own settings
 for name in [n for n in os.environ if n == "PYTHONPATH" or n.startswith(("PIXY_", "OPENAI_"))]:
@@ -39,6 +44,8 @@ for name in [n for n in os.environ if n == "PYTHONPATH" or n.startswith(("PIXY_"
 SUPPORT = {"PYTHONPATH": str(ROOT / "tests" / "support")}
 TEST_GROUPS = tuple(f"test-{package}" for package in PACKAGES)
 PYTEST = ("pytest", "--numprocesses=auto", "--dist=worksteal")
+# where the tests of a file share a server
+PYTEST_BY_FILE = ("pytest", "--numprocesses=auto", "--dist=loadfile")
 # what of the services stands and falls with how a database locks and commits
 CREATE_TESTS = [
     f"packages/pixy-service/tests/test_{name}.py"
@@ -49,16 +56,6 @@ DEPTRY_OPTIONS = (
     # imported by name: by uvicorn where they are, by SQLAlchemy for a mysql URL
     *("--per-rule-ignores", "DEP002=httptools|uvloop|mysqlclient"),
 )
-# mysqlclient has no Linux wheel: it is compiled, against Debian's client library
-MYSQL_NEEDS = {
-    "mariadb-server-core": "mariadbd",
-    "mariadb-client-core": "my_print_defaults",  # mariadb-install-db calls it
-    "gcc": "gcc",
-    "pkg-config": "pkg-config",
-    "libmariadb-dev": "mariadb_config",
-    "python3-dev": f"{sysconfig.get_path('include')}/Python.h",
-}
-BENCH_NEEDS = {**MYSQL_NEEDS, "wrk": "wrk", "nginx": "nginx"}
 
 
 @nox.session
@@ -115,11 +112,8 @@ def tests(session: nox.Session, package: str) -> None:
 @nox.session(requires=["build"])
 def minimums(session: nox.Session) -> None:
     """Tests the oldest releases that the metadata admits, which nobody here runs otherwise."""
-    lowest = Path(session.create_tmp(), "lowest.txt")
-    projects = [ROOT / "packages" / package / "pyproject.toml" for package in PACKAGES]
-    options = ["--resolution=lowest-direct", f"--find-links={DIST}"]
-    session.run("uv", "pip", "compile", "-q", f"--output-file={lowest}", *options, *projects)
-    session.install("-r", str(lowest), *wheels("pixy-web"), *tools(*TEST_GROUPS))
+    lowest = compile_lowest(session)
+    session.install("-r", lowest, *wheels("pixy-web"), *tools(*TEST_GROUPS), env=UNPINNED)
     session.run(*PYTEST, "packages", *session.posargs)
 
 
@@ -156,9 +150,14 @@ def security(session: nox.Session) -> None:
     """Attacks the running service, alone and behind real proxies, before others do."""
     install_from_debian(session, {"nginx": "nginx", "varnish": "varnishd"})
     session.install(*wheels("pixy-web"), *tools("security"))
-    # the tests of a file share a server
-    loadfile = ("--numprocesses=auto", "--dist=loadfile")
-    session.run("pytest", *loadfile, "tests/security", *session.posargs)
+    session.run(*PYTEST_BY_FILE, "tests/security", *session.posargs)
+
+
+@nox.session(requires=["build"], default=False)
+def flood(session: nox.Session) -> None:
+    """Measures what a flood of wrong passwords does to everybody else, for docs/security.md."""
+    session.install(*wheels("pixy-web"), *tools("security"))
+    session.run("python", "tests/security/measure_flood.py")
 
 
 @nox.session(requires=["build"])
@@ -166,10 +165,7 @@ def browser(session: nox.Session) -> None:
     """Looks at the pages with a real browser, since HTML that parses may still show nothing."""
     install_from_debian(session, {"chromium": "chromium"})
     session.install(*wheels("pixy-web"), *tools("browser"))
-    # the tests of a file share a server
-    session.run(
-        "pytest", "--numprocesses=auto", "--dist=loadfile", "tests/browser", *session.posargs
-    )
+    session.run(*PYTEST_BY_FILE, "tests/browser", *session.posargs)
 
 
 @nox.session(requires=["build"], default=False)
@@ -228,6 +224,19 @@ def install(session: nox.Session) -> None:
     """Installs as people do: plain pip, one wheel named, its siblings from a folder."""
     session.run("pip", "install", "-q", "--find-links", DIST, wheel("pixy-web"))
     session.run("pixy", "--version")
+
+
+@nox.session(requires=["build"], default=False)
+def lock(session: nox.Session) -> None:
+    """Pins what the sessions install from now on, in constraints.txt, to the newest releases."""
+    compile_newest(session)
+
+
+@nox.session(default=False)
+def audit(session: nox.Session) -> None:
+    """Asks PyPI's advisories about every pinned release; it needs the internet."""
+    session.install(*tools("audit"))
+    session.run("pip-audit", "--no-deps", "--disable-pip", "--strict", "-r", CONSTRAINTS)
 
 
 @nox.session(venv_backend="none", default=False)

@@ -5,6 +5,7 @@ Which session needs what stands with the session.
 
 import os
 import shutil
+import sysconfig
 import zipfile
 from email.parser import Parser
 from pathlib import Path
@@ -16,6 +17,23 @@ ROOT = Path(__file__).parents[2]
 DIST = ROOT / "dist"
 PACKAGES = ("pixy-core", "pixy-data", "pixy-service", "pixy-web")
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+
+UNPINNED = {"UV_CONSTRAINT": ""}
+"""The environment of a command that is not to follow constraints.txt."""
+
+APART = frozenset({"litellm"})
+"""Groups that contradict what the others need."""
+
+# mysqlclient has no Linux wheel: it is compiled, against Debian's client library
+MYSQL_NEEDS = {
+    "mariadb-server-core": "mariadbd",
+    "mariadb-client-core": "my_print_defaults",  # mariadb-install-db calls it
+    "gcc": "gcc",
+    "pkg-config": "pkg-config",
+    "libmariadb-dev": "mariadb_config",
+    "python3-dev": f"{sysconfig.get_path('include')}/Python.h",
+}
+BENCH_NEEDS = {**MYSQL_NEEDS, "wrk": "wrk", "nginx": "nginx"}
 
 
 def tools(*groups: str) -> tuple[str, ...]:
@@ -90,6 +108,6 @@ def install_apart(session: nox.Session, program: str, *requirements: str) -> str
     folder = Path(session.cache_dir, program).absolute()
     session.run("uv", "venv", "-q", "--allow-existing", str(folder), external=True)
     install = ["uv", "pip", "install", "-q", "--python", str(folder), *requirements]
-    session.run(*install, external=True, success_codes=range(256))
+    session.run(*install, external=True, success_codes=range(256), env=UNPINNED)
     path = folder / "bin" / program
     return str(path) if path.exists() else None

@@ -51,7 +51,8 @@ def test_the_bytes_are_the_files_and_say_what_they_are(content: Content) -> None
     assert answer.headers["content-type"] == content.image["media_type"] == "image/png"
     assert answer.headers["etag"] == f'"{content.image["sha256"]}"'
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert policy == ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "sandbox"]
     assert answer.headers["accept-ranges"] == "bytes"
 
 

@@ -51,7 +51,8 @@ def test_every_answer_tells_browsers_to_be_careful(
     assert headers["referrer-policy"] == "no-referrer"
     assert headers["x-frame-options"] == "DENY"
     assert headers["cross-origin-resource-policy"] == "same-origin"
-    assert headers["content-security-policy"].startswith("default-src 'none'")
+    policy = headers["content-security-policy"].split("; ")
+    assert {"default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"} <= set(policy)
     assert headers.get_list("content-security-policy") == [headers["content-security-policy"]]
 
 

@@ -29,7 +29,8 @@ PRIVATE_CACHING = NO_STORE
 
 SAFETY = {
     "X-Content-Type-Options": "nosniff",
-    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "sandbox",
 }
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
