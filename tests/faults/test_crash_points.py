@@ -23,9 +23,7 @@ class CrashPoint(NamedTuple):
 @pytest.fixture
 def trace(deployment: Deployment, tmp_path: Path) -> list[Syscall]:
     """What the thread that makes an image asks of the kernel, from the claim to the last step."""
-    # a new folder for a file is one more fsync: with all of them there, every create is the same
-    for number in range(256):
-        (deployment.data / "images" / f"{number:02x}").mkdir(exist_ok=True)
+    deployment.make_shelves()
     deployment.make_image("so that all is warm")
     strace = Strace(deployment.pixy.pid, tmp_path / "trace", CALLS)
     deployment.make_image("traced")

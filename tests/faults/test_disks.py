@@ -111,18 +111,19 @@ def test_a_disk_that_fills_up_while_the_provider_works(
 
 @pytest.mark.fault("F16")
 @pytest.mark.parametrize(
-    ("inject", "left"),
+    "inject",
     [
-        ("fsync:error=EIO:when=1", 0),
-        ("fsync:error=EIO:when=2", 0),
-        ("fsync:error=EIO:when=3", 0),
-        ("rename:error=EIO:when=1", 0),
+        "fsync:error=EIO:when=1",
+        "fsync:error=EIO:when=2",
+        "fsync:error=EIO:when=3",
+        "rename:error=EIO:when=1",
     ],
     ids=["file", "staging folder", "journal entry", "name of the entry"],
 )
 def test_a_disk_that_fails_before_the_image_is_durable(
-    deployment: Deployment, tmp_path: Path, inject: str, left: int
+    deployment: Deployment, tmp_path: Path, inject: str
 ) -> None:
+    deployment.make_shelves()
     deployment.make_image()
     rows, files = deployment.rows(), set(deployment.files())
     strace = Strace(deployment.pixy.pid, tmp_path / "trace", inject.partition(":")[0], inject)
