@@ -2,7 +2,8 @@
 
 import re
 
-from playwright.sync_api import expect
+import pytest
+from playwright.sync_api import Route, expect
 
 from copied_images import copy_images
 from gallery_page import PHONE
@@ -49,6 +50,26 @@ def test_rows_fill_the_width_and_more_come_while_scrolling(visit, pixy) -> None:
     expect(oldest).to_have_attribute("aria-posinset", "70")
     asked = [request for request in gallery.requests if request.startswith("GET /image?")]
     assert len(asked) == 2
+
+
+@pytest.mark.parametrize("visibility", ["public", "private"])
+def test_a_picture_that_the_server_puts_off_is_asked_for_again(
+    visit, make_images, visibility: str
+) -> None:
+    (guid,) = make_images(f"put off, {visibility}", visibility=visibility)
+    gallery = visit()
+    gallery.refusals = {503}
+    put_off: list[str] = []
+
+    def put_it_off(route: Route) -> None:
+        put_off.append(route.request.url)
+        route.fulfill(status=503)
+
+    gallery.page.route(f"**/{guid}/content?*", put_it_off, times=2)
+    gallery.sign_in("ada")
+    tile = gallery.grid.locator(f"[data-guid='{guid}']")
+    expect(tile).to_have_class("tile loaded")
+    assert len(put_off) == 2
 
 
 def test_arrow_keys_move_along_and_between_the_rows(visit, make_images) -> None:

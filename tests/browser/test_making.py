@@ -230,3 +230,19 @@ def test_a_failure_during_a_reload_is_told(visit, provider: Provider) -> None:
     expect(gallery.works).to_contain_text("Reword it")
     gallery.sign_out()
     assert gallery.page.evaluate("sessionStorage.length") == 0
+
+
+def test_what_browsers_keep_from_plain_http_is_not_needed(visit, provider: Provider) -> None:
+    gallery: GalleryPage = visit()
+    gallery.page.add_init_script(
+        "delete Crypto.prototype.randomUUID; delete Navigator.prototype.clipboard"
+    )
+    gallery.open()
+    gallery.sign_in("ada")
+    with gallery.page.expect_request("**/image") as posted:
+        gallery.make("over plain http")
+    key = posted.value.headers["idempotency-key"]
+    assert re.fullmatch("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", key)
+    gallery.note.get_by_role("button", name="Look").click()
+    gallery.viewer.get_by_role("button", name="Copy link").click()
+    expect(gallery.note.last).to_contain_text("Link copied.")
