@@ -145,9 +145,7 @@ def second(
 ) -> Iterator[Services]:
     """Another worker on the same database."""
     assert services
-    with open_services(
-        database_url=database_url, data_dir=tmp_path / "second", generator=generator
-    ) as other:
+    with open_services(database_url=database_url, data_dir=tmp_path, generator=generator) as other:
         yield other
 
 
