@@ -105,6 +105,8 @@ def waiting(setting: Setting) -> Figures:
     pixy = setting.make_pixy("waiting", slow, PIXY_GENERATION_CONCURRENCY=str(WAITING))
     with slow, pixy:
         idle = _p99(setting, pixy)
+        # a password that isn't remembered yet would be checked by all of them at once
+        get_json(pixy.url, "/image?limit=1", SIGNED_IN)
         posts = WaitingPosts(pixy.url, "/image", PROMPT, SIGNED_IN, WAITING)
         try:
             _wait_for_posts(slow, WAITING)
