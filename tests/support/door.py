@@ -67,7 +67,11 @@ def start_door(folder: Path, **environment: str) -> Door:
     )
     for name, class_key in ((OWNER, "red"), (CLASSMATE, "red"), (OTHER, "blue")):
         pixy.add_user(name, class_key)
-    pixy.start()
+    try:
+        pixy.start()
+    except BaseException:
+        pixy.kill()  # it may be there and not answer
+        raise
     door = Door(pixy)
     for visibility in ("private", "class", "public"):
         door.images[visibility] = door.make_image(visibility)
