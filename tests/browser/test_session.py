@@ -4,7 +4,7 @@ import json
 
 from playwright.sync_api import Browser, expect
 
-from gallery_page import GalleryPage, open_context
+from gallery_page import PHONE, GalleryPage, open_context
 from installed_pixy import PASSWORD
 
 # the fragment keeps Chromium from showing what it has in memory
@@ -120,9 +120,11 @@ def test_what_is_on_its_way_at_sign_out_is_dropped(visit, make_images) -> None:
 
 
 def test_nothing_private_is_shown_while_the_public_list_loads(visit, make_images) -> None:
-    make_images("not to be seen", visibility="private")
-    gallery = visit(user="ada")
-    expect(gallery.picture("not to be seen")).to_be_visible()
+    # two rows of a phone: one that isn't full is held back while more may come
+    prompts = [f"not to be seen {number}" for number in range(4)]
+    make_images(*prompts, visibility="private")
+    gallery = visit(user="ada", viewport=PHONE)
+    expect(gallery.picture(prompts[-1])).to_be_visible()
     # never answered
     gallery.page.route("**/image?*", lambda _: None)
     gallery.page.get_by_role("button", name="Sign out").click()
