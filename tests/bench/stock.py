@@ -16,7 +16,7 @@ FILL = """
         digits (d) AS (SELECT 0 UNION ALL SELECT d + 1 FROM digits WHERE d < 999),
         numbers (n) AS (SELECT high.d * 1000 + low.d FROM digits AS high JOIN digits AS low),
         names (n, name) AS (
-            SELECT n, INSERT(INSERT(INSERT(INSERT(MD5(CONCAT('{salt}', n)),
+            SELECT n, INSERT(INSERT(INSERT(INSERT(LEFT(SHA2(CONCAT('{salt}', n), 256), 32),
                 21, 0, '-'), 17, 0, '-'), 13, 0, '-'), 9, 0, '-')
             FROM numbers WHERE n < {count}
         )
@@ -34,6 +34,7 @@ def fill(server: MySQLServer, database_url: str, count: int) -> None:
     """Add rows of public images, at most a million, that belong to the user `reader`."""
     database = make_url(database_url).database
     server.execute(
+        f"USE {database}",  # MySQL resolves the recursive names in it
         FILL.format(database=database, salt=secrets.token_hex(4), count=count),
         f"ANALYZE TABLE {database}.images",
     )
