@@ -23,7 +23,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of the random harness."""
-    parser.addoption("--cycles", type=int, default=200, help="kills of the random harness")
+    parser.addoption("--cycles", type=int, default=100, help="kills of the random harness")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell the figures of the random harness."""
+    for report in terminalreporter.getreports("passed"):
+        for name, figures in report.user_properties:
+            if name == "figures":
+                terminalreporter.write_line(str(figures))
 
 
 @pytest.fixture(scope="module")
