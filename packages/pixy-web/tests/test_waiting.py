@@ -113,6 +113,11 @@ def test_a_failure_before_the_provider_is_asked_is_told_at_once(
         (["wait=0003"], Preference(3, False)),
         (['wait="8"'], Preference(8, False)),
         (["wait=\u00b2"], Preference()),
+        (['wait="8'], Preference()),
+        (['wait=8, x="\\" , respond-async'], Preference(8, False)),
+        # read once from its beginning to its end: a longer one would take minutes otherwise
+        (['wait=8, x="' + '\\"' * 100_000], Preference(8, False)),
+        (['respond-async=""'], Preference(None, True)),
         ([], Preference()),
     ],
 )

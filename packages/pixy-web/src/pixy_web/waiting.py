@@ -11,7 +11,8 @@ from starlette.requests import Request
 
 from pixy_service import Created, Submission
 
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
+# one that never ends is taken to the end, or each quote in it would be tried as a beginning
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)("?)')
 _LONGEST = 9
 """Digits of a number of seconds that is read."""
 
@@ -69,8 +70,13 @@ def _parse(header: str) -> dict[str, str]:
     """Return preferences by name; the first of a name counts, and parameters don't."""
     found: dict[str, str] = {}
     # a comma or semicolon inside quotes separates nothing
-    plain = _QUOTED.sub(lambda quoted: re.sub(r"[^0-9A-Za-z]", "-", quoted[1]), header)
+    plain = _QUOTED.sub(_unquote, header)
     for element in plain.split(","):
         name, _, value = element.partition(";")[0].partition("=")
         found.setdefault(name.strip().lower(), value.strip())
     return found
+
+
+def _unquote(quoted: re.Match[str]) -> str:
+    """Return what is quoted without separators; no value where the quotes aren't closed."""
+    return re.sub(r"[^0-9A-Za-z]", "-", quoted[1]) if quoted[2] else "-"
