@@ -287,6 +287,15 @@ def test_publishing_again_is_fine(store: ContentStore, tmp_path: Path) -> None:
     assert list_files(tmp_path) == [f"images/{image.guid[:2]}/{image.filename}"]
 
 
+def test_bytes_whose_folder_is_gone_are_published(store: ContentStore) -> None:
+    """A backup may leave out folders that are empty."""
+    staged = store.stage(str(uuid.uuid4()), "image/png", CONTENT)
+    place = store.locate(staged.filename)
+    place.parent.rmdir()
+    store.publish(staged.filename)
+    assert place.read_bytes() == CONTENT
+
+
 def test_bytes_that_are_gone_can_t_be_published(store: ContentStore) -> None:
     staged = store.stage(str(uuid.uuid4()), "image/png", CONTENT)
     store.staging.discard(staged.filename)

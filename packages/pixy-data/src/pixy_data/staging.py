@@ -57,6 +57,11 @@ class StagingFolder:
             StorageUnavailableError: It can't be moved.
         """
         try:
+            # empty since it was made, so a backup may not have it
+            make_folder(target.parent)
+        except OSError as error:
+            raise StorageUnavailableError from error
+        try:
             rename_durably(self._locate(filename), target)
         except FileNotFoundError as error:
             if not target.is_file():
