@@ -19,6 +19,7 @@ from pixy_core import (
     ImageDetailCreate,
     PixyProxyException,
     PromptRejectedError,
+    StorageUnavailableError,
     StoreMismatchError,
     User,
 )
@@ -308,6 +309,47 @@ def test_an_entry_that_can_t_be_read_is_kept_said_once_and_holds_up_no_other(
     assert sum(broken.stem in record.getMessage() for record in caplog.records) == 1
 
 
+def make_unreadable(entry: Path) -> Path:
+    """Move an entry away, and have in its place what not even root can read."""
+    moved = entry.rename(entry.parent.with_name("entry.json"))
+    entry.mkdir()
+    return moved
+
+
+def test_an_entry_that_the_disk_won_t_give_is_said_once_and_tried_again(
+    waiting: Creation,
+    recovery: Recovery,
+    stores: ImageStores,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    entry = tmp_path / "journal" / f"{waiting.guid}.json"
+    moved = make_unreadable(entry)
+    expire(stores.database)
+    for _ in range(3):
+        recovery.run_once()
+    assert status_of(stores, waiting) == CreationStatus.PENDING
+    assert [waiting.guid in message for message in criticals(caplog)] == [True]
+    entry.rmdir()
+    moved.rename(entry)
+    recovery.run_once()
+    assert stores.images.find_image(waiting.guid) is not None
+
+
+def test_an_entry_that_the_disk_won_t_give_holds_up_no_claim(
+    waiting: Creation,
+    recovery: Recovery,
+    stores: ImageStores,
+    people: tuple[User, ...],
+    tmp_path: Path,
+) -> None:
+    make_unreadable(tmp_path / "journal" / f"{waiting.guid}.json")
+    dead = take(Claims(stores), people[0], "another")
+    expire(stores.database)
+    run_twice(recovery)
+    assert status_of(stores, dead) is None
+
+
 def test_a_folder_of_another_database_is_left_alone(
     waiting: Creation, stores: ImageStores, tmp_path: Path, database: Database
 ) -> None:
@@ -375,6 +417,25 @@ def test_a_claim_of_this_process_keeps_its_lease(
         expire(stores.database)
         recovery.run_once()
     assert status_of(stores, creation) == CreationStatus.PENDING
+    assert stores.claims.list_expired() == []
+
+
+class ExpiresMeanwhile(Claims):
+    """Takes longer than a lease over what it does between extending leases and looking at them."""
+
+    def settle(self) -> None:
+        super().settle()
+        expire(self._stores.database)
+
+
+def test_a_claim_of_this_process_is_not_given_up_when_a_pass_outlasts_its_lease(
+    stores: ImageStores, people: tuple[User, ...]
+) -> None:
+    claims = ExpiresMeanwhile(stores)
+    asked, fresh = take(claims, people[0], "asked"), take(claims, people[0], "fresh")
+    claims.mark_asked(asked.guid)
+    run_twice(Recovery(stores, claims, ImageAdopter(stores)))
+    assert status_of(stores, asked) == status_of(stores, fresh) == CreationStatus.PENDING
     assert stores.claims.list_expired() == []
 
 
@@ -490,6 +551,26 @@ def test_an_unfinished_file_is_removed_once_nobody_works_on_it(
     recovery.run_once()
     assert not part.exists()
     assert not entry.exists()
+
+
+def test_an_unfinished_file_that_can_t_be_removed_keeps_no_claim_alive(
+    claims: Claims,
+    recovery: Recovery,
+    stores: ImageStores,
+    people: tuple[User, ...],
+    tmp_path: Path,
+) -> None:
+    creation = take(claims, people[0])
+    claims.end(creation.guid)
+    expire(stores.database)
+    # a folder can't be unlinked
+    part = tmp_path / "images" / ".staging" / "00000000-0000-4000-8000-000000000000.png.part"
+    part.mkdir(parents=True)
+    os.utime(part, (0, 0))
+    for _ in range(2):
+        with pytest.raises(StorageUnavailableError):
+            recovery.run_once()
+    assert status_of(stores, creation) is None
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from pixy_core import (
     ImageDeletedError,
     ImageNotStoredError,
     PixyProxyException,
+    StorageUnavailableError,
+    StoreMismatchError,
 )
 from pixy_data import LEASE, ExpiredCreation, JournalEntry
 from pixy_service.adoption import ImageAdopter
@@ -42,6 +44,7 @@ class Recovery:
         self._claims = claims
         self._adopter = adopter
         self._hopeless: set[str] = set()
+        self._stuck: set[str] = set()
         self._is_calm = False
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -73,14 +76,16 @@ class Recovery:
             # after an outage the living extend their leases first
             for creation in self._stores.claims.list_expired():
                 self._expire(creation)
-        self._remove_leftovers()
         self._is_calm = True
+        self._remove_leftovers()
 
     def adopt_journal(self) -> None:
         """Make images of the journal's entries; what can't be made one is kept, and logged.
 
         Raises:
-            PixyProxyException: The database or the disk failed.
+            StoreMismatchError: The folder is not the one that the rows are about.
+            StorageUnavailableError: The journal can't be read.
+            PixyProxyException: The database failed.
         """
         for guid in self._stores.journal.list_guids():
             self._adopt(guid)
@@ -104,8 +109,8 @@ class Recovery:
     def _adopt(self, guid: str) -> None:
         if guid in self._hopeless or self._claims.holds(guid):
             return
-        entry = self._stores.journal.find(guid)
         try:
+            entry = self._stores.journal.find(guid)
             if entry is not None:
                 self._adopt_entry(entry)
             elif self._stores.journal.has(guid):
@@ -118,6 +123,13 @@ class Recovery:
                 return
             logger.critical("image %s can't be recovered, its entry is kept: %s", guid, error)
             self._give_up_entry(guid)
+        except StoreMismatchError:
+            raise
+        except StorageUnavailableError as error:
+            # a file of another user's, or a bad block: the others don't wait for it
+            if guid not in self._stuck:
+                self._stuck.add(guid)
+                logger.critical("image %s waits for its disk, and is tried again: %s", guid, error)
 
     def _adopt_entry(self, entry: JournalEntry) -> None:
         self._stores.content.publish(entry.image.filename)
@@ -133,8 +145,11 @@ class Recovery:
         self._stores.claims.fail_creation(guid, CreationStatus.FAILED, problem)
 
     def _expire(self, creation: ExpiredCreation) -> None:
-        guid = creation.guid
-        if creation.status == CreationStatus.PENDING and creation.asked:
+        guid, is_pending = creation.guid, creation.status == CreationStatus.PENDING
+        if is_pending and (self._claims.holds(guid) or self._stores.journal.has(guid)):
+            # this pass outlasted its lease, or its image is safe and waits for its disk
+            self._stores.claims.extend_lease(guid)
+        elif is_pending and creation.asked:
             problem = describe_problem(GenerationUnknownError())
             if self._stores.claims.give_up(guid, problem):
                 logger.critical(
@@ -147,6 +162,7 @@ class Recovery:
         """Remove what was being written when its process ended, before it was in the journal."""
         for leftovers in (self._stores.content.staging.leftovers, self._stores.journal.leftovers):
             for guid, name in leftovers.list_older(LEASE.total_seconds()):
-                if not self._stores.journal.has(guid) and not self._stores.claims.is_pending(guid):
+                # the entry last: whoever made the image may be writing it at this moment
+                if not self._stores.claims.is_pending(guid) and not self._stores.journal.has(guid):
                     leftovers.remove(name)
                     logger.warning("removed the unfinished file %s", name)
