@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,7 @@ from pixy_service.adoption import ImageAdopter
 from pixy_service.claims import Claims
 from pixy_service.creation import ImageCreator
 from pixy_service.deletion import ImageRemover
+from pixy_service.generators.sketch import SketchGenerator
 from pixy_service.recovery import Recovery
 from pixy_service.stores import ImageStores
 from pixy_service.thumbnails import Thumbnails
@@ -363,6 +365,43 @@ def test_a_folder_of_another_database_is_left_alone(
         Recovery(marked, Claims(marked), ImageAdopter(marked)).run_once()
     assert stores.journal.list_guids() == [waiting.guid]
     assert part.exists()
+
+
+class LosesVolume(SketchGenerator):
+    """Loses the volume of the images while it draws: what is left is an empty folder."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._folder = folder
+
+    def generate(self, prompt: str, **options: Any) -> GeneratedImage:
+        self._folder.rename(self._folder.with_name("volume"))
+        self._folder.mkdir()
+        return super().generate(prompt, **options)
+
+
+def test_bytes_on_a_volume_that_is_not_the_images_wait_to_be_carried_over(
+    open_creator: Callable[..., ImageCreator],
+    stores: ImageStores,
+    people: tuple[User, ...],
+    tmp_path: Path,
+) -> None:
+    folder, volume = tmp_path / "images", tmp_path / "volume"
+    folder.mkdir()
+    marked = replace(
+        stores, content=ContentStore(folder, marker=StoreMarker(stores.database, folder))
+    )
+    creator = open_creator(LosesVolume(folder), content=marked.content)
+    creation = creator.create(ASKED, people[0]).image
+    assert isinstance(creation, Creation)
+    assert stores.images.find_image(creation.guid) is None
+    (part,) = folder.rglob("*.part")
+    (volume / ".staging").mkdir()
+    part.rename(volume / ".staging" / part.name)
+    folder.rename(tmp_path / "wrong")
+    volume.rename(folder)
+    Recovery(marked, Claims(marked), ImageAdopter(marked)).run_once()
+    assert stores.images.find_image(creation.guid) is not None
 
 
 def take(claims: Claims, user: User, key: str | None = "key") -> Creation:

@@ -97,8 +97,11 @@ class ContentStore:
 
         Raises:
             ContentDamagedError: They are not there any more.
+            StoreMismatchError: The folder is not the one that the rows are about.
             StorageUnavailableError: They can't be moved.
+            PixyProxyException: The database failed.
         """
+        self.verify()
         self.staging.publish(filename, self.locate(filename))
 
     def read(self, image: ImageDetail) -> bytes:

@@ -38,6 +38,7 @@ class ImageAdopter:
             ImageDeletedError: It was visible, and has been deleted.
             ContentDamagedError: Its bytes are gone.
             ConstraintViolationError: Its owner is gone.
+            StoreMismatchError: The folder is not the one that the rows are about.
             StorageUnavailableError: Its file can't be moved, or the entry not removed.
             PixyProxyException: The database failed; the entry stays.
         """
