@@ -126,3 +126,10 @@ def test_what_was_never_finished_is_a_leftover_once_it_is_old(
     journal.leftovers.remove(unfinished.name)
     assert not unfinished.exists()
     assert journal.has(entry.image.guid)
+
+
+def test_a_disk_that_does_not_tell_is_not_an_absent_entry(tmp_path: Path) -> None:
+    # a file where the folder was
+    (tmp_path / "journal").write_bytes(b"")
+    with pytest.raises(StorageUnavailableError):
+        Journal(tmp_path / "journal").has("00000000-0000-4000-8000-000000000000")

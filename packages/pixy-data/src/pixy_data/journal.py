@@ -76,9 +76,16 @@ class Journal:
             guid: In canonical form.
 
         Raises:
-            Nothing.
+            StorageUnavailableError: The disk doesn't tell.
         """
-        return self._locate(guid).exists()
+        # Path.exists takes some errors for an absence (all, since Python 3.14)
+        try:
+            self._locate(guid).lstat()
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StorageUnavailableError from error
+        return True
 
     def list_guids(self) -> list[str]:
         """Return the guid of each entry, legible or not.
