@@ -95,7 +95,7 @@ def test_nothing_is_lost_or_bought_twice(
     deployment = deploy()
     deployment.provider.latency = lambda: chance.uniform(0, 0.3)
     deployment.pixy.start()
-    durable, kills = set[str](), Counter[str]()
+    durable, kept, kills = set[str](), set[str](), Counter[str]()
     clients = Clients(deployment)
     try:
         for _ in range(cycles):
@@ -110,8 +110,9 @@ def test_nothing_is_lost_or_bought_twice(
                 deployment.crash()
                 durable |= deployment.journal()
                 deployment.pixy.start()
-            expected = durable | set(clients.promised)
+            expected = (durable | set(clients.promised)) - kept
             wait_until(lambda e=expected: is_kept(deployment, e), "what was durable to be kept")  # type: ignore[misc]
+            kept |= expected
     finally:
         clients.stop()
         deployment.provider.latency = lambda: 0.0
@@ -132,8 +133,10 @@ def wait_for_an_entry(deployment: Deployment) -> None:
 
 def is_kept(deployment: Deployment, guids: set[str]) -> bool:
     """Return whether each of these has its row and its file."""
-    rows, files = deployment.rows(), deployment.files()
-    return guids <= set(rows) and all(rows[guid][0] in files for guid in guids)
+    names = ", ".join(f"'{guid}'" for guid in guids)
+    rows = deployment.query(f"SELECT filename FROM images WHERE guid IN ({names or 'NULL'})")
+    images = deployment.data / "images"
+    return len(rows) == len(guids) and all((images / n[:2] / n).is_file() for (n,) in rows)
 
 
 def settle_all(deployment: Deployment, names: set[str]) -> None:

@@ -50,6 +50,8 @@ class Deployment:
         self.data = folder / "data"
         self.answers: list[httpx2.Response] = []
         self.killed_in_flight = 0
+        self._unended: set[str] = set()
+        self._log_read = 0
         self.pixy = InstalledPixy(
             folder,
             **{
@@ -127,8 +129,12 @@ class Deployment:
 
     def requests_without_end(self) -> set[str]:
         """Return the ids of the requests that the log has begun and not ended."""
-        starts = set(re.findall(rf"({_REQUEST_ID}) .* REQUEST START ", self.pixy.log))
-        return starts - set(re.findall(rf"({_REQUEST_ID}) .* REQUEST END ", self.pixy.log))
+        # from where it was read last: after two thousand crashes it is long
+        lines, _, _ = self.pixy.log_from(self._log_read).rpartition("\n")
+        self._log_read += len(lines.encode())
+        self._unended.update(re.findall(rf"({_REQUEST_ID}) .* REQUEST START ", lines))
+        self._unended.difference_update(re.findall(rf"({_REQUEST_ID}) .* REQUEST END ", lines))
+        return self._unended.copy()
 
     def post(self, prompt: str, key: str | None = None, **headers: str) -> httpx2.Response:
         """Ask for an image as ada; see `client`."""

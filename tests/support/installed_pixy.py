@@ -32,7 +32,15 @@ class InstalledPixy:
     @property
     def log(self) -> str:
         """What the servers have logged so far."""
-        return self._log.read_text() if self._log.exists() else ""
+        return self.log_from(0)
+
+    def log_from(self, offset: int) -> str:
+        """Return what the servers have logged behind so many bytes."""
+        if not self._log.exists():
+            return ""
+        with self._log.open("rb") as log:
+            log.seek(offset)
+            return log.read().decode()
 
     @property
     def process_id(self) -> int:
