@@ -221,6 +221,21 @@ def test_header_fields_have_a_limit(
         assert b'"head_too_large"' in body
 
 
+@pytest.mark.case("C075")
+@pytest.mark.parametrize("parser", ["httptools", "h11"])
+@pytest.mark.parametrize(("size", "status"), [(900, 200), (1100, 431), (60_000, 431)])
+def test_the_address_counts_with_the_header_fields(
+    start_service: Callable[..., RunningService], parser: str, size: int, status: int
+) -> None:
+    service = start_service(http_parser=parser, max_header_size=1024)
+    target = f"/health/live?{'a' * size}"
+    seen, _, body = exchange(
+        service, f"GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+    )
+    assert seen == status
+    assert (b'"head_too_large"' in body) == (status == 431)
+
+
 @pytest.mark.case("C076")
 @pytest.mark.parametrize("parser", ["httptools", "h11"])
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ _PROBLEMS = {
     422: "A value breaks a rule (`invalid_input`), the provider rejects the prompt "
     "(`prompt_rejected`), or the key came with another request (`idempotency_key_reused`).",
     429: "Too many wrong passwords for this user name came from this address.",
-    431: "The header fields are too large.",
+    431: "The address and header fields are too large.",
     500: "The server failed (`internal_error`), or the image's file is damaged "
     "(`content_damaged`).",
     502: "The provider refused, sent no usable image, or broke off.",

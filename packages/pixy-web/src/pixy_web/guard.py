@@ -36,7 +36,7 @@ class Guard:
         app: Serves the others.
         hosts: Names that this service answers to, in lower case; none accepts every name.
         origins: Origins of other sites whose pages may change things.
-        max_head_size: Bytes of a request's header fields.
+        max_head_size: Bytes of a request's target and header fields.
     """
 
     def __init__(
@@ -67,13 +67,14 @@ class Guard:
             await response(scope, receive, send_guarded)
 
     def _find_fault(self, scope: Scope) -> Exception | None:
-        size, hosts = 0, []
+        # as long as they like, with httptools
+        size, hosts = len(scope["raw_path"]) + len(scope["query_string"]), []
         for name, value in scope["headers"]:
             size += len(name) + len(value)
             if name == b"host":
                 hosts.append(value)
         if size > self._max_head_size:
-            return HTTPException(431, "The header fields are too large")
+            return HTTPException(431, "The address and header fields are too large")
         if not self._is_known(hosts, scope["http_version"]):
             return HTTPException(400, "The Host header names no host of this service")
         if scope["method"] not in SAFE_METHODS and is_cross_site(scope["headers"], self._origins):

@@ -97,7 +97,10 @@ class Settings(BaseSettings):
         "httptools", description="What reads requests: `httptools`, or `h11`, in pure Python."
     )
     max_header_size: int = Field(
-        16384, ge=1024, le=1048576, description="Bytes of a request's header fields; more are 431."
+        16384,
+        ge=1024,
+        le=1048576,
+        description="Bytes of a request's address and header fields; more are 431.",
     )
     max_body_size: int = Field(
         256 * 1024, ge=1024, description="Bytes of a request body; a larger one is refused."
