@@ -92,3 +92,8 @@ def test_values_are_taken_as_a_query_writes_them() -> None:
     match = ImageFilter.model_validate({"mine": "true", "visibility": "class"})
     assert (match.mine, match.visibility) == (True, Visibility.CLASS)
     assert ImageFilter.model_validate({"mine": "false"}) == ImageFilter()
+
+
+def test_the_length_of_a_query_is_checked_before_its_words() -> None:
+    with pytest.raises(ValidationError, match="at most 200 characters"):
+        ImageFilter.model_validate({"q": "a b " * 1000})

@@ -1,5 +1,7 @@
 """The user model: names with one spelling, and a password that is not shown."""
 
+import unicodedata
+
 import pytest
 from pydantic import ValidationError
 
@@ -59,3 +61,13 @@ def test_a_user_is_enabled_unless_said_otherwise() -> None:
 def test_an_unknown_field_is_refused() -> None:
     with pytest.raises(ValidationError, match="extra_forbidden"):
         User.model_validate({"username": "a", "password": "b", "class_key": "c", "admin": True})
+
+
+def test_a_name_of_the_greatest_length_may_be_decomposed() -> None:
+    name = "\u1f82" * MAX_NAME_LENGTH
+    assert make_user(username=unicodedata.normalize("NFD", name)).username == name
+
+
+def test_a_name_that_is_too_long_in_every_form_is_not_normalised() -> None:
+    name = "e" + "\u0301" * 1000
+    assert normalise_name(name) is name

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pixy_core import index_words
-from pixy_core.words import MAX_WORD_LENGTH, split_runs
+from pixy_core import index_words, limit_marks
+from pixy_core.words import MAX_MARKS, MAX_WORD_LENGTH, split_runs
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,18 @@ def test_the_words_keep_their_order() -> None:
 def test_of_a_long_word_its_beginning_counts() -> None:
     assert index_words("x" * 5000) == {"x" * MAX_WORD_LENGTH}
     assert max(map(len, index_words("ß" * 64 + " " + "木" * 1000))) == MAX_WORD_LENGTH
+
+
+# of two classes, in the order that takes longest to sort; the last pair decomposes into marks
+@pytest.mark.parametrize("marks", ["\u0301\u0316", "\u093c", "\uff9e\u0f73"])
+def test_a_letter_bears_no_more_marks_than_any_language_needs(marks: str) -> None:
+    assert limit_marks("x" + marks * 20_000 + "y") == "x" + (marks * MAX_MARKS)[:MAX_MARKS] + "y"
+
+
+def test_words_are_read_from_limited_marks() -> None:
+    assert index_words("क" + "\u093c" * 5000) == {"क" + "\u093c" * MAX_MARKS}
+
+
+@pytest.mark.parametrize("text", ["plain", "Việt Nam", "हिन्दी", "שָׁלוֹם", "e\u0301" * 100])
+def test_the_marks_of_a_language_are_kept(text: str) -> None:
+    assert limit_marks(text) == text

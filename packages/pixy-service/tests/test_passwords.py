@@ -75,6 +75,13 @@ def test_a_password_of_the_greatest_length_is_accepted(services: Services) -> No
     assert services.credentials.check(Credentials("ann", password)).username == "ann"
 
 
+def test_a_password_is_measured_as_it_is_typed() -> None:
+    password = "e\u0301" * 400
+    assert len(password.encode()) > MAX_PASSWORD_BYTES
+    with pytest.raises(InvalidInputError):
+        hash_password(password)
+
+
 @pytest.mark.parametrize("impossible", IMPOSSIBLE)
 def test_what_nobody_can_have_is_refused_without_hashing(
     counting_hashes: CountingHashes, credentials: CredentialService, impossible: Credentials

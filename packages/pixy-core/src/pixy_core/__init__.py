@@ -55,7 +55,7 @@ from pixy_core.images import (
     Visibility,
 )
 from pixy_core.users import ClassKey, User, Username
-from pixy_core.words import index_words
+from pixy_core.words import index_words, limit_marks
 
 __all__ = [
     "AuthenticationRequiredError",
@@ -111,4 +111,5 @@ __all__ = [
     "Visibility",
     "find_generation_error",
     "index_words",
+    "limit_marks",
 ]

@@ -89,6 +89,10 @@ def _read_flag(value: object) -> object:
     return value
 
 
+# the length first: what follows takes time
+Query = Annotated[
+    str, Field(min_length=1, max_length=MAX_QUERY_LENGTH), AfterValidator(_check_query)
+]
 Time = Annotated[AwareDatetime, BeforeValidator(_check_time), AfterValidator(_to_utc)]
 
 
@@ -97,10 +101,8 @@ class ImageFilter(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    q: Annotated[str, AfterValidator(_check_query)] | None = Field(
+    q: Query | None = Field(
         None,
-        min_length=1,
-        max_length=MAX_QUERY_LENGTH,
         description="Words that the prompt holds, in any order; neither case nor accents count. "
         "`*` right after the last word, of two letters or more, stands for the rest of a word.",
         examples=["light* dusk"],

@@ -12,14 +12,20 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 MAX_NAME_LENGTH = 64
 """Characters of a user name or class key."""
 
+# Unicode Standard Annex #15, section 14: what one character of NFC may be in another form
+_MOST_DECOMPOSED = 4
+
 
 def normalise_name(name: object) -> object:
     """Return a name in Unicode's NFC form, so that one spelling stands for each.
 
     Args:
-        name: A user name or class key; anything but a string is returned as it is.
+        name: A user name or class key; anything but a string is returned as it is, and so is
+            one that is too long in every form.
     """
-    return unicodedata.normalize("NFC", name) if isinstance(name, str) else name
+    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH * _MOST_DECOMPOSED:
+        return name
+    return unicodedata.normalize("NFC", name)
 
 
 def _check_name(name: str) -> str:

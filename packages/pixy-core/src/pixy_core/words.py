@@ -13,6 +13,9 @@ from itertools import pairwise
 MAX_WORD_LENGTH = 64
 """Characters; of a longer word only its beginning counts."""
 
+MAX_MARKS = 30
+"""Marks on one letter; no language needs more (Unicode Standard Annex #15, section 13)."""
+
 # Unicode blocks: accents; Hebrew points and Arabic vowel signs, which most people don't write;
 # variation selectors. Marks of other scripts are parts of their letters
 _ACCENTS = (
@@ -72,8 +75,34 @@ def fold(text: str) -> str:
         Its compatibility decomposition (Unicode's NFKD) in folded case, accents taken off,
         composed again.
     """
-    decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
+    composed = unicodedata.normalize("NFKC", limit_marks(text))
+    decomposed = unicodedata.normalize("NFKD", composed.casefold())
     return unicodedata.normalize("NFC", _accents.sub("", decomposed))
+
+
+def limit_marks(text: str) -> str:
+    """Return a text without the marks that are more than MAX_MARKS on one letter.
+
+    Python puts the marks of a letter in order by insertion, and nothing else runs meanwhile:
+    32,000 of them take five seconds.
+
+    Args:
+        text: Any that is to be normalised.
+    """
+    if text.isascii():
+        return text
+    kept, marks = [], 0
+    for character in text:
+        marks = marks + 1 if _begins_with_mark(character) else 0
+        if marks <= MAX_MARKS:
+            kept.append(character)
+    return "".join(kept)
+
+
+@lru_cache(maxsize=4096)
+def _begins_with_mark(character: str) -> bool:
+    # some, as the sound marks of half width, are marks only once they are decomposed
+    return unicodedata.combining(unicodedata.normalize("NFKD", character)[0]) > 0
 
 
 @lru_cache(maxsize=4096)

@@ -179,6 +179,9 @@ def _encode_password(password: str) -> bytes | None:
     NFC and the ban on control characters are RFC 8265's, section 4.2, which RFC 7617 asks for.
     """
     try:
+        # as typed first: normalising takes a time that grows with the square of the length
+        if len(password.encode()) > MAX_PASSWORD_BYTES:
+            return None
         encoded = unicodedata.normalize("NFC", password).encode()
     except UnicodeEncodeError:
         return None

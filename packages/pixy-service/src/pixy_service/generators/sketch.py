@@ -12,6 +12,7 @@ from random import Random
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
+from pixy_core import limit_marks
 from pixy_core.image_requests import AUTO, read_size
 from pixy_service.generators.interface import GeneratedImage
 from pixy_service.generators.landscape import draw_landscape
@@ -97,10 +98,11 @@ def _plain_text(prompt: str) -> str:
 
     Pillow's built-in font has no other letters.
     """
-    letters = [char for char in unicodedata.normalize("NFKD", prompt) if not char.isspace()]
+    text = unicodedata.normalize("NFKD", limit_marks(prompt))
+    letters = [char for char in text if not char.isspace()]
     shown = "".join(
         char if char.isascii() and char.isprintable() else " " if char.isspace() else ""
-        for char in unicodedata.normalize("NFKD", prompt)
+        for char in text
     )
     return shown if 2 * len("".join(shown.split())) > len(letters) else ""
 
