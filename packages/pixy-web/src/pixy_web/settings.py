@@ -6,7 +6,6 @@ The only module that reads the environment. Floors below receive plain values.
 import os
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -14,10 +13,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pixy_core import ConfigurationError
 from pixy_service import DEFAULT_OPENAI_MODEL
+from pixy_web.masking import is_url, mask
 from pixy_web.setting_lists import Hosts, Networks, Origins
 
 ENV_FILE = ".env"
-MASK = "********"
 PREFIX = "PIXY_"
 TEST_PREFIX = "PIXY_TEST_"
 """What this project's own tests are told; a developer may have exported it."""
@@ -123,7 +122,7 @@ class Settings(BaseSettings):
     def _check_database_kind(cls, url: SecretStr) -> SecretStr:
         if not url.get_secret_value().startswith(("sqlite:///", "mysql://")):
             raise ValueError("must begin with sqlite:/// or mysql://")
-        if not _is_url(url.get_secret_value()):
+        if not is_url(url.get_secret_value()):
             raise ValueError("must be a URL, with what has a meaning in one percent-encoded")
         return url
 
@@ -155,7 +154,7 @@ class Settings(BaseSettings):
     def shown(self) -> dict[str, str]:
         """Return each variable's name and effective value, with secrets masked."""
         return {
-            variable_name(type(self), field): _masked(getattr(self, field))
+            variable_name(type(self), field): mask(getattr(self, field))
             for field in type(self).model_fields
         }
 
@@ -186,37 +185,3 @@ def _describe(settings: type[Settings], problem: Any) -> str:
     field = str(problem["loc"][0]) if problem["loc"] else ""
     name = variable_name(settings, field) if field in settings.model_fields else field
     return f"{name}: {problem['msg'].removeprefix('Value error, ')}"
-
-
-def _masked(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, tuple):
-        return ",".join(value)
-    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-    if "://" in text:
-        return _mask_url(text)
-    return MASK if isinstance(value, SecretStr) else text
-
-
-def _mask_url(url: str) -> str:
-    """Return a URL without its password and query; nothing of one that can't be told apart."""
-    if url.startswith("sqlite:///"):
-        return url.partition("?")[0]
-    parts = urlsplit(url) if _is_url(url) else None
-    if parts is None or (parts.scheme == "mysql" and "@" not in parts.netloc):
-        return MASK
-    user, at, host = parts.netloc.rpartition("@")
-    name = user.partition(":")[0] + f":{MASK}" if at else ""
-    query = f"?{MASK}" if parts.query else ""
-    return f"{parts.scheme}://{name}{at}{host}{parts.path}{query}"
-
-
-def _is_url(text: str) -> bool:
-    """Return whether a URL's parts are where they seem to be: no stray @ and a possible port."""
-    try:
-        parts = urlsplit(text)
-        _ = parts.port
-    except ValueError:
-        return False
-    return "@" not in parts.path + parts.query + parts.fragment
