@@ -6,9 +6,11 @@ import pytest
 
 from pixy_core import InvalidCredentialsError, InvalidInputError, User
 from pixy_service import Credentials, CredentialService, Services
-from pixy_service.passwords import MAX_PASSWORD_BYTES, hash_password
+from pixy_service.limits import USUAL_LIMITS
+from pixy_service.passwords import hash_password
 
 PASSWORD = "correct horse"
+MAX_PASSWORD_BYTES = USUAL_LIMITS.password_length
 ANN = Credentials("ann", PASSWORD)
 CountingHashes = Callable[[], AbstractContextManager[list[str]]]
 IMPOSSIBLE = [

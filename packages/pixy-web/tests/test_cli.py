@@ -82,6 +82,16 @@ def test_a_user_can_be_added_once(run: Run) -> None:
     assert (again.returncode, again.stderr) == (1, "Error: there is a user ada already\n")
 
 
+def test_the_limits_of_new_credentials_are_settings(run: Run) -> None:
+    add = ("user", "add", "adam", "--class-key", "k", "--password-stdin")
+    failed = run(*add, stdin="a password\n", PIXY_MAX_USERNAME_LENGTH="3")
+    assert failed.returncode == 2
+    assert failed.stderr == "pixy: username: must have at most 3 characters\n"
+    failed = run(*add, stdin="x" * 65, PIXY_MAX_PASSWORD_LENGTH="64")
+    assert failed.returncode == 2
+    assert "at most 64 bytes" in failed.stderr
+
+
 def test_the_database_is_upgraded_as_often_as_asked(run: Run, tmp_path: Path) -> None:
     for _ in range(2):
         assert run("db", "upgrade").returncode == 0

@@ -71,6 +71,27 @@ def test_each_wrong_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
+    ("name", "least", "most"),
+    [
+        ("PIXY_MAX_PROMPT_LENGTH", 100, 32_000),
+        ("PIXY_MAX_USERNAME_LENGTH", 1, 64),
+        ("PIXY_MAX_PASSWORD_LENGTH", 64, 4096),
+    ],
+)
+def test_a_length_out_of_its_range_is_an_error(
+    name: str, least: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for allowed in (least, most):
+        monkeypatch.setenv(name, str(allowed))
+        assert Settings.load().shown()[name] == str(allowed)
+        assert allowed in Settings.load().limits
+    for refused in (least - 1, most + 1):
+        monkeypatch.setenv(name, str(refused))
+        with pytest.raises(ConfigurationError, match=rf"^{name}: .* or equal to ({least}|{most})$"):
+            Settings.load()
+
+
+@pytest.mark.parametrize(
     ("url", "shown"),
     [
         ("mysql://pixy:s3cret@db:3306/pixy", "mysql://pixy:********@db:3306/pixy"),

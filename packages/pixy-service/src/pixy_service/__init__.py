@@ -15,6 +15,7 @@ from pixy_service.generators import (
     build_generator,
 )
 from pixy_service.interfaces import ImageServiceInterface, UserServiceInterface
+from pixy_service.limits import Limits
 from pixy_service.opening import open_checker, open_services, open_users, upgrade_database
 from pixy_service.passwords import Credentials, CredentialService
 from pixy_service.private_images import PrivateImageService
@@ -46,6 +47,7 @@ __all__ = [
     "ImageGenerator",
     "ImagePage",
     "ImageServiceInterface",
+    "Limits",
     "PrivateImageService",
     "PublicImageService",
     "RepairRefusedError",

@@ -24,10 +24,12 @@ from pixy_service.adoption import ImageAdopter
 from pixy_service.checking import StoreChecker
 from pixy_service.claims import Claims
 from pixy_service.generators.interface import ImageGenerator
+from pixy_service.limits import USUAL_LIMITS, Limits
 from pixy_service.recovery import Recovery
 from pixy_service.services import Services
 from pixy_service.sign_in_limit import USUAL_RULE, SignInLimit, SignInRule
 from pixy_service.stores import ImageStores
+from pixy_service.thumbnails import Thumbnails
 from pixy_service.users import UserService
 
 _CHECKOUT_TIMEOUT = 2.0
@@ -42,6 +44,7 @@ def open_services(
     generation_concurrency: int = 16,
     threads: int = 8,
     sign_in_rule: SignInRule = USUAL_RULE,
+    limits: Limits = USUAL_LIMITS,
     wait_for_database: bool = False,
     database_read_timeout: int = 10,
 ) -> Services:
@@ -55,6 +58,7 @@ def open_services(
         generation_concurrency: Images that may be in the making at once.
         threads: Threads of the application that call the services.
         sign_in_rule: How many wrong passwords are borne.
+        limits: How long may be what a caller sends.
         wait_for_database: Whether to open without the database if it is down, and to try
             again every second; until then every call that needs it raises DBConnectionError.
         database_read_timeout: Seconds that a statement may take.
@@ -73,14 +77,14 @@ def open_services(
         connect_timeout=_CONNECT_TIMEOUT,
         read_timeout=database_read_timeout,
     )
-    folder = _make_folder(data_dir / "images")
-    content = ContentStore(folder, marker=StoreMarker(database, folder))
+    content = _open_content(database, data_dir)
     services = Services(
         ImageStores.over(database, content, Journal(data_dir / "journal")),
-        ThumbnailStore(data_dir / "thumbnails"),
+        Thumbnails(content, ThumbnailStore(data_dir / "thumbnails")),
         generator,
         generation_concurrency=generation_concurrency,
         sign_in_limit=_build_limit(database, sign_in_rule),
+        limits=limits,
     )
     return _initialise(services, wait_for_database)
 
@@ -96,6 +100,11 @@ def _initialise(services: Services, wait_for_database: bool) -> Services:
 
 def _build_limit(database: Database, rule: SignInRule) -> SignInLimit:
     return SignInLimit(SignInFailureRepository(database), lambda: database.secret("sign_in"), rule)
+
+
+def _open_content(database: Database, data_dir: Path) -> ContentStore:
+    folder = _make_folder(data_dir / "images")
+    return ContentStore(folder, marker=StoreMarker(database, folder))
 
 
 def _make_folder(folder: Path) -> Path:
@@ -125,11 +134,12 @@ def upgrade_database(database_url: str) -> None:
 
 
 @contextmanager
-def open_users(database_url: str) -> Iterator[UserService]:
+def open_users(database_url: str, limits: Limits = USUAL_LIMITS) -> Iterator[UserService]:
     """Open the users of a database alone, for a command line; leaving closes it.
 
     Args:
         database_url: sqlite:///path or mysql://user:password@host:port/name.
+        limits: How long new names and passwords may be.
 
     Raises:
         ConfigurationError: The URL is wrong, or its driver is not installed.
@@ -138,7 +148,7 @@ def open_users(database_url: str) -> Iterator[UserService]:
     """
     database = open_database(database_url)
     try:
-        yield UserService(UserRepository(database))
+        yield UserService(UserRepository(database), limits)
     finally:
         database.close()
 

@@ -16,10 +16,10 @@ import argon2
 
 from pixy_core import InvalidCredentialsError, InvalidInputError, User
 from pixy_data import UserRepositoryInterface
+from pixy_service.limits import USUAL_LIMITS, Limits
 from pixy_service.sign_in_limit import SignInLimit
 from pixy_service.validation import validate_username
 
-MAX_PASSWORD_BYTES = 1024
 MIN_PASSWORD_LENGTH = 8
 """Characters of a new password."""
 
@@ -43,20 +43,21 @@ class Credentials:
     address: str = ""
 
 
-def hash_password(password: str) -> str:
+def hash_password(password: str, max_length: int = USUAL_LIMITS.password_length) -> str:
     """Return the argon2id hash of a new password, as it is stored.
 
     Args:
-        password: At least 8 characters, at most 1,024 bytes of UTF-8, no control characters.
+        password: At least 8 characters, no control characters.
+        max_length: Bytes of UTF-8 that it may have.
 
     Raises:
         InvalidInputError: It is anything else.
     """
-    encoded = _encode_password(password)
+    encoded = _encode_password(password, max_length)
     if encoded is None or len(password) < MIN_PASSWORD_LENGTH:
         reason = (
             f"must have at least {MIN_PASSWORD_LENGTH} characters and at most "
-            f"{MAX_PASSWORD_BYTES} bytes, and no control characters"
+            f"{max_length} bytes, and no control characters"
         )
         raise InvalidInputError(((("password",), reason),))
     return _hasher().hash(encoded)
@@ -68,14 +69,20 @@ class CredentialService:
     Args:
         user_repo: The rows of the users.
         limit: How many wrong passwords are borne.
+        lengths: How long names and passwords may be.
         concurrency: Hashes at the same time; each takes 19 MiB and a core.
     """
 
     def __init__(
-        self, user_repo: UserRepositoryInterface, limit: SignInLimit, concurrency: int = 2
+        self,
+        user_repo: UserRepositoryInterface,
+        limit: SignInLimit,
+        lengths: Limits = USUAL_LIMITS,
+        concurrency: int = 2,
     ) -> None:
         self._user_repo = user_repo
         self.limit = limit
+        self._lengths = lengths
         self._hashing = threading.BoundedSemaphore(concurrency)
         self._key = secrets.token_bytes(32)
         self._successes: OrderedDict[bytes, None] = OrderedDict()
@@ -95,7 +102,7 @@ class CredentialService:
             TooManyFailuresError: They don't, and too many wrong ones came from this address.
             DBConnectionError: The database can't be reached.
         """
-        username, password = _validate(credentials)
+        username, password = _validate(credentials, self._lengths)
         user = self._user_repo.authenticate_user(username)
         if self._is_remembered(user, password):
             return user
@@ -116,7 +123,7 @@ class CredentialService:
             TooManyFailuresError: Too many wrong passwords for this name came from this address.
             DBConnectionError: The database can't be reached.
         """
-        username, password = _validate(credentials)
+        username, password = _validate(credentials, self._lengths)
         with self.limit.guess(username, credentials.address):
             # a page asks for many images at once: the first of them may have been here
             user = self._user_repo.authenticate_user(username)
@@ -161,30 +168,30 @@ def _hasher() -> argon2.PasswordHasher:
     return argon2.PasswordHasher(_PASSES, _MEMORY_KIB, _LANES)
 
 
-def _validate(credentials: Credentials) -> tuple[str, bytes]:
+def _validate(credentials: Credentials, lengths: Limits) -> tuple[str, bytes]:
     """Return the name and the password's bytes, refusing what nobody can have."""
     try:
-        username = validate_username(credentials.username)
+        username = validate_username(credentials.username, lengths.username_length)
     except InvalidInputError as error:
         raise InvalidCredentialsError from error
-    password = _encode_password(credentials.password)
+    password = _encode_password(credentials.password, lengths.password_length)
     if password is None:
         raise InvalidCredentialsError
     return username, password
 
 
-def _encode_password(password: str) -> bytes | None:
+def _encode_password(password: str, max_length: int) -> bytes | None:
     """Return a password's bytes, or None if no password can be this.
 
     NFC and the ban on control characters are RFC 8265's, section 4.2, which RFC 7617 asks for.
     """
     try:
         # as typed first: normalising takes a time that grows with the square of the length
-        if len(password.encode()) > MAX_PASSWORD_BYTES:
+        if len(password.encode()) > max_length:
             return None
         encoded = unicodedata.normalize("NFC", password).encode()
     except UnicodeEncodeError:
         return None
-    if not 1 <= len(encoded) <= MAX_PASSWORD_BYTES:
+    if not 1 <= len(encoded) <= max_length:
         return None
     return None if any(unicodedata.category(char) == "Cc" for char in password) else encoded

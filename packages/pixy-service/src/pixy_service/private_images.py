@@ -46,6 +46,7 @@ class ImageTools:
     creator: ImageCreator
     remover: ImageRemover
     executor: GenerationExecutor
+    max_prompt_length: int
 
 
 class PrivateImageService(ImageReader):
@@ -96,7 +97,7 @@ class PrivateImageService(ImageReader):
             ServiceClosedError: The service is shutting down.
             GenerationBusyError: All places are taken.
         """
-        request = validate_create(image)
+        request = validate_create(image, self._tools.max_prompt_length)
         self._tools.creator.check(request)
         key = None if idempotency_key is None else validate_idempotency_key(idempotency_key)
         creator, user = self._tools.creator, self._user
@@ -124,7 +125,8 @@ class PrivateImageService(ImageReader):
             ImageDeletedError: It made an image that has been deleted.
             DBConnectionError: The database can't be reached.
         """
-        request, key = validate_create(image), validate_idempotency_key(idempotency_key)
+        request = validate_create(image, self._tools.max_prompt_length)
+        key = validate_idempotency_key(idempotency_key)
         creation = self._tools.claims.find_replay(request, self._user, key)
         return None if creation is None else self._tools.creator.replay(creation)
 

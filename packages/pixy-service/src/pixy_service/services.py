@@ -14,16 +14,14 @@ from pixy_core import (
     PixyProxyException,
     User,
 )
-from pixy_data import (
-    ThumbnailStore,
-    initialise_database,
-)
+from pixy_data import initialise_database
 from pixy_service.adoption import ImageAdopter
 from pixy_service.claims import Claims
 from pixy_service.creation import ImageCreator
 from pixy_service.deletion import ImageRemover
 from pixy_service.generation import GenerationExecutor
 from pixy_service.generators.interface import ImageGenerator
+from pixy_service.limits import Limits
 from pixy_service.passwords import CredentialService
 from pixy_service.private_images import ImageTools, PrivateImageService
 from pixy_service.public_images import PublicImageService
@@ -50,41 +48,42 @@ class Services:
 
     Args:
         stores: Rows, files and the journal; this object closes their database.
-        thumbnails: Keeps smaller pictures of them.
+        thumbnails: Makes and keeps smaller pictures of them.
         generator: Draws the images; this object closes it.
         generation_concurrency: Images that may be in the making at once.
         sign_in_limit: How many wrong passwords are borne.
+        limits: How long may be what a caller sends.
     """
 
     def __init__(
         self,
         stores: ImageStores,
-        thumbnails: ThumbnailStore,
+        thumbnails: Thumbnails,
         generator: ImageGenerator,
         *,
         generation_concurrency: int,
         sign_in_limit: SignInLimit,
+        limits: Limits,
     ) -> None:
         claims, adopter = Claims(stores), ImageAdopter(stores)
-        smaller = Thumbnails(stores.content, thumbnails)
-        self._database = stores.database
-        self._content = stores.content
+        self._stores = stores
         self._generator = generator
         self._tools = ImageTools(
             stores=stores,
             claims=claims,
-            thumbnails=smaller,
+            thumbnails=thumbnails,
             creator=ImageCreator(stores, claims, adopter, generator),
-            remover=ImageRemover(stores, smaller),
+            remover=ImageRemover(stores, thumbnails),
             executor=GenerationExecutor(generation_concurrency),
+            max_prompt_length=limits.prompt_length,
         )
         self._recovery = Recovery(stores, claims, adopter)
         self._closing = threading.Event()
         self._waiter: threading.Thread | None = None
-        self.users = UserService(stores.users)
-        self.credentials = CredentialService(stores.users, sign_in_limit)
+        self.users = UserService(stores.users, limits)
+        self.credentials = CredentialService(stores.users, sign_in_limit, limits)
         self.public_images = PublicImageService(
-            stores.database, stores.images, stores.content, smaller
+            stores.database, stores.images, stores.content, thumbnails
         )
 
     def private_images(self, user: User) -> PrivateImageService:
@@ -103,8 +102,8 @@ class Services:
             DatabaseBusyError: It has no connection to give.
             StorageUnavailableError: Image bytes can't be written.
         """
-        self._database.ping()
-        self._content.check_writable()
+        self._stores.database.ping()
+        self._stores.content.check_writable()
 
     def close(self) -> None:
         """Wait for the images in the making, then release everything; safe to call twice."""
@@ -115,7 +114,7 @@ class Services:
         if self._waiter is not None:
             self._waiter.join()
         self._generator.close()
-        self._database.close()
+        self._stores.database.close()
 
     def __enter__(self) -> Self:
         return self
@@ -139,7 +138,7 @@ class Services:
             PixyProxyException: It can't be used, see `open_services`.
         """
         try:
-            initialise_database(self._database)
+            initialise_database(self._stores.database)
         except (DBConnectionError, DatabaseBusyError) as error:
             if not wait_for_database:
                 raise
@@ -152,7 +151,7 @@ class Services:
     def _look_at_content(self) -> None:
         """Mark a new image folder; say at once of another's what each request for it will meet."""
         try:
-            self._content.verify()
+            self._stores.content.verify()
         except PixyProxyException as error:
             logger.critical("no image can be read or stored: %s", error)
 
@@ -166,7 +165,7 @@ class Services:
     def _initialise_repeatedly(self) -> None:
         while not self._closing.wait(_RETRY_PAUSE):
             try:
-                initialise_database(self._database)
+                initialise_database(self._stores.database)
             except PixyProxyException as error:
                 logger.warning("the database is still not ready: %s", error)
             else:

@@ -6,6 +6,7 @@ Whether somebody is who he says stands in passwords.py.
 from pixy_core import RecordNotFoundError, User
 from pixy_data import UserRepositoryInterface
 from pixy_service.interfaces import UserServiceInterface
+from pixy_service.limits import USUAL_LIMITS, Limits
 from pixy_service.passwords import hash_password
 from pixy_service.validation import validate_class_key, validate_username
 
@@ -15,10 +16,12 @@ class UserService(UserServiceInterface):
 
     Args:
         user_repo: The rows of the users.
+        lengths: How long new names and passwords may be.
     """
 
-    def __init__(self, user_repo: UserRepositoryInterface) -> None:
+    def __init__(self, user_repo: UserRepositoryInterface, lengths: Limits = USUAL_LIMITS) -> None:
         self.user_repo = user_repo
+        self._lengths = lengths
 
     def authenticate_user(self, username: str) -> User:
         """Return a user by name, disabled or not; a password is not checked here.
@@ -49,9 +52,9 @@ class UserService(UserServiceInterface):
             ConstraintViolationError: There is such a user.
             DBConnectionError: The database can't be reached.
         """
-        username = validate_username(username)
+        username = validate_username(username, self._lengths.username_length)
         class_key = validate_class_key(class_key)
-        hashed = hash_password(password)
+        hashed = hash_password(password, self._lengths.password_length)
         user = User(username=username, password=hashed, class_key=class_key)
         return self.user_repo.insert_user(user)
 
@@ -76,7 +79,8 @@ class UserService(UserServiceInterface):
             DBConnectionError: The database can't be reached.
         """
         username = validate_username(username)
-        _require(self.user_repo.update_password(username, hash_password(password)))
+        hashed = hash_password(password, self._lengths.password_length)
+        _require(self.user_repo.update_password(username, hashed))
 
     def disable_user(self, username: str) -> None:
         """Refuse a user's credentials from the next request on.

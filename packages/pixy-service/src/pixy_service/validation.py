@@ -17,6 +17,8 @@ from pixy_core import (
     Username,
     Visibility,
 )
+from pixy_core.images import MAX_PROMPT_LENGTH
+from pixy_core.users import MAX_NAME_LENGTH
 from pixy_service.shrinking import THUMBNAIL_TYPES
 from pixy_service.thumbnails import THUMBNAIL_WIDTHS
 
@@ -81,13 +83,19 @@ def validate_thumbnail(width: object, media_type: object) -> None:
         raise InvalidInputError(((("media_type",), "is none of a thumbnail"),))
 
 
-def validate_username(username: object) -> str:
+def validate_username(username: object, max_length: int = MAX_NAME_LENGTH) -> str:
     """Return the NFC form of a user name.
+
+    Args:
+        username: The name.
+        max_length: Characters that it may have.
 
     Raises:
         InvalidInputError: No user can have this name.
     """
-    return _validate(_USERNAME, username, "username")
+    name = _validate(_USERNAME, username, "username")
+    _check_length(name, max_length, "username")
+    return name
 
 
 def validate_class_key(class_key: object) -> str:
@@ -117,18 +125,29 @@ def validate_idempotency_key(key: object) -> str:
     return _validate(_IDEMPOTENCY_KEY, key, "Idempotency-Key")
 
 
-def validate_create(image: object) -> ImageRequest:
+def validate_create(image: object, max_prompt_length: int = MAX_PROMPT_LENGTH) -> ImageRequest:
     """Return a freshly validated copy of what a caller asks for.
 
     An instance is taken apart first: `model_construct` and `model_copy` make some that no
     validator has seen.
+
+    Args:
+        image: What is asked for.
+        max_prompt_length: Characters that its prompt may have.
 
     Raises:
         InvalidInputError: A field is missing, unknown or breaks its rule.
     """
     # a field of a wrong type warns while it is dumped, and is refused just below
     dumped = image.model_dump(warnings=False) if isinstance(image, BaseModel) else image
-    return _validate(_CREATE, dumped)
+    request = _validate(_CREATE, dumped)
+    _check_length(request.prompt, max_prompt_length, "prompt")
+    return request
+
+
+def _check_length(text: str, most: int, location: str) -> None:
+    if len(text) > most:
+        raise InvalidInputError((((location,), f"must have at most {most} characters"),))
 
 
 def _validate(adapter: TypeAdapter[T], value: object, *location: str) -> T:

@@ -66,7 +66,7 @@ def create_app(settings: Settings, *, alone: bool = False) -> FastAPI:
     for router in routers:
         # include_router would look for a request's route twice, at a third of the request's cost
         app.router.routes.extend(router.routes)
-    document = openapi.build_document(app)
+    document = openapi.build_document(app, settings.max_prompt_length)
     app.openapi = lambda: document  # type: ignore[method-assign]
     return app
 
@@ -142,5 +142,6 @@ def open_configured_services(settings: Settings) -> Services:
         generation_concurrency=settings.generation_concurrency,
         threads=settings.threads + THUMBNAIL_THREADS,
         sign_in_rule=SignInRule(settings.sign_in_failures, settings.sign_in_period),
+        limits=settings.limits,
         wait_for_database=True,
     )

@@ -148,7 +148,8 @@ def password(name: str, password_stdin: bool) -> None:
 def _open_users() -> Iterator["UserService"]:
     from pixy_service import open_users
 
-    with open_users(Settings.load().database_url.get_secret_value()) as users:
+    settings = Settings.load()
+    with open_users(settings.database_url.get_secret_value(), settings.limits) as users:
         yield users
 
 

@@ -70,7 +70,7 @@ def run_demo(host: str, port: int) -> None:
     )
     configure_logging(settings.log_level)
     password = secrets.token_urlsafe(12)
-    with open_users(settings.database_url.get_secret_value()) as users:
+    with open_users(settings.database_url.get_secret_value(), settings.limits) as users:
         users.add_user(USERNAME, password, "demo")
     listener = _bind_or_take_free(host, port)
     server = build_server(create_app(settings), settings)

@@ -125,11 +125,12 @@ LIVE = _health("get_live", "Whether the process serves", "live")
 READY = _health("get_ready", "Whether images can be read and stored", "ready", 500, 503)
 
 
-def build_document(app: FastAPI) -> dict[str, Any]:
+def build_document(app: FastAPI, max_prompt_length: int) -> dict[str, Any]:
     """Return the OpenAPI document of an application: FastAPI's, with what it can't know.
 
     Args:
         app: The application, all of its routers included.
+        max_prompt_length: Characters that the prompt of a new image may have.
     """
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes
@@ -142,6 +143,7 @@ def build_document(app: FastAPI) -> dict[str, Any]:
         ],
         ref_template="#/components/schemas/{model}",
     )
+    schemas["$defs"]["ImageRequest"]["properties"]["prompt"]["maxLength"] = max_prompt_length
     document["components"] = {
         "schemas": schemas["$defs"],
         "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},

@@ -12,7 +12,9 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pixy_core import ConfigurationError
-from pixy_service import DEFAULT_OPENAI_MODEL
+from pixy_core.images import MAX_PROMPT_LENGTH
+from pixy_core.users import MAX_NAME_LENGTH
+from pixy_service import DEFAULT_OPENAI_MODEL, Limits
 from pixy_web.masking import is_url, mask
 from pixy_web.setting_lists import Hosts, Networks, Origins
 
@@ -104,6 +106,25 @@ class Settings(BaseSettings):
     max_body_size: int = Field(
         256 * 1024, ge=1024, description="Bytes of a request body; a larger one is refused."
     )
+    max_prompt_length: int = Field(
+        MAX_PROMPT_LENGTH,
+        ge=100,
+        le=MAX_PROMPT_LENGTH,
+        description="Characters of a new image's prompt; a longer one is refused.",
+    )
+    max_username_length: int = Field(
+        MAX_NAME_LENGTH,
+        ge=1,
+        le=MAX_NAME_LENGTH,
+        description="Characters of a user name; a longer one can neither be added nor sign in.",
+    )
+    max_password_length: int = Field(
+        1024,
+        # NIST SP 800-63B-4: at least 64 characters should be allowed
+        ge=64,
+        le=4096,
+        description="Bytes of a password in UTF-8; a longer one can neither be set nor sign in.",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "INFO",
         description="Least level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
@@ -150,6 +171,11 @@ class Settings(BaseSettings):
             raise ConfigurationError(
                 "\n".join(_describe(cls, problem) for problem in error.errors())
             ) from error
+
+    @property
+    def limits(self) -> Limits:
+        """How long may be what a caller sends, for the floor below."""
+        return Limits(self.max_prompt_length, self.max_username_length, self.max_password_length)
 
     def shown(self) -> dict[str, str]:
         """Return each variable's name and effective value, with secrets masked."""
