@@ -1,6 +1,8 @@
 """The installed command `pixy`, as processes; nothing here imports PixyProxy."""
 
+import contextlib
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -12,6 +14,9 @@ from pathlib import Path
 import httpx2
 
 PASSWORD = "a long enough password"
+# below those that Linux gives away by itself: a client that calls while its server is down must
+# not reach another test's
+_PORTS = range(20_000, 32_000)
 
 
 class InstalledPixy:
@@ -90,8 +95,7 @@ class InstalledPixy:
         Raises:
             RuntimeError: It ended, or did not answer within 30 seconds; with its log.
         """
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
+        port = _find_port()
         self.url = f"http://127.0.0.1:{port}"
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
@@ -165,3 +169,10 @@ class InstalledPixy:
 
 def _program() -> str:
     return str(Path(sys.executable).parent / "pixy")
+
+
+def _find_port() -> int:
+    while True:
+        port = random.choice(_PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
