@@ -35,7 +35,11 @@ def test_the_last_is_reached_and_few_exist_as_elements(visit) -> None:
     most = 0
     deadline = time.monotonic() + 180
     while not oldest.count():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, (
+            count_tiles(gallery),
+            gallery.faults,
+            gallery.requests[-3:],
+        )
         gallery.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
         most = max(most, count_tiles(gallery))
     expect(oldest).to_be_visible()

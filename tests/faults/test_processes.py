@@ -127,6 +127,7 @@ def test_a_killed_worker_is_replaced_while_the_others_serve(deploy: object) -> N
     deployment.pixy.start("--workers", "2")
     deployment.make_image("before")
     victim, other = deployment.pixy.workers()
+    wait_until(lambda: not deployment.requests_without_end())
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: len(set(deployment.pixy.workers()) - {victim, other}) == 1)
     deployment.make_image("after")

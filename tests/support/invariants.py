@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from deployment import Deployment
+from deployment import Deployment, wait_until
 from installed_pixy import PASSWORD
 from log_format import END, LINE, START
 
@@ -45,6 +45,11 @@ def check_invariants(deployment: Deployment, *, damaged: frozenset[str] = frozen
     _check_purchases(deployment)
     for answer in deployment.answers:
         _check_answer(deployment, answer)
+    # a client has its answer before the END line is written
+    wait_until(
+        lambda: len(deployment.requests_without_end()) <= deployment.killed_in_flight,
+        "I8 the end of each request",
+    )
     _check_log(deployment)
 
 
