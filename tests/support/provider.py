@@ -3,7 +3,7 @@
 In a test: `with Provider() as provider: provider.behave("drip")`. As a process of its own:
 `python tests/support/provider.py --port 9100 --behaviour png`, then `PUT /behaviour/NAME` changes
 what it does and `GET /requests` counts what it was asked. The answers stand in
-provider_answers.py.
+provider_answers.py, and what it streams when it is asked to in provider_events.py.
 """
 
 import argparse
@@ -20,13 +20,17 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 from provider_answers import ANSWERS, Answer
+from provider_events import ENDINGS, EVENTS, completed, partial
 
 PAID_PATH = "/v1/images/generations"
 REFUSALS = (400, 401, 403, 404, 409, 422, 429, 503)
 """Statuses for which a provider doesn't charge."""
 STREAMS = ("drip", "reset", "silent", "stall", "truncated")
 BEHAVIOURS = (*ANSWERS, *STREAMS)
-"""What `behave` takes."""
+"""What `behave` takes; and EVENTS, which are only seen by who asks for a stream."""
+
+_ALL = 100
+"""Events of a stream, and more than any has."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ class Provider:
     Attributes:
         purchases: The prompts of the requests that were not refused: what was paid for.
         latency: Returns for each paid request the seconds that it takes.
+        streams: Whether it streams to who asks for it, as OpenAI does and others don't.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -55,10 +60,13 @@ class Provider:
         self.other_requests = 0
         self.stopping = threading.Event()
         self.latency: Callable[[], float] = lambda: 0.0
+        self.streams = True
         self._behaviours = ["png"]
         self._arrived = threading.Condition()
         self._free = threading.Event()
         self._free.set()
+        self._shown = _ALL
+        self._shows = threading.Condition()
         self._server = _Server(port, self)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
@@ -76,13 +84,13 @@ class Provider:
         """Behave so from the next request on, one after the other; the last one stays.
 
         Args:
-            behaviours: Some of BEHAVIOURS.
+            behaviours: Some of BEHAVIOURS and EVENTS.
 
         Raises:
             ValueError: There is no such behaviour.
         """
-        if not behaviours or not set(behaviours) <= set(BEHAVIOURS):
-            raise ValueError(f"choose from {', '.join(BEHAVIOURS)}")
+        if not behaviours or not set(behaviours) <= {*BEHAVIOURS, *EVENTS}:
+            raise ValueError(f"choose from {', '.join((*BEHAVIOURS, *EVENTS))}")
         self._behaviours = list(behaviours)
 
     def wait_for_requests(self, count: int) -> None:
@@ -104,6 +112,30 @@ class Provider:
         finally:
             self._free.set()
 
+    @contextmanager
+    def unfinished(self, partials: int = 3) -> Iterator[None]:
+        """Stream so many partial images at most, and nothing more until this block is left."""
+        self.show(partials)
+        try:
+            yield
+        finally:
+            self.finish()
+
+    def show(self, partials: int) -> None:
+        """Stream so many partial images of each answer."""
+        with self._shows:
+            self._shown = partials
+            self._shows.notify_all()
+
+    def finish(self) -> None:
+        """Stream all that there is."""
+        self.show(_ALL)
+
+    def wait_to_show(self, number: int) -> None:
+        """Return when the event of this number, from 0, may be sent."""
+        with self._shows:
+            self._shows.wait_for(lambda: number < self._shown)
+
     def release(self) -> None:
         """Answer what `holding` holds, and everything after it."""
         self._free.set()
@@ -117,6 +149,7 @@ class Provider:
         """End every exchange, and return when the port is free."""
         self.stopping.set()
         self._free.set()
+        self.finish()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
@@ -192,22 +225,54 @@ class _Handler(BaseHTTPRequestHandler):
             return
         request = RecordedRequest(self.headers, json.loads(body))
         behaviour = self.server.provider.take_request(request)
-        if behaviour in STREAMS:
+        event = None if behaviour in STREAMS else self._find_last_event(behaviour)
+        if event is not None and request.body.get("stream") and self.server.provider.streams:
+            self._stream(behaviour, request.body["partial_images"], event)
+        elif behaviour in STREAMS:
             getattr(self, f"_{behaviour}")()
         else:
             self._answer(ANSWERS[behaviour])
+
+    def _find_last_event(self, behaviour: str) -> bytes | None:
+        """Return what follows the partial images; None where there is no stream."""
+        if behaviour in EVENTS:
+            return ENDINGS.get(behaviour, b"")
+        return completed(ANSWERS[behaviour])
+
+    def _stream(self, behaviour: str, partial_images: int, last_event: bytes) -> None:
+        headers = {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}
+        self._send_head(200, None, headers)
+        provider = self.server.provider
+        for index in range(partial_images):
+            provider.wait_to_show(index)
+            self._send_chunk(partial(index))
+        provider.wait_to_show(_ALL - 1)
+        if behaviour == "events_cut":
+            self.wfile.write(b'100\r\nevent: image_generation.completed\ndata: {"b64_')
+            return
+        while behaviour == "events_drip" and not provider.stopping.wait(0.02):
+            self._send_chunk(b": \n")
+        if behaviour == "events_stall":
+            provider.stopping.wait()
+        self._send_chunk(last_event)
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _send_chunk(self, content: bytes) -> None:
+        # an empty one would end the body
+        if content:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
 
     def _answer(self, answer: Answer) -> None:
         body = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
         self._send_head(answer.status, len(body), answer.headers)
         self.wfile.write(body)
 
-    def _send_head(self, status: int, length: int, headers: dict[str, str]) -> None:
+    def _send_head(self, status: int, length: int | None, headers: dict[str, str]) -> None:
         self.close_connection = True
         self.send_response(status)
         defaults = {
             "Content-Type": "application/json",
-            "Content-Length": str(length),
+            **({} if length is None else {"Content-Length": str(length)}),
             "Connection": "close",
             "x-request-id": "req_stand_in",
         }

@@ -64,7 +64,7 @@ class LooksAround:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def generate(self, prompt: str, *, user: str, **options: str) -> GeneratedImage:
+    def generate(self, prompt: str, *, user: str, **options: object) -> GeneratedImage:
         del prompt, user, options
         self._database.ping()
         return GeneratedImage(PNG, "image/png", 64, 48, "sketch", "sketch-1")

@@ -73,7 +73,7 @@ class Broken:
 
     name = "sketch"
 
-    def generate(self, prompt: str, *, user: str, **options: str) -> GeneratedImage:
+    def generate(self, prompt: str, *, user: str, **options: object) -> GeneratedImage:
         raise ZeroDivisionError(prompt, user)
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ class LosesDatabase:
         self._database = database
         self._failure = failure
 
-    def generate(self, prompt: str, *, user: str, **options: str) -> GeneratedImage:
+    def generate(self, prompt: str, *, user: str, **options: object) -> GeneratedImage:
         del prompt, user, options
         # as before it was first reached: statements fail until it is there again
         self._database.initialised = False

@@ -74,3 +74,28 @@ def test_a_picture_has_the_size_that_is_asked_for(size: str) -> None:
 def test_auto_is_a_square() -> None:
     whole = SketchGenerator().generate("a lighthouse", user="ann", size="1024x1024").content
     assert whole == draw("a lighthouse")
+
+
+def test_without_partial_images_none_is_drawn() -> None:
+    shown: list[bytes] = []
+    SketchGenerator().generate("x", user="ann", on_partial=lambda one, _: shown.append(one))
+    assert shown == []
+
+
+@pytest.mark.parametrize("wanted", [1, 2, 3])
+def test_partial_images_become_finer_and_leave_the_picture_as_it_is(wanted: int) -> None:
+    shown: list[tuple[bytes, str]] = []
+    image = SketchGenerator(wanted, pause=0).generate(
+        "a lighthouse", user="ann", size="1536x1024", on_partial=lambda *one: shown.append(one)
+    )
+    plain = SketchGenerator().generate("a lighthouse", user="ann", size="1536x1024")
+    assert image == plain
+    widths = []
+    for content, media_type in shown:
+        with Picture.open(io.BytesIO(content), formats=["PNG"]) as picture:
+            picture.load()
+            assert media_type == "image/png"
+            assert picture.width == 1.5 * picture.height
+            widths.append(picture.width)
+    assert len(widths) == wanted
+    assert widths == sorted(set(widths))

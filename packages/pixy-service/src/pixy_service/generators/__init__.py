@@ -6,13 +6,14 @@ Nothing here imports a provider's SDK before its generator is asked for.
 from urllib.parse import urlsplit
 
 from pixy_core import ConfigurationError
-from pixy_service.generators.interface import GeneratedImage, ImageGenerator
+from pixy_service.generators.interface import MAX_PARTIALS, GeneratedImage, ImageGenerator
 from pixy_service.generators.sketch import SketchGenerator
 
 __all__ = [
     "DEFAULT_OPENAI_BASE_URL",
     "DEFAULT_OPENAI_MODEL",
     "GENERATOR_NAMES",
+    "MAX_PARTIALS",
     "GeneratedImage",
     "ImageGenerator",
     "build_generator",
@@ -24,7 +25,13 @@ DEFAULT_OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 
 def build_generator(
-    name: str, *, api_key: str | None, base_url: str | None, model: str, timeout: float
+    name: str,
+    *,
+    api_key: str | None,
+    base_url: str | None,
+    model: str,
+    timeout: float,
+    partial_images: int = 0,
 ) -> ImageGenerator:
     """Build the generator that a setting names; nothing is connected yet.
 
@@ -34,12 +41,13 @@ def build_generator(
         base_url: Where OpenAI's API is; None for the public one.
         model: OpenAI's model.
         timeout: Seconds that one image may take in all.
+        partial_images: Unfinished pictures to be shown of each, 0 to MAX_PARTIALS.
 
     Raises:
         ConfigurationError: No such generator, or the key is missing or can't be a key.
     """
     if name == "sketch":
-        return SketchGenerator()
+        return SketchGenerator(partial_images)
     if name != "openai":
         raise ConfigurationError(
             "PIXY_GENERATOR names no generator: set PIXY_GENERATOR=openai or PIXY_GENERATOR=sketch"
@@ -48,7 +56,9 @@ def build_generator(
     # half a second to import, which nobody pays who draws offline
     from pixy_service.generators.openai import OpenAIGenerator  # noqa: PLC0415
 
-    return OpenAIGenerator(api_key=key, base_url=url, model=model, timeout=timeout)
+    return OpenAIGenerator(
+        api_key=key, base_url=url, model=model, timeout=timeout, partial_images=partial_images
+    )
 
 
 def _check_key(api_key: str | None) -> str:

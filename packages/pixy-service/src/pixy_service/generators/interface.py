@@ -1,9 +1,24 @@
 """What every image generator offers, and what it gives back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from pixy_core.image_requests import AUTO
+
+OnPartial = Callable[[bytes, str], object]
+"""Is given the bytes of an unfinished picture and what they claim to be, unchecked.
+
+It returns at once and raises nothing: the finished picture is what is paid for.
+"""
+
+MAX_PARTIALS = 3
+"""As many as OpenAI's `partial_images` may be."""
+
+
+def ignore_partial(content: bytes, media_type: str) -> None:
+    """Show a picture to nobody."""
+    del content, media_type
 
 
 @dataclass(frozen=True)
@@ -46,7 +61,13 @@ class ImageGenerator(Protocol):
         """
 
     def generate(
-        self, prompt: str, *, user: str, size: str = AUTO, quality: str = AUTO
+        self,
+        prompt: str,
+        *,
+        user: str,
+        size: str = AUTO,
+        quality: str = AUTO,
+        on_partial: OnPartial = ignore_partial,
     ) -> GeneratedImage:
         """Draw one image, and pay for it at most once.
 
@@ -55,6 +76,7 @@ class ImageGenerator(Protocol):
             user: The name of the user who asks; it never leaves this process as it is.
             size: As for `check`.
             quality: As for `check`.
+            on_partial: Is shown what is there on the way, if the generator was told to.
 
         Raises:
             GenerationError: No image was made, or whether one was is unknown.

@@ -1,21 +1,18 @@
 """The generator behind OpenAI's Images API: at most one paid request for each image.
 
 The only module that imports the SDK. What the provider's refusals mean stands in refusals.py,
-what its bytes have to be in inspection.py.
+what its answers hold in replies.py, what its bytes have to be in inspection.py.
 """
 
 import asyncio
-import base64
-import binascii
 import hashlib
 import logging
 import ssl
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import httpx2
 import openai
-from pydantic import BaseModel, Field, ValidationError
 
 from pixy_core import (
     GenerationError,
@@ -23,14 +20,19 @@ from pixy_core import (
     GenerationUnknownError,
     GeneratorKeyError,
     GeneratorQuotaError,
-    GeneratorResponseError,
     GeneratorUnreachableError,
 )
 from pixy_core.image_requests import AUTO
 from pixy_service.generators.inspection import inspect_image
-from pixy_service.generators.interface import GeneratedImage
+from pixy_service.generators.interface import GeneratedImage, OnPartial, ignore_partial
 from pixy_service.generators.options import check_options
-from pixy_service.generators.refusals import classify_refusal, printable_code, read_retry_after
+from pixy_service.generators.refusals import (
+    classify_interruption,
+    classify_refusal,
+    printable_code,
+    read_retry_after,
+)
+from pixy_service.generators.replies import Picture, read_body, read_events
 
 logger = logging.getLogger(__name__)
 
@@ -45,17 +47,6 @@ _NEVER_CONNECTED = (
 )
 
 
-class _Picture(BaseModel):
-    b64_json: str
-
-
-class _Reply(BaseModel):
-    """The part of the reply that counts; the SDK's own model accepts any type anywhere."""
-
-    data: list[_Picture] = Field(min_length=1)
-    output_format: Literal["png", "jpeg", "webp"] = "png"
-
-
 class OpenAIGenerator:
     """Draws with one of OpenAI's image models.
 
@@ -68,15 +59,20 @@ class OpenAIGenerator:
         model: The model, which is always named: the provider's default is shut down.
         timeout: Seconds that one image may take in all, from the first connection attempt to
             the last byte.
+        partial_images: How many unfinished pictures are asked for, 0 to MAX_PARTIALS; each
+            costs output tokens.
     """
 
     name = _NAME
 
-    def __init__(self, *, api_key: str, base_url: str, model: str, timeout: float) -> None:
+    def __init__(
+        self, *, api_key: str, base_url: str, model: str, timeout: float, partial_images: int = 0
+    ) -> None:
         self._api_key = api_key
         self._base_url = base_url
         self._model = model
         self._timeout = timeout
+        self._partial_images = partial_images
 
     def check(self, size: str, quality: str) -> None:
         """Return if the model can draw so, as far as its name tells.
@@ -91,7 +87,13 @@ class OpenAIGenerator:
         check_options(self._model, size, quality)
 
     def generate(
-        self, prompt: str, *, user: str, size: str = AUTO, quality: str = AUTO
+        self,
+        prompt: str,
+        *,
+        user: str,
+        size: str = AUTO,
+        quality: str = AUTO,
+        on_partial: OnPartial = ignore_partial,
     ) -> GeneratedImage:
         """Draw one image, and pay for it at most once.
 
@@ -100,6 +102,7 @@ class OpenAIGenerator:
             user: The name of the user who asks; the provider gets a hash of it.
             size: As for `check`.
             quality: As for `check`.
+            on_partial: Is shown as many unfinished pictures as were asked for.
 
         Raises:
             PromptRejectedError: The provider's moderation refused the prompt.
@@ -114,14 +117,21 @@ class OpenAIGenerator:
         """
         # an event loop of its own gives the call a deadline that no dripping body outlives
         given = {"size": size, "quality": quality}
-        options = {name: value for name, value in given.items() if value != AUTO}
-        return self._read_reply(asyncio.run(self._request(prompt, user, options)).content)
+        options: dict[str, Any] = {name: value for name, value in given.items() if value != AUTO}
+        if self._partial_images:
+            options |= {"stream": True, "partial_images": self._partial_images}
+        picture = asyncio.run(self._request(prompt, user, options, on_partial))
+        width, height = inspect_image(picture.content, picture.media_type)
+        return GeneratedImage(
+            picture.content, picture.media_type, width, height, _NAME, self._model
+        )
 
     def close(self) -> None:
         """Do nothing: no connection outlives its image."""
 
-    async def _request(self, prompt: str, user: str, options: dict[str, Any]) -> httpx2.Response:
-        # not its megabytes: anyio writes the result of the task into a message that nobody reads
+    async def _request(
+        self, prompt: str, user: str, options: dict[str, Any], on_partial: OnPartial
+    ) -> Picture:
         try:
             async with asyncio.timeout(self._timeout), self._open_client() as client:
                 reply = await client.images.with_raw_response.generate(
@@ -132,15 +142,31 @@ class OpenAIGenerator:
                     **options,
                 )
                 logger.info("the provider answered, request id %s", reply.request_id)
-                response: httpx2.Response = reply.http_response
-                return response
+                return await self._receive(reply, on_partial)
         except TimeoutError as error:
             raise GenerationTimeoutError from error
         except openai.APIStatusError as error:
             # not chained: its message is the provider's text, which may repeat prompt and key
             raise _explain_refusal(error) from None
         except openai.APIConnectionError as error:
+            raise _explain_break(error.__cause__) from error
+        except httpx2.HTTPError as error:
             raise _explain_break(error) from error
+
+    async def _receive(self, reply: Any, on_partial: OnPartial) -> Picture:
+        """Return the image of an answer whose head is there."""
+        is_stream = reply.headers.get("content-type", "").startswith("text/event-stream")
+        if not (self._partial_images and is_stream):
+            # also from a server that is like OpenAI's, and knows no streams: it has been paid
+            return read_body(await reply.http_response.aread())
+        try:
+            async with reply.parse() as events:
+                return await read_events(events, self._partial_images, on_partial)
+        except (openai.APIStatusError, openai.APIConnectionError):
+            raise
+        except openai.APIError as error:
+            # not chained, as above
+            raise _explain_interruption(error, reply.request_id) from None
 
     @cached_property
     def _trusted(self) -> ssl.SSLContext:
@@ -158,17 +184,6 @@ class OpenAIGenerator:
                 verify=self._trusted, follow_redirects=False, timeout=timeout
             ),
         )
-
-    def _read_reply(self, body: bytes) -> GeneratedImage:
-        try:
-            reply = _Reply.model_validate_json(body)
-            content = base64.b64decode(reply.data[0].b64_json, validate=True)
-        except (ValidationError, binascii.Error, ValueError):
-            # not chained: these errors quote what the provider sent
-            raise GeneratorResponseError from None
-        media_type = f"image/{reply.output_format}"
-        width, height = inspect_image(content, media_type)
-        return GeneratedImage(content, media_type, width, height, _NAME, self._model)
 
 
 def _hash_user(user: str) -> str:
@@ -192,8 +207,18 @@ def _explain_refusal(error: openai.APIStatusError) -> GenerationError:
     )
 
 
-def _explain_break(error: openai.APIConnectionError) -> GenerationError:
-    cause = error.__cause__
+def _explain_interruption(error: openai.APIError, request_id: str | None) -> GenerationError:
+    kind = classify_interruption(error.code)
+    logger.log(
+        logging.CRITICAL if issubclass(kind, GeneratorQuotaError) else logging.WARNING,
+        "the provider broke its events off: code %s, request id %s",
+        printable_code(error.code),
+        request_id,
+    )
+    return kind(upstream_request_id=request_id)
+
+
+def _explain_break(cause: BaseException | None) -> GenerationError:
     logger.warning("the exchange with the provider broke off: %s", type(cause).__name__)
     if isinstance(cause, _NEVER_CONNECTED):
         return GeneratorUnreachableError()

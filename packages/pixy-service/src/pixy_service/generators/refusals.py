@@ -48,6 +48,16 @@ def classify_refusal(status: int, code: str | None) -> type[GenerationError]:
     return GeneratorRequestError
 
 
+def classify_interruption(code: object) -> type[GenerationError]:
+    """Return the class of an error that comes among the events of an answer whose status was 200.
+
+    Args:
+        code: Its `error.code`, if it has one; of any type, since nobody has checked it.
+    """
+    # what was drawn before it may have been charged, unless the code says why nothing was
+    return classify_refusal(500, code if isinstance(code, str) else None)
+
+
 def read_retry_after(header: str | None) -> int | None:
     """Return the seconds of a Retry-After header, at most an hour; None for any other form.
 
@@ -59,6 +69,7 @@ def read_retry_after(header: str | None) -> int | None:
     return min(max(int(header), 1), _MAX_RETRY_AFTER)
 
 
-def printable_code(code: str | None) -> str:
+def printable_code(code: object) -> str:
     """Return an error code for the log, or "-" when it is not the plain word that codes are."""
-    return code if code and re.fullmatch(r"[a-z0-9_.]{1,64}", code) else "-"
+    is_plain = isinstance(code, str) and re.fullmatch(r"[a-z0-9_.]{1,64}", code)
+    return str(code) if is_plain else "-"

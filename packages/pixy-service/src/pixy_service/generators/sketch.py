@@ -6,6 +6,7 @@ The same prompt always gives the same picture. The scene itself stands in landsc
 import hashlib
 import io
 import textwrap
+import time
 import unicodedata
 from random import Random
 
@@ -14,7 +15,7 @@ from PIL import ImageDraw, ImageFont
 
 from pixy_core import limit_marks
 from pixy_core.image_requests import AUTO, read_size
-from pixy_service.generators.interface import GeneratedImage
+from pixy_service.generators.interface import GeneratedImage, OnPartial, ignore_partial
 from pixy_service.generators.landscape import draw_landscape
 
 _NAME = "sketch"
@@ -24,15 +25,30 @@ _MARGIN = 56
 _FOOT = 244
 """What lies below the scene, for the caption and the stamp."""
 
+_ROUGH_SIDES = (24, 72, 216)
+"""Pixels of the longer side of unfinished pictures: the rougher, the earlier."""
+
+_PAUSE = 1.0
+"""Seconds for which an unfinished picture is there to be seen."""
+
 _PAPER = (247, 242, 231)
 _INK = (58, 52, 48)
 _STAMP = (176, 58, 46)
 
 
 class SketchGenerator:
-    """Draws a framed landscape with the prompt below it and the word SKETCH beside that."""
+    """Draws a framed landscape with the prompt below it and the word SKETCH beside that.
+
+    Args:
+        partial_images: How many unfinished pictures are shown on the way, 0 to MAX_PARTIALS.
+        pause: Seconds after each of them: nobody would see what is over at once.
+    """
 
     name = _NAME
+
+    def __init__(self, partial_images: int = 0, *, pause: float = _PAUSE) -> None:
+        self._rough_sides = _ROUGH_SIDES[:partial_images]
+        self._pause = pause
 
     def check(self, size: str, quality: str) -> None:
         """Return: every size can be drawn, and every quality is the same.
@@ -43,7 +59,13 @@ class SketchGenerator:
         """
 
     def generate(
-        self, prompt: str, *, user: str, size: str = AUTO, quality: str = AUTO
+        self,
+        prompt: str,
+        *,
+        user: str,
+        size: str = AUTO,
+        quality: str = AUTO,
+        on_partial: OnPartial = ignore_partial,
     ) -> GeneratedImage:
         """Draw one image.
 
@@ -52,17 +74,27 @@ class SketchGenerator:
             user: Makes no difference here.
             size: `auto`, which is 1024x1024, or width and height.
             quality: Makes no difference here.
+            on_partial: Is shown the picture from afar, as often as was asked for.
         """
         del user, quality
         width, height = read_size(size) or (_SIDE, _SIDE)
         sheet = _draw_sheet(prompt, width, height)
-        file = io.BytesIO()
-        # quicker than Pillow's own level, for a file that is hardly larger
-        sheet.save(file, "PNG", compress_level=4)
-        return GeneratedImage(file.getvalue(), "image/png", width, height, _NAME, _MODEL)
+        for side in self._rough_sides:
+            rough = sheet.copy()
+            rough.thumbnail((side, side))
+            on_partial(_encode(rough), "image/png")
+            time.sleep(self._pause)
+        return GeneratedImage(_encode(sheet), "image/png", width, height, _NAME, _MODEL)
 
     def close(self) -> None:
         """Do nothing: a sketch holds nothing."""
+
+
+def _encode(sheet: Picture.Image) -> bytes:
+    file = io.BytesIO()
+    # quicker than Pillow's own level, for a file that is hardly larger
+    sheet.save(file, "PNG", compress_level=4)
+    return file.getvalue()
 
 
 def _draw_sheet(prompt: str, width: int, height: int) -> Picture.Image:
