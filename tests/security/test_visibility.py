@@ -11,6 +11,7 @@ from raw_http import Answer, basic
 
 NOBODYS = "0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11"
 READS = ("GET /image/{}", "HEAD /image/{}", "GET /image/{}/content", "HEAD /image/{}/content")
+PREVIEWS = ("GET /image/{}/preview", "HEAD /image/{}/preview")
 WRITES = ("PATCH /image/{}", "DELETE /image/{}")
 PATCH_BODY = b'{"visibility": "public"}'
 
@@ -21,6 +22,13 @@ EXPECTED = {
         "classmate": (404, 200, 200),
         "other": (404, 404, 200),
         "stranger": (404, 404, 200),
+    },
+    # of an image that is there: where it is
+    "preview": {
+        "owner": (303, 303, 303),
+        "classmate": (404, 303, 303),
+        "other": (404, 404, 303),
+        "stranger": (404, 404, 303),
     },
     "write": {
         # what the owner may do is done in the last test
@@ -38,7 +46,7 @@ EXPECTED = {
 VISIBILITIES = ("private", "class", "public")
 TABLE = [
     (operation, caller, visibility, EXPECTED[kind][caller][column])
-    for kind, operations in (("read", READS), ("write", WRITES))
+    for kind, operations in (("read", READS), ("preview", PREVIEWS), ("write", WRITES))
     for operation in operations
     for caller in EXPECTED[kind]
     for column, visibility in enumerate(VISIBILITIES)

@@ -8,7 +8,7 @@ import pytest
 
 from running_service import RunningService
 
-READS = {"/image", "/image/{guid}", "/image/{guid}/content"}
+READS = {"/image", "/image/{guid}", "/image/{guid}/content", "/image/{guid}/preview"}
 OPERATIONS = {
     *((path, method) for path in READS for method in ("get", "head")),
     ("/image", "post"),

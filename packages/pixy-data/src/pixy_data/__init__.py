@@ -16,6 +16,7 @@ from pixy_data.images import ImageRepository
 from pixy_data.interfaces import ImageRepositoryInterface, Position, UserRepositoryInterface
 from pixy_data.inventory import FileRecord, Inventory
 from pixy_data.journal import Journal, JournalEntry
+from pixy_data.partial_images import PartialImage, PartialImageStore
 from pixy_data.schema import (
     SCHEMA_REVISION,
     SELECT_REVISION,
@@ -46,6 +47,8 @@ __all__ = [
     "Journal",
     "JournalEntry",
     "KeyedCreation",
+    "PartialImage",
+    "PartialImageStore",
     "Position",
     "Result",
     "Row",

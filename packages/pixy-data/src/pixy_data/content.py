@@ -16,6 +16,8 @@ from typing import NamedTuple
 from pixy_core import ContentDamagedError, ImageDetail, InvalidInputError, StorageUnavailableError
 from pixy_data.durable_files import make_folder
 from pixy_data.hash_memory import HashMemory
+from pixy_data.partial_images import PartialImageStore
+from pixy_data.staging import FOLDER as STAGING
 from pixy_data.staging import StagingFolder
 from pixy_data.store_marker import StoreMarker
 
@@ -48,6 +50,7 @@ class ContentStore:
 
     Attributes:
         staging: The files that are not an image's yet.
+        partials: What can be seen of images in the making.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class ContentStore:
         self._marker = marker
         self._hashes = HashMemory(_REMEMBERED)
         self.staging = StagingFolder(self._directory)
+        self.partials = PartialImageStore(self._directory / STAGING, reserve=reserve)
 
     def stage(self, guid: str, media_type: str, content: bytes) -> StoredContent:
         """Write the bytes of an image, without making them its file yet.

@@ -3,6 +3,7 @@
 What an application needs stands here; it works without a web framework. Knows no HTTP.
 """
 
+from pixy_data import PartialImage
 from pixy_service.checking import Finding, FindingKind, RepairRefusedError, StoreChecker
 from pixy_service.creation import Created
 from pixy_service.creations import CreationPage, Submission
@@ -10,6 +11,7 @@ from pixy_service.generators import (
     DEFAULT_OPENAI_BASE_URL,
     DEFAULT_OPENAI_MODEL,
     GENERATOR_NAMES,
+    MAX_PARTIALS,
     GeneratedImage,
     ImageGenerator,
     build_generator,
@@ -34,6 +36,7 @@ __all__ = [
     "GENERATOR_NAMES",
     "IDEMPOTENCY_KEY_PATTERN",
     "MAX_PAGE_SIZE",
+    "MAX_PARTIALS",
     "THUMBNAIL_TYPES",
     "THUMBNAIL_WIDTHS",
     "Created",
@@ -48,6 +51,7 @@ __all__ = [
     "ImagePage",
     "ImageServiceInterface",
     "Limits",
+    "PartialImage",
     "PrivateImageService",
     "PublicImageService",
     "RepairRefusedError",

@@ -26,7 +26,8 @@ from pixy_core import (
 from pixy_data import JournalEntry, StoredContent
 from pixy_service.adoption import ImageAdopter
 from pixy_service.claims import Claims
-from pixy_service.generators.interface import GeneratedImage, ImageGenerator
+from pixy_service.generators.interface import GeneratedImage, ImageGenerator, OnPartial
+from pixy_service.partial_images import PartialImageKeeper
 from pixy_service.stores import ImageStores
 
 logger = logging.getLogger(__name__)
@@ -138,9 +139,10 @@ class ImageCreator:
         try:
             self._claims.mark_asked(creation.guid)
             on_asked(creation)
-            generated = self._generate(creation)
-            entry = self._keep(creation, generated, owner)
-            return self._show(creation, entry)
+            with PartialImageKeeper(self._stores.content.partials, creation.guid) as keeper:
+                generated = self._generate(creation, keeper.take)
+                entry = self._keep(creation, generated, owner)
+                return self._show(creation, entry)
         finally:
             self._claims.end(creation.guid)
 
@@ -149,13 +151,14 @@ class ImageCreator:
         self._stores.content.check_writable()
         self._stores.journal.check_writable()
 
-    def _generate(self, creation: Creation) -> GeneratedImage:
+    def _generate(self, creation: Creation, on_partial: OnPartial) -> GeneratedImage:
         try:
             return self._generator.generate(
                 creation.prompt,
                 user=creation.owner,
                 size=creation.size,
                 quality=creation.quality,
+                on_partial=on_partial,
             )
         except GenerationError as error:
             self._claims.fail(creation.guid, error)

@@ -25,6 +25,7 @@ from pixy_service.creations import CreationPage, OwnCreations, Submission
 from pixy_service.cursors import Cursors
 from pixy_service.deletion import ImageRemover
 from pixy_service.generation import GenerationExecutor
+from pixy_service.partial_images import PartialImages
 from pixy_service.reading import ImageReader
 from pixy_service.stores import ImageStores
 from pixy_service.thumbnails import Thumbnails
@@ -52,6 +53,9 @@ class ImageTools:
 class PrivateImageService(ImageReader):
     """What one user may do: make images, look at visible ones, and change the own ones.
 
+    Attributes:
+        partials: What there is to see of the user's own images in the making.
+
     Args:
         tools: What all users share.
         user: Who asks; somebody whose credentials have been checked.
@@ -63,6 +67,7 @@ class PrivateImageService(ImageReader):
         super().__init__(tools.stores.content, tools.thumbnails, cursors)
         self._tools = tools
         self._user = user
+        self.partials = PartialImages(tools.stores.content.partials, self.get_details)
 
     def create_image(self, image: ImageDetailCreate) -> Image:
         """Make an image from a prompt, store it, and return it when all is done.

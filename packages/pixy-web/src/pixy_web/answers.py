@@ -41,10 +41,11 @@ _HEADER_TEXTS = {
     "Vary": "Always `Authorization`; of smaller pictures also `Accept`.",
     "WWW-Authenticate": "The challenge, `Basic`.",
     "Retry-After": "Seconds after which a retry makes sense.",
-    "Location": "Path of the new image.",
+    "Location": "Path of the new image, or of the finished one's file.",
     "Preference-Applied": "What was honoured of `Prefer`.",
     "Idempotent-Replayed": "`true` when an earlier request with this key is answered again.",
-    "Link": 'The next page, as `</image?…>; rel="next"`; absent on the last.',
+    "Link": 'The next page, as `</image?…>; rel="next"`, absent on the last; or of what is being '
+    'made `</image/…/preview>; rel="preview"`, where there is something to see.',
     "ETag": "Strong: the SHA-256 of what is sent whole.",
     "Last-Modified": "When the image was made.",
     "Accept-Ranges": "Always `bytes`.",

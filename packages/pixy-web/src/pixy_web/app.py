@@ -134,6 +134,7 @@ def open_configured_services(settings: Settings) -> Services:
         base_url=settings.openai_base_url,
         model=settings.openai_model,
         timeout=settings.generation_timeout,
+        partial_images=settings.partial_images,
     )
     return open_services(
         database_url=settings.database_url.get_secret_value(),

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pixy_core import Creation, CreationStatus, Image, ImageFilter, InvalidInputError
-from pixy_service import Created, CreationPage
+from pixy_service import Created, CreationPage, PrivateImageService
 from pixy_web.error_handler import RETRY_PENDING
+from pixy_web.partial_images import preview_link
 from pixy_web.problems import NO_STORE
 from pixy_web.responses import JSON, image_response
 from pixy_web.waiting import Preference
@@ -73,11 +74,25 @@ def created_response(created: Created, preference: Preference) -> Response:
     return response
 
 
-def details_response(details: Image | Creation) -> Response:
-    """Return an image's details, or a creation's; with when to ask again while it is pending."""
+def load_details(service: PrivateImageService, guid: str) -> tuple[Image | Creation, bool]:
+    """Return an image or a creation, and whether there is something to see of it already.
+
+    Raises:
+        RecordNotFoundError: There is no such image or creation for this caller.
+    """
+    details = service.get_details(guid)
+    return details, service.partials.has(details)
+
+
+def details_response(details: Image | Creation, has_preview: bool = False) -> Response:
+    """Return an image's details, or a creation's.
+
+    A pending one comes with when to ask again, and with where there is something to see.
+    """
     if isinstance(details, Image):
         return image_response(details)
     headers = RETRY_PENDING if details.status == CreationStatus.PENDING else {}
+    headers = headers | (preview_link(details.guid) if has_preview else {})
     body = details.model_dump_json(exclude_none=True)
     return Response(body, headers=headers | NO_STORE, media_type=JSON)
 

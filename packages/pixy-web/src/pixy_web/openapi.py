@@ -28,6 +28,7 @@ IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif")
 
 _READ_PROBLEMS = (400, 401, 404, 422, 429, 500, 503)
 _BINARY = {name: {"schema": {"type": "string", "format": "binary"}} for name in IMAGE_TYPES}
+_PARTIAL = {name: _BINARY[name] for name in IMAGE_TYPES[:3]}
 _CONDITIONS = [
     {
         "name": "width",
@@ -59,6 +60,7 @@ _IMAGE_ANSWERS = with_problems(
         200: answer(
             "The details of an image, or of an own creation that is none yet.",
             "Retry-After",
+            "Link",
             content=json_content(_EITHER, EXAMPLE),
         )
     },
@@ -73,6 +75,17 @@ _CONTENT_ANSWERS = with_problems(
     *_READ_PROBLEMS,
     409,
     416,
+)
+
+_PREVIEW_HEADERS = ("ETag", "Content-Security-Policy", "X-Content-Type-Options")
+_PREVIEW_ANSWERS = with_problems(
+    {
+        200: answer("The latest partial image.", *_PREVIEW_HEADERS, content=_PARTIAL),
+        204: answer("There is nothing to see yet, or there won't be an image."),
+        303: answer("The image is finished.", "Location"),
+        304: answer("The client has the latest.", *_PREVIEW_HEADERS),
+    },
+    *_READ_PROBLEMS,
 )
 
 LIST_IMAGES = operation(
@@ -106,6 +119,20 @@ HEAD_CONTENT = operation(
     OPTIONAL_SIGN_IN,
     without_bodies(_CONTENT_ANSWERS),
     parameters=_CONDITIONS,
+)
+GET_PREVIEW = operation(
+    "get_preview",
+    "Get what there is to see of an own image while it is made",
+    OPTIONAL_SIGN_IN,
+    _PREVIEW_ANSWERS,
+    parameters=[_CONDITIONS[1]],
+)
+HEAD_PREVIEW = operation(
+    "head_preview",
+    "As GET, without a body",
+    OPTIONAL_SIGN_IN,
+    without_bodies(_PREVIEW_ANSWERS),
+    parameters=[_CONDITIONS[1]],
 )
 
 

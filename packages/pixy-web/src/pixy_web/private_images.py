@@ -19,12 +19,14 @@ from pixy_web.creations import (
     created_response,
     creations_response,
     details_response,
+    load_details,
     read_idempotency_key,
     read_status,
 )
 from pixy_web.dependencies import PrivateImages, get_private_images, get_runtime, sign_in
 from pixy_web.json_body import read_model
 from pixy_web.paging import Paging, read_paging
+from pixy_web.partial_images import load_preview, preview_response
 from pixy_web.problems import NO_STORE
 from pixy_web.request_log import LOGGED
 from pixy_web.responses import image_response, images_response
@@ -64,7 +66,7 @@ async def list_images(
 @router.head("/image/{guid}", **openapi.HEAD_IMAGE)
 async def get_image(images: Private, guid: Annotated[Guid, Path()]) -> Response:
     """Answer with the details of an image that the user may see, or of an own creation."""
-    return details_response(await images.call(lambda service: service.get_details(guid)))
+    return details_response(*await images.call(partial(load_details, guid=guid)))
 
 
 @router.get("/image/{guid}/content", **openapi.GET_CONTENT)
@@ -75,6 +77,13 @@ async def get_content(request: Request, images: Private, guid: Annotated[Guid, P
         return await thumbnail_response(request, images, guid, width, PRIVATE_CACHING)
     image, content = await images.call(partial(load_content, guid=guid, headers=request.headers))
     return content_response(request, image, content, PRIVATE_CACHING)
+
+
+@router.get("/image/{guid}/preview", **openapi.GET_PREVIEW)
+@router.head("/image/{guid}/preview", **openapi.HEAD_PREVIEW)
+async def get_preview(request: Request, images: Private, guid: Annotated[Guid, Path()]) -> Response:
+    """Answer with what there is to see of an own creation, or where its image is."""
+    return preview_response(request, await images.call(partial(load_preview, guid=guid)))
 
 
 @router.post("/image", **openapi_writes.CREATE_IMAGE)

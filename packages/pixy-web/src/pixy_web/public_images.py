@@ -19,6 +19,7 @@ from pixy_web.content import PUBLIC_CACHING, content_response, load_content
 from pixy_web.creations import creations_response, read_status
 from pixy_web.dependencies import PublicImages, get_runtime
 from pixy_web.paging import Paging, read_paging
+from pixy_web.partial_images import finished_response
 from pixy_web.request_log import LOGGED
 from pixy_web.responses import image_response, images_response
 from pixy_web.thumbnails import read_width, thumbnail_response
@@ -73,3 +74,10 @@ async def get_public_content(request: Request, guid: Annotated[Guid, Path()]) ->
         return await thumbnail_response(request, images, guid, width, PUBLIC_CACHING)
     image, content = await images.call(partial(load_content, guid=guid, headers=request.headers))
     return content_response(request, image, content, PUBLIC_CACHING)
+
+
+@router.api_route("/image/{guid}/preview", methods=READ)
+async def get_public_preview(request: Request, guid: Annotated[Guid, Path()]) -> Response:
+    """Answer where a public image is: what is being made is shown to its owner only."""
+    images = PublicImages(get_runtime(request))
+    return finished_response(await images.call(lambda service: service.get_image_by_guid(guid)))

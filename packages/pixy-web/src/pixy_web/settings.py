@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pixy_core import ConfigurationError
 from pixy_core.images import MAX_PROMPT_LENGTH
 from pixy_core.users import MAX_NAME_LENGTH
-from pixy_service import DEFAULT_OPENAI_MODEL, Limits
+from pixy_service import DEFAULT_OPENAI_MODEL, MAX_PARTIALS, Limits
 from pixy_web.masking import is_url, mask
 from pixy_web.setting_lists import Hosts, Networks, Origins
 
@@ -61,6 +61,13 @@ class Settings(BaseSettings):
     )
     generation_timeout: float = Field(
         180.0, gt=0, le=3600, description="Seconds until a generation is given up."
+    )
+    partial_images: int = Field(
+        0,
+        ge=0,
+        le=MAX_PARTIALS,
+        description="Unfinished pictures to be shown while an image is made, 0 to 3; the "
+        "provider charges for each.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
