@@ -63,13 +63,14 @@ class Hangs(PartialImageStore):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, reserve=0)
-        self.begun, self.going_on, self.written = (threading.Event() for _ in range(3))
+        self.begun, self.going_on = threading.Event(), threading.Event()
+        self.written: list[bytes] = []
 
     def write(self, guid: str, picture: PartialImage) -> None:
         self.begun.set()
         self.going_on.wait(PATIENCE)
         super().write(guid, picture)
-        self.written.set()
+        self.written.append(picture.content)
 
 
 def wait_until(is_so: Callable[[], bool]) -> None:
@@ -140,7 +141,10 @@ def test_what_failed_leaves_nothing_to_see(
         guid, created = begin(anns)
     assert isinstance(created.exception(PATIENCE), error)
     assert list_parts(tmp_path) == []
+    # what can't be removed is not shown either
+    PartialImageStore(tmp_path / "images" / ".staging").write(guid, LATEST)
     assert anns.partials.find(guid) is None
+    assert not anns.partials.has(anns.get_details(guid))
 
 
 def test_a_crash_leaves_what_the_recovery_removes(
@@ -187,19 +191,24 @@ def test_a_disk_that_hangs_delays_nothing_and_keeps_nothing_in_the_end(tmp_path:
         keeper.take(PARTIALS[0], "image/png")
         keeper.take(PARTIALS[1], "image/png")
         assert store.begun.wait(PATIENCE)
-    assert not store.written.is_set()
+    assert store.written == []
     store.going_on.set()
-    assert store.written.wait(PATIENCE)
     wait_until(lambda: not is_at_work())
+    assert len(store.written) == 1
     assert list_parts(tmp_path) == []
 
 
-def test_an_earlier_one_never_takes_the_place_of_a_later_one(store: PartialImageStore) -> None:
+def test_only_the_latest_of_those_that_wait_is_kept(tmp_path: Path) -> None:
+    store = Hangs(tmp_path)
     with PartialImageKeeper(store, GUID) as keeper:
-        for content in PARTIALS * 5:
-            keeper.take(content, "image/png")
+        keeper.take(PARTIALS[0], "image/png")
+        assert store.begun.wait(PATIENCE)
+        keeper.take(PARTIALS[1], "image/png")
+        keeper.take(PARTIALS[2], "image/png")
+        store.going_on.set()
         wait_until(lambda: not is_at_work())
-        assert store.find(GUID) == PartialImage(PARTIALS[-1], "image/png")
+        assert store.written == [PARTIALS[0], PARTIALS[2]]
+        assert store.find(GUID) == PartialImage(PARTIALS[2], "image/png")
     assert store.find(GUID) is None
 
 

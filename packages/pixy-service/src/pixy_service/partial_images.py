@@ -6,6 +6,7 @@ Nothing here may fail or delay the image itself, which is paid for.
 import contextvars
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -31,8 +32,8 @@ class PartialImageKeeper:
         self._store = store
         self._guid = guid
         self._turn = threading.Lock()
-        self._taken = 0
-        self._kept = 0
+        self._latest: deque[PartialImage] = deque(maxlen=1)
+        self._has_taken = False
         self._ended = threading.Event()
 
     def __enter__(self) -> Self:
@@ -46,7 +47,7 @@ class PartialImageKeeper:
     ) -> None:
         # in this order: a thread that writes at this moment looks afterwards, and removes it
         self._ended.set()
-        if self._taken:
+        if self._has_taken:
             self._store.delete(self._guid)
 
     def take(self, content: bytes, media_type: str) -> None:
@@ -59,29 +60,28 @@ class PartialImageKeeper:
         Raises:
             Nothing.
         """
-        self._taken += 1
-        picture, context = PartialImage(content, media_type), contextvars.copy_context()
+        self._has_taken = True
+        self._latest.append(PartialImage(content, media_type))
+        context = contextvars.copy_context()
         thread = threading.Thread(
-            target=context.run,
-            args=(self._keep, self._taken, picture),
-            name="pixy-partial",
-            daemon=True,
+            target=context.run, args=(self._keep,), name="pixy-partial", daemon=True
         )
         try:
             thread.start()
         except RuntimeError as error:
             logger.warning("a partial image of %s is not kept: %s", self._guid, error)
 
-    def _keep(self, number: int, picture: PartialImage) -> None:
+    def _keep(self) -> None:
+        """Keep the latest, unless the thread before has done so."""
         with self._turn:
-            if self._ended.is_set() or number < self._kept:
+            if self._ended.is_set() or not self._latest:
                 return
+            picture = self._latest.pop()
             try:
                 inspect_image(picture.content, picture.media_type)
             except GeneratorResponseError:
                 logger.warning("a partial image of %s can't be decoded", self._guid)
                 return
-            self._kept = number
             self._store.write(self._guid, picture)
             if self._ended.is_set():
                 self._store.delete(self._guid)

@@ -91,7 +91,7 @@ async def read_events(events: AsyncIterable[object], most: int, on_partial: OnPa
                 passed_on += 1
                 _pass_on(event, on_partial)
     except (ValueError, RecursionError) as error:
-        # what the SDK raises at an event that is no JSON, and quotes
+        # what the SDK raises at an event that is no JSON; it holds the event
         logger.warning("the provider sent an event that can't be read: %s", type(error).__name__)
         raise GenerationUnknownError from None
     logger.warning("the provider's events ended without an image")
