@@ -80,3 +80,16 @@ def test_its_page_is_there(printed: str, folder: Path) -> None:
     match = re.search(r"Open +(http\S+)", printed)
     assert match
     assert "<title>PixyProxy</title>" in paste(f"curl -fsS {match[1]}", folder)
+
+
+def test_a_picture_can_be_watched_while_it_is_drawn(printed: str, folder: Path) -> None:
+    create = commands(printed)[0]
+    made = paste(create.replace("curl -i", "curl -sS -H 'Prefer: respond-async'"), folder)
+    user = re.search(r"-u (\S+)", create)
+    address = re.search(r"http\S+/image", create)
+    assert user
+    assert address
+    preview = f"curl -sSu {user[1]} {address[0]}/{json.loads(made)['guid']}/preview"
+    deadline = time.monotonic() + 60
+    while "PNG image data" not in paste(f"{preview} | file -", folder):
+        assert time.monotonic() < deadline

@@ -9,13 +9,14 @@ import socket
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
 
 import click
 import uvicorn
 
-from pixy_service import open_users
+from pixy_service import MAX_PARTIALS, open_users
 from pixy_web.app import create_app
 from pixy_web.request_log import configure_logging
 from pixy_web.server import bind, build_server
@@ -66,6 +67,7 @@ def run_demo(host: str, port: int) -> None:
         data_dir=folder,
         database_url=f"sqlite:///{folder / 'pixy.sqlite3'}",
         generator="sketch",
+        partial_images=MAX_PARTIALS,
         log_level="WARNING",
     )
     configure_logging(settings.log_level)
@@ -95,7 +97,11 @@ def _show(server: uvicorn.Server, listener: socket.socket, password: str, folder
     while not server.started:
         time.sleep(0.05)
     host, port = listener.getsockname()[:2]
-    guids = [_make_image(host, port, password, *wanted) for wanted in PROMPTS.items()]
+    # at once: one that can be watched is drawn slowly
+    with ThreadPoolExecutor(len(PROMPTS)) as threads:
+        guids = list(
+            threads.map(lambda wanted: _make_image(host, port, password, *wanted), PROMPTS.items())
+        )
     click.echo(
         READY_TEXT.format(
             count=len(guids),

@@ -20,12 +20,29 @@ export class Api {
   /** Return the page at a path that an earlier page named. */
   async follow(path, signal) {
     const response = await this.#send(path, { signal });
-    const next = /<([^>]*)>;\s*rel="next"/.exec(response.headers.get("Link") ?? "");
-    return { images: await response.json(), next: next?.[1] ?? null };
+    const next = findLink(response, "next");
+    return { images: await response.json(), next };
   }
 
   async get(guid, signal) {
     return (await this.#send(`/image/${guid}`, { signal })).json();
+  }
+
+  /** Return what is known of an image in the making, with the path of its `preview`, or null. */
+  async look(guid) {
+    const response = await this.#send(`/image/${guid}`);
+    return { ...(await response.json()), preview: findLink(response, "preview") };
+  }
+
+  /** Return an unfinished picture and its tag; null without one, or when it is still the one of this tag. */
+  async peek(path, tag) {
+    const response = await this.#send(path, { headers: tag ? { "If-None-Match": tag } : {} });
+    // once it is finished, the answer is a redirection to the whole of it
+    if (response.status === 200 && !response.redirected) {
+      return { blob: await response.blob(), tag: response.headers.get("ETag") };
+    }
+    await response.body?.cancel();
+    return null;
   }
 
   /** Return the file of an image, or its thumbnail of a width, as only fetch may ask for it: with credentials. */
@@ -84,7 +101,7 @@ export class Api {
     }).catch((error) => {
       throw error.name === "AbortError" ? error : new Problem({ code: "unreachable" });
     });
-    if (response.ok) return response;
+    if (response.ok || response.status === 304) return response;
     const problem = await readProblem(response);
     // the password was changed, or the user removed
     if (response.status === 401 && used && used === this.#session.authorization) this.#session.end(true);
@@ -95,6 +112,11 @@ export class Api {
 /** Return the path of an image's file, or of its thumbnail. */
 export function contentPath(guid, width = null) {
   return `/image/${guid}/content${width ? `?width=${width}` : ""}`;
+}
+
+function findLink(response, relation) {
+  const links = response.headers.get("Link") ?? "";
+  return new RegExp(`<([^>]*)>;\\s*rel="${relation}"`).exec(links)?.[1] ?? null;
 }
 
 /** Return whether an error only says that nobody waits for the answer any more. */

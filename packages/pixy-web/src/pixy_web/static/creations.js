@@ -7,7 +7,10 @@ import { Problem } from "./problem.js";
 import { read, write } from "./storage.js";
 
 const PAUSE = 2; // seconds between two looks, unless the server names others
+const SHORT_PAUSE = 1; // where there is something to see
 const STORED = "pixy.pending";
+
+const BLANK = { fault: null, partial: null, tag: null };
 
 /**
  * One picture that is wanted.
@@ -18,6 +21,8 @@ const STORED = "pixy.pending";
  * @property {?string} guid The picture's, once the server has named it.
  * @property {number} startedAt Milliseconds.
  * @property {?Error} fault Why there is no picture.
+ * @property {?Blob} partial What there is to see of it already.
+ * @property {?string} tag Of that, for the server.
  */
 
 /** Fires `change` when the list or a member of it changes, `made` with the image when one is there. */
@@ -26,10 +31,12 @@ export class Creations extends EventTarget {
   list = [];
   #api;
   #session;
+  #fade;
 
-  constructor(api, session) {
+  /** @param {function(function(): void): void} fade Runs what changes the page at once. */
+  constructor(api, session, fade) {
     super();
-    [this.#api, this.#session] = [api, session];
+    [this.#api, this.#session, this.#fade] = [api, session, fade];
     session.addEventListener("change", () => {
       this.list = [];
       this.resume();
@@ -40,7 +47,7 @@ export class Creations extends EventTarget {
   /** Begin a picture. The key belongs to the form that was filled in: sent twice, it is still one picture. */
   begin(wanted, key = makeKey()) {
     if (this.list.some((creation) => creation.key === key)) return;
-    this.#add({ wanted, key, guid: null, startedAt: Date.now(), fault: null });
+    this.#add({ wanted, key, guid: null, startedAt: Date.now() });
   }
 
   /** Take up what is being made for this user, and what became of that which an earlier page in this tab began. */
@@ -58,12 +65,12 @@ export class Creations extends EventTarget {
   #takeUp({ guid, prompt, visibility, size, quality, created_at: createdAt }) {
     if (this.list.some((creation) => creation.guid === guid)) return;
     const startedAt = Math.min(Date.now(), Date.parse(createdAt));
-    this.#add({ wanted: { prompt, visibility, size, quality }, key: null, guid, startedAt, fault: null });
+    this.#add({ wanted: { prompt, visibility, size, quality }, key: null, guid, startedAt });
   }
 
   /** Ask again. It is the same request once more: what was paid for, or may have been, is not bought anew. */
   retry(creation) {
-    Object.assign(creation, { guid: null, startedAt: Date.now(), fault: null });
+    Object.assign(creation, { guid: null, startedAt: Date.now() }, BLANK);
     this.#run(creation);
   }
 
@@ -79,6 +86,7 @@ export class Creations extends EventTarget {
   }
 
   #add(creation) {
+    Object.assign(creation, BLANK);
     this.list.unshift(creation);
     this.#run(creation);
   }
@@ -90,13 +98,21 @@ export class Creations extends EventTarget {
     try {
       const image = await this.#waitFor(creation, this.#session.signal);
       if (isMeasured) rememberDuration(kindOf(creation), image.model, (Date.now() - creation.startedAt) / 1000);
-      this.dismiss(creation);
-      this.dispatchEvent(new CustomEvent("made", { detail: image }));
+      if (creation.partial) this.#fade(() => this.#finish(creation, image));
+      else this.#finish(creation, image);
     } catch (error) {
       if (isAborted(error)) return;
       creation.fault = error;
       this.#tell();
     }
+  }
+
+  #finish(creation, image) {
+    // the user may have signed out meanwhile
+    if (!this.list.includes(creation)) return;
+    this.dismiss(creation);
+    // what was seen of it stands in until its own pixels are there
+    this.dispatchEvent(new CustomEvent("made", { detail: { ...image, unfinished: creation.partial } }));
   }
 
   /** Return the image, once it is there; throw what keeps it from being made. */
@@ -108,8 +124,23 @@ export class Creations extends EventTarget {
       if (details.guid && creation.guid === null) {
         creation.guid = details.guid;
         this.#tell();
+        // there may be something to see of it already
+        continue;
       }
-      await pause(details.retryAfter ?? PAUSE, signal);
+      if (details.preview) await this.#peek(creation, details.preview);
+      await pause(details.retryAfter ?? (details.preview ? SHORT_PAUSE : PAUSE), signal);
+    }
+  }
+
+  /** Fetch what there is to see of it; that it can't be seen yet is no fault. */
+  async #peek(creation, path) {
+    try {
+      const found = await this.#api.peek(path, creation.tag);
+      if (found === null) return;
+      [creation.partial, creation.tag] = [found.blob, found.tag];
+      this.#tell();
+    } catch (error) {
+      if (isAborted(error)) throw error;
     }
   }
 
@@ -117,7 +148,7 @@ export class Creations extends EventTarget {
   async #look(creation) {
     try {
       if (creation.guid === null) return await this.#api.create(creation.wanted, creation.key);
-      return await this.#api.get(creation.guid);
+      return await this.#api.look(creation.guid);
     } catch (error) {
       const isBreak = creation.guid !== null && (error.status === 0 || error.status >= 500);
       // it is being made all the same, so the answer is still to come

@@ -9,6 +9,7 @@ const PAUSES = [1000, 3000, 9000];
 
 export class Tile {
   #release;
+  #releaseRough = () => {};
   #link;
   #retry = 0;
 
@@ -22,7 +23,10 @@ export class Tile {
     this.image = image;
     this.index = 0;
     const img = element("img", { alt: shorten(image.prompt), loading: "lazy", decoding: "async" });
-    img.addEventListener("load", () => this.root.classList.add("loaded"));
+    img.addEventListener("load", () => {
+      this.root.classList.add("loaded");
+      delete image.unfinished;
+    });
     const show = () => pixels.show(img, image, box.width);
     let pauses = PAUSES;
     img.addEventListener("error", () => {
@@ -36,7 +40,15 @@ export class Tile {
     if (isBadged && image.visibility !== "public") this.#link.append(badge(image.visibility));
     this.root = element("li", { class: "tile", "data-guid": image.guid }, this.#link);
     this.place(box);
+    if (image.unfinished) this.#showRough(image.unfinished);
     this.#release = show();
+  }
+
+  /** Show what was seen of the picture while it was made, until it is loaded and lies above. */
+  #showRough(blob) {
+    const url = URL.createObjectURL(blob);
+    this.#link.style.background = `url("${url}") center / cover`;
+    this.#releaseRough = () => URL.revokeObjectURL(url);
   }
 
   #showAgain(show) {
@@ -75,6 +87,7 @@ export class Tile {
     clearTimeout(this.#retry);
     this.root.remove();
     this.#release();
+    this.#releaseRough();
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { progressOf } from "./creations.js";
 import { element, icon, shorten } from "./element.js";
+import { Preview } from "./preview.js";
 import { explain } from "./problem.js";
 
 export class Works {
@@ -34,6 +35,7 @@ export class Works {
     clearInterval(this.#clock);
     if (list.some((creation) => creation.fault === null)) this.#clock = setInterval(() => this.#tick(), 1000);
     this.#tick();
+    for (const { preview } of this.#items.values()) preview?.update();
   }
 
   #add(creation) {
@@ -73,7 +75,8 @@ export class Works {
 function makeProgress(creation) {
   const bar = element("progress", { max: 1, "aria-label": `Making: ${shorten(creation.wanted.prompt, 80)}` });
   const words = element("p", { class: "time" });
-  const root = element("li", { class: "work" }, promptOf(creation), bar, words);
+  const preview = new Preview(creation);
+  const root = element("li", { class: "work" }, preview.root, promptOf(creation), bar, words);
   const tick = () => {
     const { elapsed, usual } = progressOf(creation);
     // nobody knows how far the provider is: past the usual time the bar only says that it still works
@@ -81,7 +84,7 @@ function makeProgress(creation) {
     else bar.removeAttribute("value");
     words.textContent = `${inWords(elapsed)} ${comparison(elapsed, usual)}`;
   };
-  return { root, tick };
+  return { root, tick, preview };
 }
 
 function promptOf({ wanted }) {
