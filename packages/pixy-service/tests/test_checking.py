@@ -134,10 +134,11 @@ def test_a_file_of_the_same_guid_with_another_ending_is_untracked(check: Check, 
     assert kinds(check()) == ["untracked"]
 
 
+@pytest.mark.parametrize("ending", ["png.part", "partial.png.part", "partial.png.0a1b2c3d.part"])
 def test_an_unfinished_file_is_found_and_moved_aside(
-    check: Check, image: Image, tmp_path: Path
+    check: Check, image: Image, tmp_path: Path, ending: str
 ) -> None:
-    part = make_orphan(tmp_path, "png.part")
+    part = make_orphan(tmp_path, ending)
     (tmp_path / "images" / ".staging").mkdir(exist_ok=True)
     part = part.rename(tmp_path / "images" / ".staging" / part.name)
     assert kinds(check()) == ["leftover"]
