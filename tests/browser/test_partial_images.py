@@ -62,6 +62,10 @@ def test_an_unfinished_picture_is_seen_and_then_the_picture(visit, provider: Pro
         seen = watch(ada, provider, "a heron at dawn")
         expect(seen).to_have_js_property("naturalWidth", WIDTHS[-1])
         assert ada.prompts() == []
+        # what it has is not sent again
+        with ada.page.expect_response(re.compile("/preview$")) as answered:
+            pass
+        assert answered.value.status == 304
         asked = [line for line in ada.requests if line.endswith("/preview")]
         assert set(asked) == {asked[0]}
     expect(ada.note).to_contain_text("Your picture is there: a heron at dawn")
@@ -112,6 +116,34 @@ def test_what_was_seen_stays_until_the_picture_itself_is_loaded(visit, provider:
     for route in held:
         route.continue_()
     expect(tile).to_have_class(re.compile("loaded"))
+
+
+def test_no_unfinished_picture_is_held_longer_than_it_is_shown(visit, provider: Provider) -> None:
+    gallery: GalleryPage = visit()
+    # other pictures on the page are WebP or AVIF
+    gallery.page.add_init_script(
+        """
+        globalThis.held = new Set();
+        const { createObjectURL, revokeObjectURL } = URL;
+        URL.createObjectURL = (blob) => {
+          const url = createObjectURL.call(URL, blob);
+          if (blob.type === "image/png") held.add(url);
+          return url;
+        };
+        URL.revokeObjectURL = (url) => {
+          held.delete(url);
+          revokeObjectURL.call(URL, url);
+        };
+        """
+    )
+    gallery.open()
+    gallery.sign_in("ada")
+    with provider.unfinished():
+        watch(gallery, provider, "a heron let go")
+        gallery.page.wait_for_function("held.size === 0")
+    tile = gallery.grid.locator("li").filter(has_text="a heron let go")
+    expect(tile).to_have_class(re.compile("loaded"))
+    gallery.page.wait_for_function("held.size === 0")
 
 
 def test_after_a_failure_nothing_unfinished_is_left(visit, provider: Provider) -> None:

@@ -26,6 +26,7 @@ export class Tile {
     img.addEventListener("load", () => {
       this.root.classList.add("loaded");
       delete image.unfinished;
+      this.#releaseRough();
     });
     const show = () => pixels.show(img, image, box.width);
     let pauses = PAUSES;
