@@ -24,6 +24,8 @@ CLIENTS = 8
 TRIES = 3
 HALVES = 2
 """The cycles are shared out, so that two processors have something to do."""
+STREAMED = ({}, {"PIXY_PARTIAL_IMAGES": "2"})
+"""One half gets its images with partial ones before them."""
 
 
 class Clients:
@@ -92,7 +94,7 @@ def test_nothing_is_lost_or_bought_twice(
 ) -> None:
     cycles = pytestconfig.getoption("--cycles") // HALVES
     chance = random.Random(f"{half} of {cycles}")
-    deployment = deploy()
+    deployment = deploy(**STREAMED[half])
     deployment.provider.latency = lambda: chance.uniform(0, 0.3)
     deployment.pixy.start()
     durable, kept, kills = set[str](), set[str](), Counter[str]()
