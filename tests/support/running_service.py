@@ -14,7 +14,7 @@ import httpx2
 
 from pixy_service import open_users
 from pixy_web.app import create_app
-from pixy_web.request_log import LogFormatter
+from pixy_web.log_lines import LogFormatter
 from pixy_web.server import bind, build_server
 from pixy_web.settings import Settings
 

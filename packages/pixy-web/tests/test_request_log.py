@@ -1,16 +1,14 @@
 """The request log: one START and one END for each request, in the format, whatever happens."""
 
-import logging
 import re
 import socket
 import time
 from base64 import b64encode
-from io import StringIO
 
 import pytest
 
 from log_format import END, LINE, START
-from pixy_web.request_log import LogFormatter, RequestIds
+from pixy_web.request_log import RequestIds
 from running_service import PASSWORD, RunningService
 
 
@@ -85,23 +83,6 @@ def test_nothing_in_a_request_breaks_or_forges_a_line(fresh: RunningService) -> 
         fresh.client().get(path)
     assert len(texts(fresh)) == 16
     assert all(START.fullmatch(line) or END.fullmatch(line) for line in texts(fresh))
-
-
-def test_a_traceback_stays_in_the_format_line_by_line() -> None:
-    stream = StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(LogFormatter())
-    logger = logging.getLogger("a logger of this test alone")
-    logger.addHandler(handler)
-    logger.propagate = False
-    try:
-        raise ValueError("two\nlines\x1b[0m")
-    except ValueError:
-        logger.exception("it\rfailed")
-    lines = stream.getvalue().splitlines()
-    assert len(lines) > 3
-    assert all(LINE.fullmatch(line) for line in lines)
-    assert lines[0].endswith("it\\x0dfailed")
 
 
 def test_request_ids_never_repeat() -> None:

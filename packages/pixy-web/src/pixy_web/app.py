@@ -17,9 +17,10 @@ from pixy_web import health, openapi, private_images, public_images
 from pixy_web.dependencies import Runtime
 from pixy_web.error_handler import handle_error
 from pixy_web.guard import Guard
+from pixy_web.log_lines import configure_logging
 from pixy_web.own_process import freeze_what_is_loaded, share_memory_among_threads
 from pixy_web.pages import build_pages_router
-from pixy_web.request_log import RequestLog, configure_logging
+from pixy_web.request_log import RequestLog
 from pixy_web.settings import Settings
 from pixy_web.threads import Threads
 

@@ -18,7 +18,7 @@ import uvicorn
 
 from pixy_service import MAX_PARTIALS, open_users
 from pixy_web.app import create_app
-from pixy_web.request_log import configure_logging
+from pixy_web.log_lines import configure_logging
 from pixy_web.server import bind, build_server
 from pixy_web.settings import Settings
 

@@ -1,94 +1,28 @@
-"""The request log: request ids, the START and END lines, and the format of every line.
+"""The request log: request ids, and the START and END line of each request.
 
 The dependency `log_request` logs START for a request that matches a route; the wrapper
-`RequestLog` logs END, and both lines for a request that matches none.
+`RequestLog` logs END, and both lines for a request that matches none. How a line looks stands in
+`log_lines`.
 """
 
 import logging
 import re
 import socket
+import sys
 import threading
 import time
-from contextvars import ContextVar
 
 from fastapi import Depends
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pixy_web.error_handler import respond_to_crash
+from pixy_web.log_lines import Seconds, current_request_id
 
 logger = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST = 499
 """Logged when the client is gone before the answer is complete; nginx's own code for it."""
-
-_current_request_id: ContextVar[str] = ContextVar("request_id", default="-")
-# C0 and C1 controls, DEL, and the line and paragraph separators
-_UNSAFE = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))} | {
-    0x2028: "\\u2028",
-    0x2029: "\\u2029",
-}
-
-
-class _Seconds:
-    """Writes seconds since the epoch as UTC, the latest one from memory.
-
-    Args:
-        template: As for `time.strftime`.
-    """
-
-    def __init__(self, template: str) -> None:
-        self._template = template
-        self._latest = (-1, "")
-
-    def write(self, second: int) -> str:
-        latest, text = self._latest
-        if second != latest:
-            text = time.strftime(self._template, time.gmtime(second))
-            self._latest = second, text
-        return text
-
-
-class LogFormatter(logging.Formatter):
-    """`YYYY-MM-DD HH:MM:SS,mmm LEVEL request-id [thread-id] [function:line] message`.
-
-    Times are UTC. Control characters are escaped, and each line of a traceback is a line of
-    this format of its own, so whatever is logged can be told apart line by line.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._seconds = _Seconds("%Y-%m-%d %H:%M:%S")
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line, or more where it carries a traceback."""
-        second = self._seconds.write(int(record.created))
-        prefix = (
-            f"{second},{int(record.msecs):03d} {record.levelname} {_current_request_id.get()} "
-            f"[{threading.get_native_id()}] [{record.funcName}:{record.lineno}] "
-        )
-        lines = [record.getMessage()]
-        if record.exc_info:
-            lines += self.formatException(record.exc_info).splitlines()
-        return "\n".join(
-            prefix + (line if line.isprintable() else line.translate(_UNSAFE)) for line in lines
-        )
-
-
-def configure_logging(level: str) -> None:
-    """Send every line of this process to standard error, in the format of `LogFormatter`.
-
-    Args:
-        level: The least level that is logged, such as "INFO".
-    """
-    # facts that the format doesn't have: https://docs.python.org/3/howto/logging.html#optimization
-    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = logging.StreamHandler()
-    handler.setFormatter(LogFormatter())
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    # at INFO the SDK's client logs its requests, Alembic its steps, and uvicorn what END says
-    for name in ("httpx2", "alembic", "uvicorn.access"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class RequestIds:
@@ -97,7 +31,7 @@ class RequestIds:
     def __init__(self) -> None:
         self._host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname()) or "host"
         self._last = 0
-        self._seconds = _Seconds("%Y%m%dT%H%M%S")
+        self._seconds = Seconds("%Y%m%dT%H%M%S")
 
     def next(self) -> str:
         """Return a new id for a request that this thread serves.
@@ -132,13 +66,32 @@ class RequestRecord:
         """Log the START line, once."""
         if not self.is_started:
             self.is_started = True
-            logger.info("REQUEST START %s %s", self.method, self.path, stacklevel=2)
+            _log("REQUEST START %s %s", self.method, self.path)
 
     def log_end(self) -> None:
         """Log the END line, with 499 where the client has left before the answer's end."""
         status = self.status if self.is_complete else CLIENT_CLOSED_REQUEST
         duration = (time.perf_counter() - self.started_at) * 1000
-        logger.info("REQUEST END %s %.0fms", status, duration, stacklevel=2)
+        _log("REQUEST END %s %.0fms", status, duration)
+
+
+def _log(message: str, *arguments: object) -> None:
+    """Do what `logger.info(…, stacklevel=3)` does, without its walk over the stack."""
+    if logger.isEnabledFor(logging.INFO):
+        frame = sys._getframe(2)  # noqa: SLF001 - as `logging` itself does
+        code = frame.f_code
+        logger.handle(
+            logger.makeRecord(
+                logger.name,
+                logging.INFO,
+                code.co_filename,
+                frame.f_lineno,
+                message,
+                arguments,
+                None,
+                code.co_name,
+            )
+        )
 
 
 async def log_request(request: Request) -> None:
@@ -165,7 +118,7 @@ class RequestLog:
             return
         record = RequestRecord(self._request_ids.next(), scope)
         scope.setdefault("state", {})["request_record"] = record
-        token = _current_request_id.set(record.request_id)
+        token = current_request_id.set(record.request_id)
 
         async def send_logged(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -183,7 +136,7 @@ class RequestLog:
         finally:
             record.log_start()
             record.log_end()
-            _current_request_id.reset(token)
+            current_request_id.reset(token)
 
     async def _serve(
         self, record: RequestRecord, scope: Scope, receive: Receive, send: Send

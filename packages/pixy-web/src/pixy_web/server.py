@@ -9,8 +9,8 @@ from fastapi import FastAPI
 
 from pixy_core import ConfigurationError
 from pixy_web.app import open_configured_services
+from pixy_web.log_lines import configure_logging
 from pixy_web.protocols import GuardedH11Protocol, GuardedHttpToolsProtocol
-from pixy_web.request_log import configure_logging
 from pixy_web.settings import Settings
 
 logger = logging.getLogger(__name__)
