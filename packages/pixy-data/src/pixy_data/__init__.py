@@ -16,6 +16,7 @@ from pixy_data.images import ImageRepository
 from pixy_data.interfaces import ImageRepositoryInterface, Position, UserRepositoryInterface
 from pixy_data.inventory import FileRecord, Inventory
 from pixy_data.journal import Journal, JournalEntry
+from pixy_data.loop_calls import LoopCalls
 from pixy_data.partial_images import PartialImage, PartialImageStore
 from pixy_data.schema import (
     SCHEMA_REVISION,
@@ -47,6 +48,7 @@ __all__ = [
     "Journal",
     "JournalEntry",
     "KeyedCreation",
+    "LoopCalls",
     "PartialImage",
     "PartialImageStore",
     "Position",

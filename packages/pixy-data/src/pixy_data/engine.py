@@ -100,6 +100,8 @@ def build_engine(
             "MySQL needs a driver that is not installed: pip install pixy-web[mysql]"
         ) from error
     event.listen(engine, "connect", _prepare_sqlite if sqlite else _prepare_mysql)
+    if not sqlite:
+        event.listen(engine, "do_connect", _connect_mysql)
     return engine
 
 
@@ -124,6 +126,15 @@ def _mysql_arguments(connect_timeout: int, read_timeout: int, lock_timeout: int)
         "time_zone = '+00:00', "
         f"innodb_lock_wait_timeout = {lock_timeout}, lock_wait_timeout = {lock_timeout}",
     }
+
+
+def _connect_mysql(
+    _dialect: object, _record: object, _arguments: list[Any], options: dict[str, Any]
+) -> Any:
+    # imported here: only who uses MySQL has its driver
+    from pixy_data.mysql_driver import WaitingConnection  # noqa: PLC0415
+
+    return WaitingConnection(**options)
 
 
 def _prepare_mysql(connection: Any, _record: object) -> None:

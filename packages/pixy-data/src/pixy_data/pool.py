@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from pixy_core import DatabaseBusyError, DBConnectionError
+from pixy_data.loop_calls import WouldBlockError, find_call
 
 
 class Connection:
@@ -66,8 +67,11 @@ class Pool:
         Raises:
             DatabaseBusyError: None became free in time.
             DBConnectionError: The pool is closed.
+            WouldBlockError: On the event loop, one would have to be opened or waited for.
             Exception: Whatever opening one raises.
         """
+        if find_call() is not None:
+            return self._take_open()
         connection = self._take_place()
         if connection is not None and connection.opened < self._stale_before:
             connection.close()
@@ -136,6 +140,14 @@ class Pool:
             self._returned.notify_all()
         for connection in idle:
             connection.close()
+
+    def _take_open(self) -> Connection:
+        with self._returned:
+            if not self._idle or self._idle[-1].opened < self._stale_before:
+                raise WouldBlockError
+            connection = self._idle.pop()
+        connection.is_valid = True
+        return connection
 
     def _take_place(self) -> Connection | None:
         """Return an idle connection, or None with the right to open one."""

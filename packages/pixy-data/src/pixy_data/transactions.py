@@ -17,6 +17,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 from pixy_core import ConstraintViolationError, DBConnectionError, PixyProxyException
 from pixy_data.connections import take_nothing
 from pixy_data.errors import TransactionConflictError
+from pixy_data.loop_calls import WouldBlockError, find_call
 from pixy_data.pool import Connection
 
 if TYPE_CHECKING:
@@ -53,6 +54,8 @@ class DatabaseContext:
         self.begun = False
 
     def __enter__(self) -> Self:
+        if find_call() is not None:
+            raise WouldBlockError
         if self._database.bound.context is not None:
             raise RuntimeError("this thread is in a unit of work already")
         self._database.bound.context = self

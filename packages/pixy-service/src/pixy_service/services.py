@@ -94,6 +94,11 @@ class Services:
         """
         return PrivateImageService(self._tools, user)
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the database is a file, which is read by whoever asks, and no server."""
+        return self._stores.database.sqlite
+
     def check_ready(self) -> None:
         """Return if a create could be served now.
 

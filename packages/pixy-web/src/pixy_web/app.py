@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
 from pixy_core import PixyProxyException
-from pixy_service import Services, SignInRule, build_generator, open_services
+from pixy_service import LoopCalls, Services, SignInRule, build_generator, open_services
 from pixy_web import health, openapi, private_images, public_images
 from pixy_web.dependencies import Runtime
 from pixy_web.error_handler import handle_error
@@ -94,9 +94,12 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncIterator[None]:
     services = await asyncio.to_thread(open_configured_services, settings)
+    reads = Threads(settings.threads, "pixy-read")
     runtime = app.state.runtime = Runtime(
         services=services,
-        reads=Threads(settings.threads, "pixy-read"),
+        # a file is read without a wait that others could use
+        queries=reads if services.is_embedded else LoopCalls(settings.threads, reads.run),
+        reads=reads,
         passwords=Threads(HASHING_THREADS, "pixy-password", WAITING_PASSWORDS),
         thumbnails=Threads(THUMBNAIL_THREADS, "pixy-thumbnail", WAITING_THUMBNAILS),
         max_body_size=settings.max_body_size,

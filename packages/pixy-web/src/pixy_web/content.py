@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,7 +16,10 @@ from starlette.responses import Response
 
 from pixy_core import Image
 from pixy_service import PrivateImageService, PublicImageService
+from pixy_web.dependencies import PrivateImages, PublicImages, get_runtime
 from pixy_web.problems import NO_STORE
+
+Service = PublicImageService | PrivateImageService
 
 PUBLIC_CACHING = {
     "Cache-Control": "public, max-age=60",
@@ -36,8 +40,8 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def load_content(
-    service: PublicImageService | PrivateImageService, guid: str, headers: Mapping[str, str]
+async def load_content(
+    request: Request, images: PublicImages | PrivateImages, guid: str
 ) -> tuple[Image, bytes | None]:
     """Return an image and its bytes, or None for bytes that the client has already.
 
@@ -45,8 +49,15 @@ def load_content(
         RecordNotFoundError: There is no such image for this caller.
         ContentDamagedError: Its file is missing or damaged.
     """
-    image = service.get_image_by_guid(guid)
-    return image, None if is_unchanged(image, headers) else service.read_content(image)
+    service, image = await images.ask(partial(find_image, guid=guid))
+    if is_unchanged(image, request.headers):
+        return image, None
+    return image, await get_runtime(request).reads.run(service.read_content, image)
+
+
+def find_image(service: Service, guid: str) -> tuple[Service, Image]:
+    """Return an image, and who may be asked for its file."""
+    return service, service.get_image_by_guid(guid)
 
 
 def content_response(

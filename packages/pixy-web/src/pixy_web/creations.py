@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pixy_core import Creation, CreationStatus, Image, ImageFilter, InvalidInputError
-from pixy_service import Created, CreationPage, PrivateImageService
+from pixy_service import Created, CreationPage
+from pixy_web.dependencies import PrivateImages, get_runtime
 from pixy_web.error_handler import RETRY_PENDING
 from pixy_web.partial_images import preview_link
 from pixy_web.problems import NO_STORE
@@ -74,14 +75,18 @@ def created_response(created: Created, preference: Preference) -> Response:
     return response
 
 
-def load_details(service: PrivateImageService, guid: str) -> tuple[Image | Creation, bool]:
+async def load_details(
+    request: Request, images: PrivateImages, guid: str
+) -> tuple[Image | Creation, bool]:
     """Return an image or a creation, and whether there is something to see of it already.
 
     Raises:
         RecordNotFoundError: There is no such image or creation for this caller.
     """
-    details = service.get_details(guid)
-    return details, service.partials.has(details)
+    service, details = await images.ask(lambda service: (service, service.get_details(guid)))
+    if isinstance(details, Image):
+        return details, False
+    return details, await get_runtime(request).reads.run(service.partials.has, details)
 
 
 def details_response(details: Image | Creation, has_preview: bool = False) -> Response:

@@ -1,7 +1,8 @@
-"""What routes depend on: the image service as their caller sees it, and the JSON body.
+"""What routes depend on: the image service as their caller sees it.
 
-A request reaches the service by one hop into a thread; credentials are checked in that same
-hop, because a hop costs more than the work (`docs/decisions/0003-one-hop.md`).
+What only asks the database needs no thread where that is a server. Credentials are checked in
+the same call as the work, because each costs a change of stacks or of threads
+(`docs/decisions/0003-one-hop.md`, `0010-queries-on-the-loop.md`).
 """
 
 from collections.abc import Callable
@@ -11,7 +12,13 @@ from typing import Annotated, TypeVar
 from fastapi import Depends
 from starlette.requests import Request
 
-from pixy_service import Credentials, PrivateImageService, PublicImageService, Services
+from pixy_service import (
+    Credentials,
+    LoopCalls,
+    PrivateImageService,
+    PublicImageService,
+    Services,
+)
 from pixy_web.authentication import read_credentials
 from pixy_web.threads import Threads
 
@@ -24,13 +31,15 @@ class Runtime:
 
     Attributes:
         services: The floor below.
-        reads: Threads for everything that only waits for the database or a file.
+        queries: Runs what only asks the database.
+        reads: Threads for everything that waits for the database or a file.
         passwords: Threads for hashing, so that a flood of wrong passwords keeps to itself.
         thumbnails: Threads for making thumbnails, which keep a core busy for a moment.
         max_body_size: Bytes of a request body that are read at most.
     """
 
     services: Services
+    queries: Threads | LoopCalls
     reads: Threads
     passwords: Threads
     thumbnails: Threads
@@ -43,13 +52,13 @@ class PublicImages:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    async def call(self, operation: Callable[[PublicImageService], T]) -> T:
-        """Run one operation on the service, in one hop.
+    async def ask(self, operation: Callable[[PublicImageService], T]) -> T:
+        """Run one operation that only asks the database.
 
         Raises:
             PixyProxyException: Whatever the operation raises.
         """
-        return await self._runtime.reads.run(operation, self._runtime.services.public_images)
+        return await self._runtime.queries.run(operation, self._runtime.services.public_images)
 
 
 class PrivateImages:
@@ -59,8 +68,8 @@ class PrivateImages:
         self._runtime = runtime
         self._credentials = credentials
 
-    async def call(self, operation: Callable[[PrivateImageService], T]) -> T:
-        """Sign in and run one operation on the user's service; one hop if the user is known.
+    async def ask(self, operation: Callable[[PrivateImageService], T]) -> T:
+        """Sign in and run one operation that only asks the database; one call for a known user.
 
         Raises:
             InvalidCredentialsError: The credentials are wrong.
@@ -69,15 +78,15 @@ class PrivateImages:
             PixyProxyException: Whatever the operation raises.
         """
         services = self._runtime.services
-        remembered: tuple[T] | None = await self._runtime.reads.run(
-            self._call_if_remembered, operation
+        remembered: tuple[T] | None = await self._runtime.queries.run(
+            self._ask_if_remembered, operation
         )
         if remembered is not None:
             return remembered[0]
         user = await self._runtime.passwords.run(services.credentials.check, self._credentials)
-        return await self._runtime.reads.run(operation, services.private_images(user))
+        return await self._runtime.queries.run(operation, services.private_images(user))
 
-    def _call_if_remembered(self, operation: Callable[[PrivateImageService], T]) -> tuple[T] | None:
+    def _ask_if_remembered(self, operation: Callable[[PrivateImageService], T]) -> tuple[T] | None:
         services = self._runtime.services
         user = services.credentials.recall(self._credentials)
         return None if user is None else (operation(services.private_images(user)),)
@@ -113,4 +122,4 @@ async def sign_in(
         InvalidCredentialsError: The credentials are wrong.
         TooManyFailuresError: Too many wrong ones came from this address.
     """
-    return await images.call(lambda service: service)
+    return await images.ask(lambda service: service)

@@ -4,7 +4,6 @@ It comes after the public router, which leaves it every request with credentials
 private always, so that one without credentials is told to sign in.
 """
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
@@ -51,22 +50,22 @@ async def list_images(
     if status != CreationStatus.READY:
         limit = paging.limit or MAX_PAGE_SIZE
         return creations_response(
-            await images.call(lambda service: service.list_creations(status, limit, paging.cursor)),
+            await images.ask(lambda service: service.list_creations(status, limit, paging.cursor)),
             status,
             limit,
         )
 
     async def list_page(limit: int, cursor: str | None) -> ImagePage:
-        return await images.call(lambda service: service.list_images(limit, cursor, paging.match))
+        return await images.ask(lambda service: service.list_images(limit, cursor, paging.match))
 
     return await images_response(request, list_page, paging)
 
 
 @router.get("/image/{guid}", **openapi.GET_IMAGE)
 @router.head("/image/{guid}", **openapi.HEAD_IMAGE)
-async def get_image(images: Private, guid: Annotated[Guid, Path()]) -> Response:
+async def get_image(request: Request, images: Private, guid: Annotated[Guid, Path()]) -> Response:
     """Answer with the details of an image that the user may see, or of an own creation."""
-    return details_response(*await images.call(partial(load_details, guid=guid)))
+    return details_response(*await load_details(request, images, guid))
 
 
 @router.get("/image/{guid}/content", **openapi.GET_CONTENT)
@@ -75,7 +74,7 @@ async def get_content(request: Request, images: Private, guid: Annotated[Guid, P
     """Answer with the file of an image that the user may see, or with a smaller picture."""
     if (width := read_width(request)) is not None:
         return await thumbnail_response(request, images, guid, width, PRIVATE_CACHING)
-    image, content = await images.call(partial(load_content, guid=guid, headers=request.headers))
+    image, content = await load_content(request, images, guid)
     return content_response(request, image, content, PRIVATE_CACHING)
 
 
@@ -83,7 +82,9 @@ async def get_content(request: Request, images: Private, guid: Annotated[Guid, P
 @router.head("/image/{guid}/preview", **openapi.HEAD_PREVIEW)
 async def get_preview(request: Request, images: Private, guid: Annotated[Guid, Path()]) -> Response:
     """Answer with what there is to see of an own creation, or where its image is."""
-    return preview_response(request, await images.call(partial(load_preview, guid=guid)))
+    service = await images.ask(lambda service: service)
+    preview = await get_runtime(request).reads.run(load_preview, service, guid)
+    return preview_response(request, preview)
 
 
 @router.post("/image", **openapi_writes.CREATE_IMAGE)

@@ -3,7 +3,6 @@
 It comes before the private router, and leaves it every request with credentials.
 """
 
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
@@ -54,7 +53,7 @@ async def list_public_images(
     images = PublicImages(get_runtime(request))
 
     async def list_images(limit: int, cursor: str | None) -> ImagePage:
-        return await images.call(lambda service: service.list_images(limit, cursor, paging.match))
+        return await images.ask(lambda service: service.list_images(limit, cursor, paging.match))
 
     return await images_response(request, list_images, paging)
 
@@ -63,7 +62,7 @@ async def list_public_images(
 async def get_public_image(request: Request, guid: Annotated[Guid, Path()]) -> Response:
     """Answer with the details of a public image."""
     images = PublicImages(get_runtime(request))
-    return image_response(await images.call(lambda service: service.get_image_by_guid(guid)))
+    return image_response(await images.ask(lambda service: service.get_image_by_guid(guid)))
 
 
 @router.api_route("/image/{guid}/content", methods=READ)
@@ -72,7 +71,7 @@ async def get_public_content(request: Request, guid: Annotated[Guid, Path()]) ->
     images = PublicImages(get_runtime(request))
     if (width := read_width(request)) is not None:
         return await thumbnail_response(request, images, guid, width, PUBLIC_CACHING)
-    image, content = await images.call(partial(load_content, guid=guid, headers=request.headers))
+    image, content = await load_content(request, images, guid)
     return content_response(request, image, content, PUBLIC_CACHING)
 
 
@@ -80,4 +79,4 @@ async def get_public_content(request: Request, guid: Annotated[Guid, Path()]) ->
 async def get_public_preview(request: Request, guid: Annotated[Guid, Path()]) -> Response:
     """Answer where a public image is: what is being made is shown to its owner only."""
     images = PublicImages(get_runtime(request))
-    return finished_response(await images.call(lambda service: service.get_image_by_guid(guid)))
+    return finished_response(await images.ask(lambda service: service.get_image_by_guid(guid)))

@@ -12,14 +12,9 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pixy_core import InvalidInputError
-from pixy_service import (
-    THUMBNAIL_TYPES,
-    THUMBNAIL_WIDTHS,
-    PrivateImageService,
-    PublicImageService,
-)
-from pixy_web.content import SAFETY, has_tag
+from pixy_core import Image, InvalidInputError
+from pixy_service import THUMBNAIL_TYPES, THUMBNAIL_WIDTHS
+from pixy_web.content import SAFETY, Service, find_image, has_tag
 from pixy_web.dependencies import PrivateImages, PublicImages, get_runtime
 from pixy_web.threads import Threads, ThreadsBusyError
 
@@ -36,11 +31,6 @@ class ThumbnailsBusyError(ThreadsBusyError):
 class _Thumbnail(NamedTuple):
     content: bytes
     tag: str
-
-
-class _Found(NamedTuple):
-    thumbnail: _Thumbnail | None
-    make: Callable[[], _Thumbnail]
 
 
 def read_width(request: Request) -> int | None:
@@ -89,8 +79,12 @@ async def thumbnail_response(
         ThumbnailsBusyError: It has to be made, and too many wait for that.
     """
     media_type = choose_type(request.headers.get("accept", ""))
-    found = await images.call(partial(_find, guid=guid, width=width, media_type=media_type))
-    thumbnail = found.thumbnail or await make_in(get_runtime(request).thumbnails, found.make)
+    runtime = get_runtime(request)
+    service, image = await images.ask(partial(find_image, guid=guid))
+    wanted = image, width, media_type
+    thumbnail = await runtime.reads.run(_find, service, *wanted)
+    if thumbnail is None:
+        thumbnail = await make_in(runtime.thumbnails, partial(_make, service, *wanted))
     headers = {"ETag": thumbnail.tag, **caching, **_VARY, **SAFETY}
     if has_tag(request.headers.get("if-none-match", ""), thumbnail.tag):
         return Response(status_code=304, headers=headers)
@@ -110,16 +104,13 @@ async def make_in(threads: Threads, make: Callable[[], _Thumbnail]) -> _Thumbnai
         raise ThumbnailsBusyError from error
 
 
-def _find(
-    service: PublicImageService | PrivateImageService, guid: str, width: int, media_type: str
-) -> _Found:
-    image = service.get_image_by_guid(guid)
+def _find(service: Service, image: Image, width: int, media_type: str) -> _Thumbnail | None:
     content = service.find_thumbnail(image, width, media_type)
+    return None if content is None else _tagged(content)
 
-    def make() -> _Thumbnail:
-        return _tagged(service.make_thumbnail(image, width, media_type))
 
-    return _Found(None if content is None else _tagged(content), make)
+def _make(service: Service, image: Image, width: int, media_type: str) -> _Thumbnail:
+    return _tagged(service.make_thumbnail(image, width, media_type))
 
 
 def _tagged(content: bytes) -> _Thumbnail:

@@ -1,0 +1,217 @@
+"""Queries on the event loop: what runs meanwhile, what runs elsewhere, what breaks."""
+
+import asyncio
+import contextvars
+import gc
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pytest
+
+from pixy_core import DBConnectionError
+from pixy_data import Database, DatabaseContext, LoopCalls, open_database
+
+if TYPE_CHECKING:
+    from mysql_server import MySQLServer
+
+T = TypeVar("T")
+WHO = "SELECT CONNECTION_ID()"
+SLEEP = "SELECT SLEEP(:seconds)"
+
+
+class Elsewhere:
+    """Threads, and how often they were needed."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._threads = ThreadPoolExecutor(4)
+
+    async def run(self, function: Callable[..., T], *arguments: object) -> T:
+        self.count += 1
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, function, *arguments)
+
+
+def on_loop(test: Callable[[LoopCalls, Elsewhere], Awaitable[T]], size: int = 4) -> T:
+    elsewhere = Elsewhere()
+
+    async def run() -> T:
+        return await test(LoopCalls(size, elsewhere.run), elsewhere)
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def server_database(mysql_server: "MySQLServer") -> Iterator[Database]:
+    """A database with four open connections."""
+    database = open_database(mysql_server.create_database(), read_timeout=1)
+    connections = [database.pool.acquire() for _ in range(4)]
+    for connection in connections:
+        database.pool.release(connection)
+    yield database
+    database.close()
+
+
+def fetch(database: Database, sql: str = WHO, **parameters: object) -> Any:
+    row = database.fetch_one(sql, parameters)
+    assert row is not None
+    return row[0]
+
+
+def find_thread(database: Database) -> int:
+    fetch(database)
+    return threading.get_ident()
+
+
+def test_a_call_runs_in_this_thread_with_the_callers_context() -> None:
+    name = contextvars.ContextVar("name", default="nobody")
+
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> list[tuple[str, int]]:
+        def look() -> tuple[str, int]:
+            return name.get(), threading.get_ident()
+
+        first = await calls.run(look)
+        name.set("ada")
+        return [first, await calls.run(look)]
+
+    here = threading.get_ident()
+    assert on_loop(test) == [("nobody", here), ("ada", here)]
+
+
+def test_a_failure_is_raised_where_the_call_is_awaited() -> None:
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError):
+                await calls.run(lambda: 1 / 0)
+
+    on_loop(test, size=1)
+
+
+def test_the_loop_goes_on_while_a_server_works(server_database: Database) -> None:
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> tuple[int, int]:
+        ask = partial(fetch, server_database, SLEEP, seconds=0.5)
+        waits = [asyncio.create_task(calls.run(ask)) for _ in range(4)]
+        turns = 0
+        while not all(wait.done() for wait in waits):
+            turns += 1
+            await asyncio.sleep(0.01)
+        return turns, elsewhere.count
+
+    turns, count = on_loop(test)
+    assert turns > 5
+    assert count == 0
+
+
+def test_each_of_many_calls_gets_its_own_answer(server_database: Database) -> None:
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> list[Any]:
+        asks = (partial(fetch, server_database, "SELECT :n", n=n) for n in range(500))
+        answers = await asyncio.gather(*map(calls.run, asks))
+        assert elsewhere.count == 0
+        return answers
+
+    assert [int(answer) for answer in on_loop(test)] == list(range(500))
+
+
+def test_what_would_stop_the_loop_runs_elsewhere(server_database: Database) -> None:
+    def begin() -> int:
+        with DatabaseContext(server_database):
+            return threading.get_ident()
+
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+        here = threading.get_ident()
+        held = [server_database.pool.acquire() for _ in range(4)]
+        assert await calls.run(find_thread, server_database) != here
+        for connection in held:
+            server_database.pool.release(connection)
+        assert await calls.run(find_thread, server_database) == here
+        assert await calls.run(begin) != here
+
+    on_loop(test)
+
+
+def test_a_connection_that_the_server_closes_is_replaced(
+    mysql_server: "MySQLServer", server_database: Database
+) -> None:
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+        first = await calls.run(fetch, server_database)
+        mysql_server.execute(f"KILL {first}")
+        second = await calls.run(fetch, server_database)
+        assert second != first
+        assert elsewhere.count == 1
+        assert await calls.run(fetch, server_database) == second
+
+    on_loop(test)
+
+
+def test_a_connection_that_is_lost_during_a_query_is_replaced(
+    mysql_server: "MySQLServer", server_database: Database
+) -> None:
+    def ask() -> tuple[Any, Any]:
+        return fetch(server_database), fetch(server_database, SLEEP, seconds=0.5)
+
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+        first = await calls.run(fetch, server_database)
+        asking = asyncio.create_task(calls.run(ask))
+        await asyncio.sleep(0.2)
+        mysql_server.execute(f"KILL {first}")
+        second, _ = await asking
+        assert second != first
+
+    on_loop(test)
+
+
+def test_a_server_that_is_silent_is_given_up(
+    mysql_server: "MySQLServer", server_database: Database
+) -> None:
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+        before = await calls.run(fetch, server_database)
+        mysql_server.suspend()
+        try:
+            with pytest.raises(DBConnectionError):
+                await calls.run(fetch, server_database)
+        finally:
+            mysql_server.resume()
+        assert elsewhere.count == 0
+        assert await calls.run(fetch, server_database) != before
+
+    on_loop(test)
+
+
+def test_who_waits_no_longer_leaves_a_sound_connection(server_database: Database) -> None:
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+        asking = asyncio.create_task(calls.run(partial(fetch, server_database, SLEEP, seconds=0.3)))
+        await asyncio.sleep(0.05)
+        asking.cancel()
+        asks = (partial(fetch, server_database, "SELECT :n", n=n) for n in range(20))
+        assert [int(n) for n in await asyncio.gather(*map(calls.run, asks))] == list(range(20))
+
+    on_loop(test, size=1)
+
+
+def test_loop_and_threads_take_turns_with_a_connection(server_database: Database) -> None:
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+        for _ in range(5):
+            one = await calls.run(fetch, server_database)
+            other = await elsewhere.run(fetch, server_database)
+            assert one == other
+            await asyncio.sleep(0.01)
+
+    on_loop(test)
+
+
+def test_a_loop_that_ends_leaves_nothing_open(server_database: Database) -> None:
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+        await calls.run(fetch, server_database)
+        asyncio.get_running_loop().call_soon(
+            lambda: asyncio.create_task(
+                calls.run(partial(fetch, server_database, SLEEP, seconds=0.5))
+            )
+        )
+        await asyncio.sleep(0.05)
+
+    on_loop(test)
+    gc.collect()
+    assert fetch(server_database)
