@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 
@@ -27,6 +29,9 @@ from pixy_web.threads import Threads
 CORS_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 CORS_EXPOSED = ("Content-Range", "ETag", "Link", "Location", "Retry-After", "X-Request-ID")
 """What scripts may read beyond the headers that the Fetch standard gives them."""
+
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
+"""FastAPI's switches for OpenTelemetry."""
 
 WAITING_PASSWORDS = 64
 """At 20 ms a hash and two threads, the last of them waits for less than a second."""
@@ -59,6 +64,8 @@ def create_app(settings: Settings, *, alone: bool = False) -> FastAPI:
         docs_url=None,
         openapi_url="/openapi.json" if settings.openapi else None,
         redoc_url=None,
+        # without the SDK nobody can listen, and asking at each request costs as much as a query
+        telemetry=None if find_spec("opentelemetry.sdk") else NO_TELEMETRY,
     )
     for error in (PixyProxyException, RequestValidationError, HTTPException):
         app.add_exception_handler(error, handle_error)
