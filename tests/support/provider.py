@@ -51,6 +51,7 @@ class Provider:
         purchases: The prompts of the requests that were not refused: what was paid for.
         latency: Returns for each paid request the seconds that it takes.
         streams: Whether it streams to who asks for it, as OpenAI does and others don't.
+        stream_type: What it says that a stream is.
     """
 
     def __init__(self, port: int = 0) -> None:
@@ -61,6 +62,7 @@ class Provider:
         self.stopping = threading.Event()
         self.latency: Callable[[], float] = lambda: 0.0
         self.streams = True
+        self.stream_type = "text/event-stream; charset=utf-8"
         self._behaviours = ["png"]
         self._arrived = threading.Condition()
         self._free = threading.Event()
@@ -240,7 +242,7 @@ class _Handler(BaseHTTPRequestHandler):
         return completed(ANSWERS[behaviour])
 
     def _stream(self, behaviour: str, partial_images: int, last_event: bytes) -> None:
-        headers = {"Content-Type": "text/event-stream", "Transfer-Encoding": "chunked"}
+        headers = {"Content-Type": self.server.provider.stream_type, "Transfer-Encoding": "chunked"}
         self._send_head(200, None, headers)
         provider = self.server.provider
         for index in range(partial_images):

@@ -126,6 +126,14 @@ def test_a_server_that_knows_no_streams_is_understood_too(provider: Provider) ->
     assert open_generator(provider).generate("a fox", user="ann").content == PNG
 
 
+@pytest.mark.parametrize("media_type", ["text/event-stream", "Text/Event-Stream ;charset=UTF-8"])
+def test_a_stream_is_known_by_its_type_however_that_is_written(
+    provider: Provider, media_type: str
+) -> None:
+    provider.stream_type = media_type
+    assert open_generator(provider).generate("a fox", user="ann").content == PNG
+
+
 @pytest.mark.parametrize(("behaviour", "outcome"), OUTCOMES.items())
 def test_a_failure_has_the_name_of_what_happened_and_costs_one_request(
     provider: Provider, behaviour: str, outcome: type[GenerationError]

@@ -155,8 +155,8 @@ class OpenAIGenerator:
 
     async def _receive(self, reply: Any, on_partial: OnPartial) -> Picture:
         """Return the image of an answer whose head is there."""
-        is_stream = reply.headers.get("content-type", "").startswith("text/event-stream")
-        if not (self._partial_images and is_stream):
+        media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if not (self._partial_images and media_type == "text/event-stream"):
             # also from a server that is like OpenAI's, and knows no streams: it has been paid
             return read_body(await reply.http_response.aread())
         try:
