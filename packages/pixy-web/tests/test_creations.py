@@ -206,6 +206,19 @@ def test_a_status_that_is_none_is_refused(
     assert answer.json()["errors"][0]["location"] == ["query", "status"]
 
 
+@pytest.mark.case("C626")
+@pytest.mark.parametrize("cursor", ["junk", ""])
+@pytest.mark.parametrize("is_signed_in", [True, False])
+def test_a_cursor_that_is_none_is_refused(
+    service: RunningService, cursor: str, is_signed_in: bool
+) -> None:
+    client = service.sign_in() if is_signed_in else service.client()
+    for status in ("ready", "pending", "failed", "unknown"):
+        answer = client.get("/image", params={"status": status, "limit": "1", "cursor": cursor})
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
+        assert answer.json()["errors"][0]["location"] == ["query", "cursor"]
+
+
 @pytest.mark.case("C624")
 def test_pages_of_creations_follow_each_other(patient: RunningService, provider: Provider) -> None:
     owner = patient.sign_in()

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
-from pixy_core import CreationStatus
+from pixy_core import CreationStatus, InvalidInputError
 from pixy_service import MAX_PAGE_SIZE, CreationPage, ImagePage
 from pixy_web.content import PUBLIC_CACHING, content_response, load_content
 from pixy_web.creations import creations_response, read_status
@@ -58,6 +58,8 @@ async def list_public_images(
 ) -> Response:
     """Answer with the public images, newest first; strangers have no creations."""
     if status != CreationStatus.READY:
+        if paging.cursor is not None:
+            raise InvalidInputError(((("cursor",), "must be one that this list gave out"),))
         return creations_response(CreationPage([], None), status, MAX_PAGE_SIZE)
     images = PublicImages(get_runtime(request))
 
