@@ -1,6 +1,7 @@
 """What uvicorn's parsers leave open, over a real socket."""
 
 import socket
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -57,6 +58,38 @@ def test_a_body_is_not_taken_for_a_request(fresh: RunningService) -> None:
         connection.shutdown(socket.SHUT_WR)
         read_all(connection)
     assert not any("BREW" in line for line in fresh.log_lines())
+
+
+@pytest.mark.case("C075")
+@pytest.mark.parametrize("parts", [1, 2, 8])
+@pytest.mark.parametrize("size", [66_000, 120_000])
+def test_an_address_that_the_parser_cannot_take_is_told_so(
+    fresh: RunningService, size: int, parts: int
+) -> None:
+    request = b"GET /" + b"a" * size + b" HTTP/1.1\r\nHost: a\r\n\r\n"
+    length = -(-len(request) // parts)
+    with connect(fresh) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for start in range(0, len(request), length):
+            connection.sendall(request[start : start + length])
+            time.sleep(0.05)  # so that the server reads them apart
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b'"head_too_large"' in answer
+    assert b"aaa" not in answer
+
+
+def test_an_address_too_long_behind_another_request_begins_nothing(fresh: RunningService) -> None:
+    first = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
+    long = b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"
+    with connect(fresh) as connection:
+        connection.sendall(first)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(long + first)
+        answer = read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert sum("REQUEST START" in line for line in fresh.log_lines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,9 @@ _UNKNOWN_METHOD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) /[!-~]* HTTP/
 _KNOWN_METHOD = b"UNLINK"
 """A method that llhttp knows and that no route has."""
 
+_LONGEST_ADDRESS = 65535
+"""Bytes that httptools.parse_url takes, whose offsets have 16 bits."""
+
 
 def build_refusal(status: int) -> bytes:
     """Return the answer to something that never became a request, and log it.
@@ -138,11 +141,11 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):
         self._fruitless = 0
 
     def on_headers_complete(self) -> None:
-        """Start to serve the request."""
-        self._in_head = False
+        """Start to serve the request; an address that can't be parsed leaves it unbegun."""
         self._fruitless = 0
         self._first = b""
         super().on_headers_complete()
+        self._in_head = False
         # llhttp reports trailers as header fields, any number and at any time
         self.headers = deque(maxlen=0)  # type: ignore[assignment]
         if self._method is not None:
@@ -165,6 +168,9 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what can't be parsed, but for a method that only the parser doesn't know."""
+        if len(self.url or b"") > _LONGEST_ADDRESS:
+            self.refuse(431)
+            return
         match = _UNKNOWN_METHOD.match(self._first)
         if match is None or not isinstance(sys.exception(), httptools.HttpParserInvalidMethodError):
             super().send_400_response(msg)
