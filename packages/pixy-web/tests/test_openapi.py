@@ -1,7 +1,8 @@
-"""The OpenAPI document against the running service: case C803."""
+"""The OpenAPI document against the running service: cases C803 and C813."""
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,36 @@ def test_the_document_has_every_operation_and_both_ways_to_sign_in(
             assert operation["security"] == [{}, {"basic": []}]
         else:
             assert operation["security"] == [{"basic": []}]
+
+
+@pytest.mark.case("C813")
+def test_the_document_is_asked_for_anew_and_not_sent_twice(service: RunningService) -> None:
+    client = service.client()
+    for coding in ("gzip", "identity"):
+        accepted = {"Accept-Encoding": coding}
+        first = client.get("/openapi.json", headers=accepted)
+        assert first.headers["content-type"] == "application/json"
+        assert first.headers["cache-control"] == "no-cache"
+        assert first.headers["vary"] == "Accept-Encoding"
+        assert first.headers.get("content-encoding", "identity") == coding
+        known = accepted | {"If-None-Match": first.headers["etag"]}
+        for reader in (client, service.sign_in()):
+            again = reader.get("/openapi.json", headers=known)
+            assert (again.status_code, again.content) == (304, b"")
+            assert again.headers["etag"] == first.headers["etag"]
+        changed = client.get("/openapi.json", headers=accepted | {"If-None-Match": '"other"'})
+        assert changed.json() == first.json()
+        head = client.head("/openapi.json", headers=accepted)
+        assert (head.status_code, head.headers["etag"]) == (200, first.headers["etag"])
+
+
+@pytest.mark.case("C813")
+def test_another_document_has_another_tag(
+    service: RunningService, start_service: Callable[..., RunningService]
+) -> None:
+    other = start_service(max_prompt_length=100)
+    tags = [one.client().get("/openapi.json").headers["etag"] for one in (service, other)]
+    assert tags[0] != tags[1]
 
 
 def test_the_document_describes_no_integer_id_and_no_foreign_error(

@@ -21,7 +21,7 @@ from pixy_web.error_handler import handle_error
 from pixy_web.guard import Guard
 from pixy_web.log_lines import configure_logging
 from pixy_web.own_process import freeze_what_is_loaded, share_memory_among_threads
-from pixy_web.pages import build_pages_router
+from pixy_web.pages import build_document_router, build_pages_router
 from pixy_web.request_log import RequestLog
 from pixy_web.settings import Settings
 from pixy_web.threads import Threads
@@ -62,7 +62,8 @@ def create_app(settings: Settings, *, alone: bool = False) -> FastAPI:
         redirect_slashes=False,
         # these pages load their scripts from another origin
         docs_url=None,
-        openapi_url="/openapi.json" if settings.openapi else None,
+        # it would be sent without a word on caching
+        openapi_url=None,
         redoc_url=None,
         # without the SDK nobody can listen, and asking at each request costs as much as a query
         telemetry=None if find_spec("opentelemetry.sdk") else NO_TELEMETRY,
@@ -75,7 +76,8 @@ def create_app(settings: Settings, *, alone: bool = False) -> FastAPI:
         # include_router would look for a request's route twice, at a third of the request's cost
         app.router.routes.extend(router.routes)
     document = openapi.build_document(app, settings.max_prompt_length)
-    app.openapi = lambda: document  # type: ignore[method-assign]
+    if settings.openapi:
+        app.router.routes.extend(build_document_router(document).routes)
     return app
 
 

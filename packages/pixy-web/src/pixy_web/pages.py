@@ -1,14 +1,18 @@
 """The page for people: files in this wheel, which use the public API and nothing else.
 
+The OpenAPI document is sent from here, too: a text that is the same for everybody.
+
 Their addresses hold a hash of them all, so browsers keep them for good and still get each new
 version at once: only `/` is asked for anew, and that is answered with 304 while nothing changed.
 """
 
 import gzip
 import hashlib
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from importlib.resources import files
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
@@ -23,10 +27,11 @@ HEADERS = {
     "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    "Vary": "Accept-Encoding",
 }
-CHECKED = {"Cache-Control": "no-cache"}
-KEPT = {"Cache-Control": "public, max-age=31536000, immutable"}
+CHECKED = {"Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+KEPT = CHECKED | {"Cache-Control": "public, max-age=31536000, immutable"}
+
+READ = ["GET", "HEAD"]
 
 MEDIA_TYPES = {
     "html": "text/html",
@@ -58,11 +63,16 @@ class Page:
         object.__setattr__(self, "compressed", gzip.compress(self.content, mtime=0))
         object.__setattr__(self, "entity_tag", hashlib.sha256(self.content).hexdigest()[:32])
 
-    def answer(self, request: Request, caching: dict[str, str]) -> Response:
-        """Answer with the file, compressed where that is accepted, or with 304."""
+    def answer(self, request: Request, rules: dict[str, str]) -> Response:
+        """Answer with the file, compressed where that is accepted, or with 304.
+
+        Args:
+            request: May have a copy of it already.
+            rules: Header fields that say what caches, and browsers, may do with it.
+        """
         is_compressed = _accepts_gzip(request.headers.get("accept-encoding", ""))
         tag = f'"{self.entity_tag}{"-gzip" if is_compressed else ""}"'
-        headers = HEADERS | caching | {"ETag": tag}
+        headers = rules | {"ETag": tag}
         known = request.headers.get("if-none-match", "")
         if known.strip() == "*" or tag in known:
             return Response(status_code=304, headers=headers)
@@ -83,17 +93,31 @@ def build_pages_router() -> APIRouter:
     markup = markup.replace(b"</head>", f"{links}</head>".encode())
     pages = {name: Page(content, _media_type(name)) for name, content in parts.items()}
     router = APIRouter(dependencies=LOGGED, include_in_schema=False)
-    methods = ["GET", "HEAD"]
-    router.add_api_route("/", _answer_with(Page(markup, "text/html")), methods=methods)
+    router.add_api_route(
+        "/", _answer_with(Page(markup, "text/html"), HEADERS | CHECKED), methods=READ
+    )
 
     async def answer_part(request: Request, part_version: str, name: str) -> Response:
         """Answer with a part of the page."""
         if name not in pages:
             raise HTTPException(404)
         # a page of another version, in the middle of an update, is better served than left alone
-        return pages[name].answer(request, KEPT if part_version == version else CHECKED)
+        return pages[name].answer(request, HEADERS | (KEPT if part_version == version else CHECKED))
 
-    router.add_api_route("/static/{part_version}/{name}", answer_part, methods=methods)
+    router.add_api_route("/static/{part_version}/{name}", answer_part, methods=READ)
+    return router
+
+
+def build_document_router(document: dict[str, Any]) -> APIRouter:
+    """Return a router for the OpenAPI document.
+
+    Args:
+        document: What is sent for good, as JSON.
+    """
+    content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+    router = APIRouter(dependencies=LOGGED, include_in_schema=False)
+    answer = _answer_with(Page(content, "application/json"), CHECKED)
+    router.add_api_route("/openapi.json", answer, methods=READ)
     return router
 
 
@@ -114,10 +138,10 @@ def _media_type(name: str) -> str:
     return MEDIA_TYPES[name.rpartition(".")[2]]
 
 
-def _answer_with(page: Page) -> Callable[[Request], Awaitable[Response]]:
+def _answer_with(page: Page, rules: dict[str, str]) -> Callable[[Request], Awaitable[Response]]:
     async def answer_page(request: Request) -> Response:
         """Answer with the page."""
-        return page.answer(request, CHECKED)
+        return page.answer(request, rules)
 
     return answer_page
 
