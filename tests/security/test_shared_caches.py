@@ -3,12 +3,13 @@
 import itertools
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
-from door import SECRET, Door, authorization_of
+from door import SECRET, Door, authorization_of, start_door
 from raw_http import Answer, exchange
 from reverse_proxies import ReverseProxy, start_cache
 
@@ -112,6 +113,29 @@ def test_wrong_credentials_are_refused_through_a_cache_that_has_the_picture(
         assert ask(cache, "GET", path, "stranger").status == 200
     wrong = ask(cache, "GET", path, "stranger", "Authorization: Basic bm9ib2R5Ondyb25n")
     assert wrong.status == 401
+
+
+@pytest.mark.parametrize("kind", ["nginx", "varnish"])
+def test_an_allowed_page_may_read_what_was_kept_for_a_stranger(tmp_path: Path, kind: str) -> None:
+    allowed = "https://page.example"
+    own = start_door(tmp_path, PIXY_CORS_ORIGINS=allowed)
+    cache = None
+    try:
+        cache = start_cache(kind, tmp_path, urlsplit(own.url).port or 0)
+        path = f"/image/{own.images['public']['guid']}/content"
+        plain = [ask(cache, "GET", path, "stranger") for _ in range(2)][1]
+        assert "HIT" in (plain.header("x-cache") or "")
+        assert plain.header("access-control-allow-origin") is None
+        for _ in range(2):
+            shown = ask(cache, "GET", path, "stranger", f"Origin: {allowed}")
+            assert shown.header("access-control-allow-origin") == allowed
+            assert shown.body == plain.body
+        other = ask(cache, "GET", path, "stranger", "Origin: https://other.example")
+        assert other.header("access-control-allow-origin") is None
+    finally:
+        if cache is not None:
+            cache.stop()
+        own.pixy.kill()
 
 
 def test_an_unpublished_picture_is_gone_after_its_max_age(

@@ -1,5 +1,6 @@
-"""What every request must be and every answer says to browsers: cases C070 to C077."""
+"""What every request must be and every answer says to browsers: cases C070 to C078."""
 
+import itertools
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -204,6 +205,37 @@ def test_the_pages_of_configured_origins_may_read_and_write(
     assert "access-control-allow-origin" not in stranger.headers
     foreign = client.delete(f"/image/{GUID}", headers={"Origin": "https://fourth.example"})
     assert foreign.status_code == 403
+
+
+@pytest.mark.case("C078")
+def test_with_configured_origins_every_answer_varies_by_origin(
+    start_service: Callable[..., RunningService],
+) -> None:
+    service = start_service(cors_origins=FOREIGN)
+    owner, stranger = service.sign_in(), service.client()
+    path = f"/image/{service.make_image(owner, visibility='public')['guid']}"
+    tag = stranger.get(f"{path}/content").headers["etag"]
+    asked: list[tuple[str, dict[str, str], int]] = [
+        (path, {}, 200),
+        (f"{path}/content", {}, 200),
+        (f"{path}/content", {"If-None-Match": tag}, 304),
+        (f"{path}/content", {"Range": "bytes=0-9"}, 206),
+        (f"{path}/content", {"Range": "bytes=999999999-"}, 416),
+        (f"{path}/content?width=320", {}, 200),
+        ("/image", {}, 200),
+        ("/image?limit=0", {}, 422),
+        ("/nowhere", {}, 404),
+        ("/openapi.json", {}, 200),
+        ("/", {}, 200),
+    ]
+    origins: list[dict[str, str]] = [{}, {"Origin": FOREIGN}, {"Origin": "https://fourth.example"}]
+    for (target, fields, status), origin in itertools.product(asked, origins):
+        for client in (stranger, owner):
+            answer = client.get(target, headers=fields | origin)
+            assert answer.status_code == status
+            (vary,) = answer.headers.get_list("vary")
+            assert "Origin" in vary.split(", "), (target, origin)
+            assert len(vary.split(", ")) > 1, "what it varies by without these origins"
 
 
 @pytest.mark.case("C075")
