@@ -50,23 +50,7 @@ def read_guid(request: Request) -> str:
     return guid
 
 
-@router.api_route("/image", methods=READ)
-async def list_public_images(
-    request: Request,
-    paging: Annotated[Paging, Depends(read_paging)],
-    status: Annotated[CreationStatus, Depends(read_status)],
-) -> Response:
-    """Answer with the public images, newest first; strangers have no creations."""
-    if status != CreationStatus.READY:
-        if paging.cursor is not None:
-            raise InvalidInputError(((("cursor",), "must be one that this list gave out"),))
-        return creations_response(CreationPage([], None), status, MAX_PAGE_SIZE)
-    images = PublicImages(get_runtime(request))
-
-    async def list_images(limit: int, cursor: str | None) -> ImagePage:
-        return await images.ask(lambda service: service.list_images(limit, cursor, paging.match))
-
-    return await images_response(request, list_images, paging)
+# in the order of how often they are asked for: each is tried until one matches
 
 
 @router.api_route("/image/{guid}", methods=READ)
@@ -94,3 +78,22 @@ async def get_public_preview(request: Request) -> Response:
     guid = read_guid(request)
     images = PublicImages(get_runtime(request))
     return finished_response(await images.ask(lambda service: service.get_image_by_guid(guid)))
+
+
+@router.api_route("/image", methods=READ)
+async def list_public_images(
+    request: Request,
+    paging: Annotated[Paging, Depends(read_paging)],
+    status: Annotated[CreationStatus, Depends(read_status)],
+) -> Response:
+    """Answer with the public images, newest first; strangers have no creations."""
+    if status != CreationStatus.READY:
+        if paging.cursor is not None:
+            raise InvalidInputError(((("cursor",), "must be one that this list gave out"),))
+        return creations_response(CreationPage([], None), status, MAX_PAGE_SIZE)
+    images = PublicImages(get_runtime(request))
+
+    async def list_images(limit: int, cursor: str | None) -> ImagePage:
+        return await images.ask(lambda service: service.list_images(limit, cursor, paging.match))
+
+    return await images_response(request, list_images, paging)
