@@ -23,7 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option of the random harness."""
-    parser.addoption("--cycles", type=int, default=100, help="kills of the random harness")
+    parser.addoption("--cycles", type=int, default=200, help="kills of the random harness")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -13,6 +13,7 @@ from log_format import END, LINE, START
 
 _KEY = "sk-of-the-test"
 _PROVIDERS_WORDS = "The stand-in repeats"
+_WORD = re.compile(r"\w+")
 _SQL = re.compile(r"SELECT |INSERT |UPDATE |DELETE FROM|OperationalError|IntegrityError")
 
 
@@ -43,8 +44,12 @@ def check_invariants(deployment: Deployment, *, damaged: frozenset[str] = frozen
     """
     _check_rows_and_files(deployment, damaged)
     _check_purchases(deployment)
-    for answer in deployment.answers:
-        _check_answer(deployment, answer)
+    failures = [answer for answer in deployment.answers if answer.status_code >= 400]
+    texts = "\n".join({answer.text for answer in failures})
+    _check_secrets(deployment, "an answer", texts)
+    assert str(deployment.data) not in texts, "I5 an answer tells a path"
+    for answer in failures:
+        _check_problem(answer)
     # a client has its answer before the END line is written
     wait_until(
         lambda: len(deployment.requests_without_end()) <= deployment.killed_in_flight,
@@ -79,14 +84,20 @@ def _check_purchases(deployment: Deployment) -> None:
     assert not twice, f"I4 bought more than once: {twice}"
 
 
-def _check_answer(deployment: Deployment, answer: httpx2.Response) -> None:
-    if answer.status_code < 400:
-        return
-    secrets = [PASSWORD, _KEY, _PROVIDERS_WORDS, "Traceback", str(deployment.data)]
+def _check_secrets(deployment: Deployment, where: str, text: str) -> None:
+    secrets = [PASSWORD, _KEY, _PROVIDERS_WORDS]
     secrets += [urlsplit(deployment.database_url).password or PASSWORD]
-    secrets += [request.body["prompt"] for request in deployment.provider.requests]
-    found = [secret for secret in secrets if secret in answer.text]
-    assert not found, f"I5 an answer tells {found}: {answer.text}"
+    told = [secret for secret in secrets if secret in text]
+    assert not told, f"I5 {where} tells {told}"
+    words = set(_WORD.findall(text))
+    for prompt in {request.body["prompt"] for request in deployment.provider.requests}:
+        # looking for each of thousands in all of a log takes minutes; its ends may touch others
+        if words.issuperset(_WORD.findall(prompt)[1:-1]):
+            assert prompt not in text, f"I5 {where} tells a prompt: {prompt}"
+
+
+def _check_problem(answer: httpx2.Response) -> None:
+    assert "Traceback" not in answer.text, f"I5 an answer tells a traceback: {answer.text}"
     assert not _SQL.search(answer.text), f"I5 an answer tells SQL: {answer.text}"
     assert answer.headers["content-type"] == "application/problem+json", "I6 not a problem"
     assert answer.json()["request_id"] == answer.headers["x-request-id"], "I6 another request id"
@@ -95,11 +106,7 @@ def _check_answer(deployment: Deployment, answer: httpx2.Response) -> None:
 
 def _check_log(deployment: Deployment) -> None:
     text = deployment.pixy.log
-    secrets = [PASSWORD, _KEY, _PROVIDERS_WORDS]
-    secrets += [urlsplit(deployment.database_url).password or PASSWORD]
-    assert not [secret for secret in secrets if secret in text], "I5 the log tells a secret"
-    prompts = {request.body["prompt"] for request in deployment.provider.requests}
-    assert not [prompt for prompt in prompts if prompt in text], "I5 the log tells a prompt"
+    _check_secrets(deployment, "the log", text)
     starts, ends = Counter[str](), Counter[str]()
     for line in map(LINE.fullmatch, text.splitlines()):
         if line and START.fullmatch(line["message"]):
