@@ -104,6 +104,39 @@ def test_what_a_loop_left_behind_is_written_in_the_end(stream: Stream, log: logg
     assert stream.messages == ["the last words"]
 
 
+def test_a_loop_waits_for_no_other_loop_s_turn(stream: Stream, log: logging.Logger) -> None:
+    other = asyncio.new_event_loop()
+
+    def leave() -> None:
+        other.stop()
+        log.info("left behind")
+
+    other.call_soon(leave)
+    other.run_forever()
+    other.close()
+
+    async def work() -> list[str]:
+        log.info("a line")
+        await asyncio.sleep(0)
+        return stream.messages
+
+    assert asyncio.run(work()) == ["left behind", "a line"]
+
+
+def test_a_line_is_not_lost_when_others_are_written_while_it_is_put_together(
+    stream: Stream, log: logging.Logger
+) -> None:
+    class Talkative:
+        def __str__(self) -> str:
+            log.warning("first words")
+            return "the line"
+
+    # not by the logger: pytest's own handler would ask for the text, too
+    text = Talkative()
+    log.handlers[0].handle(log.makeRecord(log.name, logging.INFO, "", 1, text, (), None, "work"))
+    assert stream.messages == ["first words", "the line"]
+
+
 def test_a_line_that_has_no_text_harms_nobody(
     stream: Stream, log: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:

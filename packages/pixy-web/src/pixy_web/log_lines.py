@@ -76,27 +76,36 @@ class LineHandler(logging.StreamHandler[TextIO]):
     def __init__(self) -> None:
         super().__init__()
         self._lines: list[str] = []
-        self._writing = threading.RLock()
+        self._asked: asyncio.AbstractEventLoop | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the line of a record, or see to it that it is written."""
         try:
-            self._lines.append(self.format(record))
+            # before the list is looked at: what is put into a line may log, and so write the list
+            line = self.format(record)
+            self._lines.append(line)
             loop = _find_loop()
             if loop is None or record.levelno > logging.INFO:
                 self.flush()
-            elif len(self._lines) == 1:
+            elif loop is not self._asked:
+                # another loop that was asked may be busy, or over
+                self._asked = loop
                 loop.call_soon(self.flush)
         except Exception:  # noqa: BLE001 - what all handlers do: logging must not break a program
             self.handleError(record)
 
     def flush(self) -> None:
         """Write what isn't written yet."""
-        with self._writing:
+        # the handler's lock, which `emit` is called with: a line that comes now is not lost
+        self.acquire()
+        try:
+            self._asked = None
             lines, self._lines = self._lines, []
             if lines:
                 self.stream.write("\n".join((*lines, "")))
             self.stream.flush()
+        finally:
+            self.release()
 
 
 def _find_loop() -> asyncio.AbstractEventLoop | None:
