@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import select
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -200,6 +201,36 @@ def test_loop_and_threads_take_turns_with_a_connection(server_database: Database
             await asyncio.sleep(0.01)
 
     on_loop(test)
+
+
+def test_an_answer_that_a_thread_has_read_is_taken_for_no_other(server_database: Database) -> None:
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> int:
+        await calls.run(fetch, server_database)
+        connection = server_database.pool.acquire()
+        driver = connection.driver
+        driver.query(b"SELECT 1")
+        driver.store_result()
+        driver.send_query(b"SELECT 1")
+        select.select([driver.fileno()], [], [])
+        # the loop sees the answer here, and will say so once this has gone on
+        await asyncio.sleep(0)
+        driver.read_query_result()
+        driver.store_result()
+        server_database.pool.release(connection)
+        turns = 0
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0.01)
+
+        counting = asyncio.create_task(count())
+        await calls.run(partial(fetch, server_database, SLEEP, seconds=0.5))
+        counting.cancel()
+        return turns
+
+    assert on_loop(test) > 5
 
 
 def test_a_loop_that_ends_leaves_nothing_open(server_database: Database) -> None:

@@ -10,7 +10,7 @@ from MySQLdb.connections import Connection
 from MySQLdb.constants import CR
 from typing_extensions import override
 
-from pixy_data.loop_calls import Answers, find_call
+from pixy_data.loop_calls import Answers, LoopCall, find_call
 
 
 class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no types
@@ -23,6 +23,7 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
     def __init__(self, *, read_timeout: int, **arguments: Any) -> None:
         self._read_timeout = read_timeout
         self._answers: Answers | None = None
+        self._is_looked_at = False
         super().__init__(read_timeout=read_timeout, **arguments)
 
     @override
@@ -35,16 +36,27 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
         """
         call = find_call()
         if call is None:
+            # the loop may have seen the answer, and be about to tell of it
+            self._is_looked_at = False
             super().query(query)
             return
-        if self._answers is None or not self._answers.is_open:
-            self._answers = Answers(call, self.fileno(), self._read_timeout)
+        answers = self._look(call)
         self.send_query(query)
         try:
-            self._answers.wait(call)
+            answers.wait(call)
         except TimeoutError as error:
             raise OperationalError(CR.SERVER_LOST, "The server is silent") from error
         self.read_query_result()
+
+    def _look(self, call: LoopCall) -> Answers:
+        """Let the loop tell of the next answer, and of none before it."""
+        answers = self._answers
+        if answers is None or not (self._is_looked_at and answers.is_open):
+            if answers is not None:
+                answers.close()
+            answers = self._answers = Answers(call, self.fileno(), self._read_timeout)
+            self._is_looked_at = True
+        return answers
 
     @override
     def close(self) -> None:
