@@ -134,6 +134,24 @@ def test_a_stream_is_known_by_its_type_however_that_is_written(
     assert open_generator(provider).generate("a fox", user="ann").content == PNG
 
 
+@pytest.mark.parametrize("media_type", ["", "application/json", "text/plain; charset=utf-8"])
+@pytest.mark.parametrize("behaviour", IMAGES)
+def test_a_stream_of_another_type_has_been_paid_too(
+    provider: Provider, media_type: str, behaviour: str
+) -> None:
+    provider.stream_type = media_type
+    image = open_generator(provider, behaviour).generate("a fox", user="ann")
+    assert image.content == IMAGES[behaviour]
+
+
+@pytest.mark.parametrize(("behaviour", "outcome"), OUTCOMES.items())
+def test_a_failure_of_a_stream_of_another_type_has_the_same_name(
+    provider: Provider, behaviour: str, outcome: type[GenerationError]
+) -> None:
+    provider.stream_type = "text/plain"
+    assert type(fail(provider, behaviour)) is outcome
+
+
 @pytest.mark.parametrize(("behaviour", "outcome"), OUTCOMES.items())
 def test_a_failure_has_the_name_of_what_happened_and_costs_one_request(
     provider: Provider, behaviour: str, outcome: type[GenerationError]

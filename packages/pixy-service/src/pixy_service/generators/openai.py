@@ -32,7 +32,7 @@ from pixy_service.generators.refusals import (
     printable_code,
     read_retry_after,
 )
-from pixy_service.generators.replies import Picture, read_body, read_events
+from pixy_service.generators.replies import Picture, holds_events, read_body, read_events
 
 logger = logging.getLogger(__name__)
 
@@ -157,8 +157,11 @@ class OpenAIGenerator:
         """Return the image of an answer whose head is there."""
         media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not (self._partial_images and media_type == "text/event-stream"):
-            # also from a server that is like OpenAI's, and knows no streams: it has been paid
-            return read_body(await reply.http_response.aread())
+            # also from a server that is like OpenAI's, and knows no streams, or doesn't say that
+            # it sends one: it has been paid
+            body = await reply.http_response.aread()
+            if not (self._partial_images and holds_events(body)):
+                return read_body(body)
         try:
             async with reply.parse() as events:
                 return await read_events(events, self._partial_images, on_partial)

@@ -7,6 +7,7 @@ inspection.py.
 import base64
 import binascii
 import logging
+import re
 from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
 from typing import Literal
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 _PARTIAL = "image_generation.partial_image"
 _COMPLETED = "image_generation.completed"
+# how a stream of events begins (HTML standard, section 9.2.5), and no JSON does
+_begins_events = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:").match
 _Format = Literal["png", "jpeg", "webp"]
 
 
@@ -50,6 +53,15 @@ class _Event(BaseModel):
     b64_json: str
     # the SDK has a None for each member that is missing
     output_format: _Format | None = None
+
+
+def holds_events(body: bytes) -> bool:
+    """Return whether a whole answer is a stream of events, whatever type it has.
+
+    Args:
+        body: All of it.
+    """
+    return _begins_events(body) is not None
 
 
 def read_body(body: bytes) -> Picture:
