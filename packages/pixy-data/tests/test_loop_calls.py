@@ -45,10 +45,13 @@ def on_loop(test: Callable[[LoopCalls, Elsewhere], Awaitable[T]], size: int = 4)
     return asyncio.run(run())
 
 
-@pytest.fixture
-def server_database(mysql_server: "MySQLServer") -> Iterator[Database]:
-    """A database with four open connections."""
-    database = open_database(mysql_server.create_database(), read_timeout=1)
+@pytest.fixture(params=["DISABLED", "REQUIRED"])
+def server_database(
+    mysql_server: "MySQLServer", request: pytest.FixtureRequest
+) -> Iterator[Database]:
+    """A database with four open connections, in the clear and over TLS."""
+    url = f"{mysql_server.create_database()}?ssl_mode={request.param}"
+    database = open_database(url, read_timeout=1)
     connections = [database.pool.acquire() for _ in range(4)]
     for connection in connections:
         database.pool.release(connection)

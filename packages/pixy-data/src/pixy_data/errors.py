@@ -39,6 +39,7 @@ _MYSQL_LOST = frozenset(
         2006,  # server has gone away
         2013,  # lost connection during query
         2014,  # commands out of sync
+        2026,  # TLS failed: with OpenSSL 3 also what a connection's end looks like over TLS
         2055,  # lost connection, with the system's error number
         3169,  # session was killed
         4031,  # disconnected by the server for inactivity
@@ -57,7 +58,6 @@ _MYSQL_UNREACHABLE = frozenset(
         2003,
         2005,  # unknown host
         2012,  # handshake failed
-        2026,  # TLS failed
         2054,  # authentication method unknown
         2059,  # authentication plugin can't be loaded
         3159,  # the server takes no connection without TLS
