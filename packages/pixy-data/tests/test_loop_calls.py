@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import gc
+import os
 import select
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -36,13 +37,22 @@ class Elsewhere:
         return await loop.run_in_executor(self._threads, function, *arguments)
 
 
+class LibuvLoop(asyncio.SelectorEventLoop):
+    """Does to a descriptor what uvloop does: uv_poll_init makes it non-blocking."""
+
+    def add_reader(self, fd: Any, callback: Callable[..., Any], *arguments: Any) -> None:
+        os.set_blocking(fd, False)
+        super().add_reader(fd, callback, *arguments)
+
+
 def on_loop(test: Callable[[LoopCalls, Elsewhere], Awaitable[T]], size: int = 4) -> T:
     elsewhere = Elsewhere()
 
     async def run() -> T:
         return await test(LoopCalls(size, elsewhere.run), elsewhere)
 
-    return asyncio.run(run())
+    with asyncio.Runner(loop_factory=LibuvLoop) as runner:
+        return runner.run(run())
 
 
 @pytest.fixture(params=["DISABLED", "REQUIRED"])
@@ -202,6 +212,15 @@ def test_loop_and_threads_take_turns_with_a_connection(server_database: Database
             other = await elsewhere.run(fetch, server_database)
             assert one == other
             await asyncio.sleep(0.01)
+
+    on_loop(test)
+
+
+def test_a_connection_of_the_loop_is_a_threads_as_it_was(server_database: Database) -> None:
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+        await calls.run(fetch, server_database)
+        slow = partial(fetch, server_database, SLEEP, seconds=0.3)
+        assert await elsewhere.run(slow) == 0
 
     on_loop(test)
 

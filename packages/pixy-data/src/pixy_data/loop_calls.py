@@ -146,6 +146,9 @@ class Answers:
         self._descriptor: int | None = os.dup(descriptor)
         self._waiting: LoopCall | None = None
         self._loop.add_reader(self._descriptor, self._continue)
+        # uvloop makes it non-blocking, and with it the connection, from which libmariadb then
+        # reads over TLS with milliseconds where the timeout says seconds
+        os.set_blocking(self._descriptor, True)
 
     @property
     def is_open(self) -> bool:
