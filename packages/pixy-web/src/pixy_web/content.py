@@ -68,15 +68,12 @@ def content_response(
     Raises:
         HTTPException: 416, the file has no such range.
     """
-    headers = {
-        "ETag": entity_tag(image),
-        "Last-Modified": format_datetime(image.created_at, usegmt=True),
-        "Accept-Ranges": "bytes",
-        **caching,
-        **SAFETY,
-    }
+    headers = {"ETag": entity_tag(image), **caching, **SAFETY}
     if content is None:
+        # RFC 9110, section 15.4.5: nothing that the client has already
         return Response(status_code=304, headers=headers)
+    headers["Last-Modified"] = format_datetime(image.created_at, usegmt=True)
+    headers["Accept-Ranges"] = "bytes"
     wanted = _wanted_range(request.headers, image, len(content))
     if wanted is None:
         return Response(content, 200, headers, image.media_type)

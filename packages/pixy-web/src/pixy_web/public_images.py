@@ -29,10 +29,18 @@ class PublicRoute(APIRoute):
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Decline what the private router is to answer."""
-        match, child_scope = super().matches(scope)
-        if match is not Match.NONE and any(n == b"authorization" for n, _ in scope["headers"]):
+        if _has_credentials(scope):
             return Match.NONE, {}
-        return match, child_scope
+        return super().matches(scope)
+
+
+def _has_credentials(scope: Scope) -> bool:
+    # each route of the router asks the same
+    known: bool | None = scope.get("pixy.has_credentials")
+    if known is None:
+        known = any(name == b"authorization" for name, _ in scope["headers"])
+        scope["pixy.has_credentials"] = known
+    return known
 
 
 # OpenAPI keeps one operation for each path and method: the private router describes both
