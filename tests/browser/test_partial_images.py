@@ -12,6 +12,7 @@ from installed_pixy import InstalledPixy
 from provider import Provider
 from provider_events import PARTIALS
 
+PREVIEW = re.compile(r"/preview$")
 CONTENT = re.compile(r"/content\?width=")
 # those of the stand-in grow, so that each can be told by its size
 WIDTHS = [64 * number for number in range(1, len(PARTIALS) + 1)]
@@ -96,6 +97,23 @@ def test_one_unfinished_picture_takes_the_place_of_the_other_and_nothing_moves(
         assert ada.page.locator(".preview img").count() == 2
         animations = "document.getAnimations().length"
         assert ada.page.evaluate(animations) == 0
+
+
+def test_a_picture_does_not_wait_for_an_unfinished_one_that_is_slow(
+    visit, provider: Provider
+) -> None:
+    ada: GalleryPage = visit(user="ada")
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    # as slow as a line can be
+    ada.page.route(PREVIEW, hold)
+    with provider.unfinished(), ada.page.expect_request(PREVIEW):
+        ada.make("a heron far away")
+    expect(ada.note).to_contain_text("Your picture is there: a heron far away")
+    assert len(held) == 1
 
 
 def test_what_was_seen_stays_until_the_picture_itself_is_loaded(visit, provider: Provider) -> None:

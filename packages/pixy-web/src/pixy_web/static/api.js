@@ -35,8 +35,8 @@ export class Api {
   }
 
   /** Return an unfinished picture and its tag; null without one, or when it is still the one of this tag. */
-  async peek(path, tag) {
-    const response = await this.#send(path, { headers: tag ? { "If-None-Match": tag } : {} });
+  async peek(path, tag, signal) {
+    const response = await this.#send(path, { headers: tag ? { "If-None-Match": tag } : {}, signal });
     // once it is finished, the answer is a redirection to the whole of it
     if (response.status === 200 && !response.redirected) {
       return { blob: await response.blob(), tag: response.headers.get("ETag") };

@@ -117,30 +117,37 @@ export class Creations extends EventTarget {
 
   /** Return the image, once it is there; throw what keeps it from being made. */
   async #waitFor(creation, signal) {
-    for (;;) {
-      const details = await this.#look(creation);
-      if (details.problem) throw new Problem(details.problem);
-      if (details.sha256) return details;
-      if (details.guid && creation.guid === null) {
-        creation.guid = details.guid;
-        this.#tell();
-        // there may be something to see of it already
-        continue;
+    const over = new AbortController();
+    let peek = null;
+    try {
+      for (;;) {
+        const details = await this.#look(creation);
+        if (details.problem) throw new Problem(details.problem);
+        if (details.sha256) return details;
+        if (details.guid && creation.guid === null) {
+          creation.guid = details.guid;
+          this.#tell();
+          // there may be something to see of it already
+          continue;
+        }
+        // not waited for: over a slow line the picture is there before what was to be seen of it
+        if (details.preview) peek ??= this.#peek(creation, details.preview, over.signal).then(() => (peek = null));
+        await pause(details.retryAfter ?? (details.preview ? SHORT_PAUSE : PAUSE), signal);
       }
-      if (details.preview) await this.#peek(creation, details.preview);
-      await pause(details.retryAfter ?? (details.preview ? SHORT_PAUSE : PAUSE), signal);
+    } finally {
+      over.abort();
     }
   }
 
-  /** Fetch what there is to see of it; that it can't be seen yet is no fault. */
-  async #peek(creation, path) {
+  /** Fetch what there is to see of it; that it can't be seen yet, or any more, is no fault. */
+  async #peek(creation, path, signal) {
     try {
-      const found = await this.#api.peek(path, creation.tag);
-      if (found === null) return;
+      const found = await this.#api.peek(path, creation.tag, signal);
+      if (found === null || signal.aborted) return;
       [creation.partial, creation.tag] = [found.blob, found.tag];
       this.#tell();
-    } catch (error) {
-      if (isAborted(error)) throw error;
+    } catch {
+      // the picture itself tells what is wrong
     }
   }
 
