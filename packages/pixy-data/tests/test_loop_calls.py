@@ -69,6 +69,15 @@ def server_database(
     database.close()
 
 
+@pytest.fixture
+def one_connection(server_database: Database) -> Iterator[Database]:
+    """The same with a single one, which the loop and threads have to share."""
+    held = [server_database.pool.acquire() for _ in range(3)]
+    yield server_database
+    for connection in held:
+        server_database.pool.release(connection)
+
+
 def fetch(database: Database, sql: str = WHO, **parameters: object) -> Any:
     row = database.fetch_one(sql, parameters)
     assert row is not None
@@ -205,30 +214,30 @@ def test_who_waits_no_longer_leaves_a_sound_connection(server_database: Database
     on_loop(test, size=1)
 
 
-def test_loop_and_threads_take_turns_with_a_connection(server_database: Database) -> None:
+def test_loop_and_threads_take_turns_with_a_connection(one_connection: Database) -> None:
     async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
         for _ in range(5):
-            one = await calls.run(fetch, server_database)
-            other = await elsewhere.run(fetch, server_database)
+            one = await calls.run(fetch, one_connection)
+            other = await elsewhere.run(fetch, one_connection)
             assert one == other
             await asyncio.sleep(0.01)
 
     on_loop(test)
 
 
-def test_a_connection_of_the_loop_is_a_threads_as_it_was(server_database: Database) -> None:
+def test_a_connection_of_the_loop_is_a_threads_as_it_was(one_connection: Database) -> None:
     async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
-        await calls.run(fetch, server_database)
-        slow = partial(fetch, server_database, SLEEP, seconds=0.3)
+        await calls.run(fetch, one_connection)
+        slow = partial(fetch, one_connection, SLEEP, seconds=0.3)
         assert await elsewhere.run(slow) == 0
 
     on_loop(test)
 
 
-def test_an_answer_that_a_thread_has_read_is_taken_for_no_other(server_database: Database) -> None:
+def test_an_answer_that_a_thread_has_read_is_taken_for_no_other(one_connection: Database) -> None:
     async def test(calls: LoopCalls, elsewhere: Elsewhere) -> int:
-        await calls.run(fetch, server_database)
-        connection = server_database.pool.acquire()
+        await calls.run(fetch, one_connection)
+        connection = one_connection.pool.acquire()
         driver = connection.driver
         driver.query(b"SELECT 1")
         driver.store_result()
@@ -238,7 +247,7 @@ def test_an_answer_that_a_thread_has_read_is_taken_for_no_other(server_database:
         await asyncio.sleep(0)
         driver.read_query_result()
         driver.store_result()
-        server_database.pool.release(connection)
+        one_connection.pool.release(connection)
         turns = 0
 
         async def count() -> None:
@@ -248,11 +257,23 @@ def test_an_answer_that_a_thread_has_read_is_taken_for_no_other(server_database:
                 await asyncio.sleep(0.01)
 
         counting = asyncio.create_task(count())
-        await calls.run(partial(fetch, server_database, SLEEP, seconds=0.5))
+        await calls.run(partial(fetch, one_connection, SLEEP, seconds=0.5))
         counting.cancel()
         return turns
 
     assert on_loop(test) > 5
+
+
+def test_loop_and_threads_keep_to_their_own_connections(server_database: Database) -> None:
+    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+        seen = [
+            (await calls.run(fetch, server_database), await elsewhere.run(fetch, server_database))
+            for _ in range(3)
+        ]
+        assert len(set(seen)) == 1
+        assert seen[0][0] != seen[0][1]
+
+    on_loop(test)
 
 
 def test_a_loop_that_ends_leaves_nothing_open(server_database: Database) -> None:

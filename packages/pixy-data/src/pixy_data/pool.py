@@ -5,6 +5,7 @@ costs a third of what a query does, most of it for callers who forget to give a 
 """
 
 import threading
+from collections import deque
 from time import monotonic
 from typing import Any
 
@@ -46,6 +47,9 @@ class Connection:
 class Pool:
     """At most `size` connections; the one that was used last is used next.
 
+    Threads and the event loop each do so for themselves, as long as there are enough: whoever
+    changes sides has to be registered with the loop anew.
+
     Args:
         engine: Opens connections, and doesn't pool them.
         size: Connections; no more are ever open.
@@ -56,7 +60,7 @@ class Pool:
         self._engine = engine
         self._timeout = timeout
         self._places = size
-        self._idle: list[Connection] = []
+        self._idle: deque[Connection] = deque()
         self._stale_before = 0.0
         self._closed = False
         self._returned = threading.Condition(threading.Lock())
@@ -96,7 +100,10 @@ class Pool:
         with self._returned:
             is_kept = not self._closed
             if is_kept:
-                self._idle.append(connection)
+                if find_call() is None:
+                    self._idle.appendleft(connection)
+                else:
+                    self._idle.append(connection)
                 self._returned.notify()
         if not is_kept:
             connection.close()
@@ -136,7 +143,7 @@ class Pool:
         """
         with self._returned:
             self._closed = True
-            idle, self._idle = self._idle, []
+            idle, self._idle = self._idle, deque()
             self._returned.notify_all()
         for connection in idle:
             connection.close()
@@ -157,7 +164,7 @@ class Pool:
             if self._closed:
                 raise DBConnectionError
             if self._idle:
-                return self._idle.pop()
+                return self._idle.popleft()
             self._places -= 1
             return None
 

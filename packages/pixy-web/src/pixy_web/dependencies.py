@@ -31,7 +31,7 @@ class Runtime:
 
     Attributes:
         services: The floor below.
-        queries: Runs what only asks the database.
+        queries: Runs what asks the database for a row or two.
         reads: Threads for everything that waits for the database or a file.
         passwords: Threads for hashing, so that a flood of wrong passwords keeps to itself.
         thumbnails: Threads for making thumbnails, which keep a core busy for a moment.
@@ -53,12 +53,20 @@ class PublicImages:
         self._runtime = runtime
 
     async def ask(self, operation: Callable[[PublicImageService], T]) -> T:
-        """Run one operation that only asks the database.
+        """Run one operation that only asks the database for a row or two.
 
         Raises:
             PixyProxyException: Whatever the operation raises.
         """
         return await self._runtime.queries.run(operation, self._runtime.services.public_images)
+
+    async def call(self, operation: Callable[[PublicImageService], T]) -> T:
+        """Run one operation that may take its time.
+
+        Raises:
+            PixyProxyException: Whatever the operation raises.
+        """
+        return await self._runtime.reads.run(operation, self._runtime.services.public_images)
 
 
 class PrivateImages:
@@ -69,7 +77,15 @@ class PrivateImages:
         self._credentials = credentials
 
     async def ask(self, operation: Callable[[PrivateImageService], T]) -> T:
-        """Sign in and run one operation that only asks the database; one call for a known user.
+        """Sign in and run one operation that only asks the database for a row or two.
+
+        Raises:
+            PixyProxyException: As `call`.
+        """
+        return await self._run(self._runtime.queries, operation)
+
+    async def call(self, operation: Callable[[PrivateImageService], T]) -> T:
+        """Sign in and run one operation that may take its time.
 
         Raises:
             InvalidCredentialsError: The credentials are wrong.
@@ -77,16 +93,20 @@ class PrivateImages:
             ThreadsBusyError: Too many passwords wait to be checked.
             PixyProxyException: Whatever the operation raises.
         """
+        return await self._run(self._runtime.reads, operation)
+
+    async def _run(
+        self, where: Threads | LoopCalls, operation: Callable[[PrivateImageService], T]
+    ) -> T:
+        """Sign in and run an operation, in one call for a known user."""
         services = self._runtime.services
-        remembered: tuple[T] | None = await self._runtime.queries.run(
-            self._ask_if_remembered, operation
-        )
+        remembered: tuple[T] | None = await where.run(self._run_if_remembered, operation)
         if remembered is not None:
             return remembered[0]
         user = await self._runtime.passwords.run(services.credentials.check, self._credentials)
-        return await self._runtime.queries.run(operation, services.private_images(user))
+        return await where.run(operation, services.private_images(user))
 
-    def _ask_if_remembered(self, operation: Callable[[PrivateImageService], T]) -> tuple[T] | None:
+    def _run_if_remembered(self, operation: Callable[[PrivateImageService], T]) -> tuple[T] | None:
         services = self._runtime.services
         user = services.credentials.recall(self._credentials)
         return None if user is None else (operation(services.private_images(user)),)

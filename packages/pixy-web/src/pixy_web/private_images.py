@@ -50,13 +50,13 @@ async def list_images(
     if status != CreationStatus.READY:
         limit = paging.limit or MAX_PAGE_SIZE
         return creations_response(
-            await images.ask(lambda service: service.list_creations(status, limit, paging.cursor)),
+            await images.call(lambda service: service.list_creations(status, limit, paging.cursor)),
             status,
             limit,
         )
 
     async def list_page(limit: int, cursor: str | None) -> ImagePage:
-        return await images.ask(lambda service: service.list_images(limit, cursor, paging.match))
+        return await images.call(lambda service: service.list_images(limit, cursor, paging.match))
 
     return await images_response(request, list_page, paging)
 

@@ -102,6 +102,6 @@ async def list_public_images(
     images = PublicImages(get_runtime(request))
 
     async def list_images(limit: int, cursor: str | None) -> ImagePage:
-        return await images.ask(lambda service: service.list_images(limit, cursor, paging.match))
+        return await images.call(lambda service: service.list_images(limit, cursor, paging.match))
 
     return await images_response(request, list_images, paging)
