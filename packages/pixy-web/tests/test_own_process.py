@@ -1,5 +1,6 @@
 """What is set for a whole process, each looked at in a process of its own."""
 
+import math
 import platform
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pixy_web.app import create_app_from_environment
 async def open_app():
     app = create_app_from_environment()
     async with app.router.lifespan_context(app):
-        print(gc.get_freeze_count(), len(gc.get_objects()))
+        print(gc.get_freeze_count(), len(gc.get_objects()), *gc.get_threshold())
 
 asyncio.run(open_app())
 """
@@ -50,8 +51,10 @@ def run(program: str, *arguments: str, **environment: str) -> str:
 
 def test_a_worker_keeps_what_it_loaded_out_of_collections(tmp_path: Path) -> None:
     found = run(OPEN, PIXY_GENERATOR="sketch", PIXY_DATA_DIR=str(tmp_path))
-    frozen, rest = map(int, found.split())
+    frozen, rest, *thresholds = map(int, found.split())
     assert frozen > 10 * rest
+    # without a stall for each 70,000 objects
+    assert math.prod(thresholds) > 1_000_000
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone has such an option")

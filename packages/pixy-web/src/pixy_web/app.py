@@ -20,7 +20,7 @@ from pixy_web.dependencies import Runtime
 from pixy_web.error_handler import handle_error
 from pixy_web.guard import Guard
 from pixy_web.log_lines import configure_logging
-from pixy_web.own_process import freeze_what_is_loaded, share_memory_among_threads
+from pixy_web.own_process import collect_garbage_rarely, share_memory_among_threads
 from pixy_web.pages import build_document_router, build_pages_router
 from pixy_web.request_log import RequestLog
 from pixy_web.settings import Settings
@@ -114,7 +114,7 @@ async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncI
         max_body_size=settings.max_body_size,
     )
     if alone:
-        freeze_what_is_loaded()
+        collect_garbage_rarely()
     yield
     for threads in (runtime.reads, runtime.passwords, runtime.thumbnails):
         await asyncio.to_thread(threads.close)
