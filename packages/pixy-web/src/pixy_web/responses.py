@@ -1,7 +1,8 @@
 """Answers about images: their details, and the array or page of them, as JSON."""
 
-from collections.abc import AsyncIterator
-from typing import Protocol
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from pydantic import TypeAdapter
@@ -24,7 +25,7 @@ _images = TypeAdapter(list[Image])
 class ListImages(Protocol):
     """Fetches one page, from a thread and without keeping a connection."""
 
-    async def __call__(self, limit: int, cursor: str | None) -> ImagePage:
+    def __call__(self, limit: int, cursor: str | None) -> Coroutine[Any, Any, ImagePage]:
         """Return at most `limit` images that follow `cursor`."""
 
 
@@ -64,9 +65,21 @@ async def images_response(request: Request, list_images: ListImages, paging: Pag
 async def _stream_array(page: ImagePage, list_images: ListImages) -> AsyncIterator[bytes]:
     opening = b"["
     while page.images:
-        yield opening + _images.dump_json(page.images)[1:-1]
-        opening = b","
-        if page.next_cursor is None:
-            break
-        page = await list_images(STREAM_PAGE_SIZE, page.next_cursor)
+        # fetched while this one is sent
+        following = _fetch_after(page, list_images)
+        try:
+            yield opening + _images.dump_json(page.images)[1:-1]
+            opening = b","
+            if following is None:
+                break
+            page = await following
+        finally:
+            if following is not None:
+                following.cancel()
     yield b"[]" if opening == b"[" else b"]"
+
+
+def _fetch_after(page: ImagePage, list_images: ListImages) -> asyncio.Task[ImagePage] | None:
+    if page.next_cursor is None:
+        return None
+    return asyncio.create_task(list_images(STREAM_PAGE_SIZE, page.next_cursor))
