@@ -1,12 +1,13 @@
 """Image generators, each in a module of its own, and the choice of one by name.
 
-Nothing here imports a provider's SDK before its generator is asked for.
+Nothing here imports a provider's SDK before an image is asked for.
 """
 
 from urllib.parse import urlsplit
 
 from pixy_core import ConfigurationError
 from pixy_service.generators.interface import MAX_PARTIALS, GeneratedImage, ImageGenerator
+from pixy_service.generators.openai import OpenAIGenerator
 from pixy_service.generators.sketch import SketchGenerator
 
 __all__ = [
@@ -53,9 +54,6 @@ def build_generator(
             "PIXY_GENERATOR names no generator: set PIXY_GENERATOR=openai or PIXY_GENERATOR=sketch"
         )
     key, url = _check_key(api_key), _check_base_url(base_url or DEFAULT_OPENAI_BASE_URL)
-    # half a second to import, which nobody pays who draws offline
-    from pixy_service.generators.openai import OpenAIGenerator  # noqa: PLC0415
-
     return OpenAIGenerator(
         api_key=key, base_url=url, model=model, timeout=timeout, partial_images=partial_images
     )
