@@ -70,7 +70,7 @@ _CONTENT_ANSWERS = with_problems(
     {
         200: answer("The file, or the smaller picture.", *CONTENT_HEADERS, content=_BINARY),
         206: answer("A part of the file.", "Content-Range", *CONTENT_HEADERS, content=_BINARY),
-        304: answer("The client's copy is still right.", *CONTENT_HEADERS),
+        304: answer("The client's copy is still right.", "ETag"),
     },
     *_READ_PROBLEMS,
     409,
