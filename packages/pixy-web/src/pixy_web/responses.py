@@ -1,7 +1,7 @@
 """Answers about images: their details, and the array or page of them, as JSON."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, Protocol
 from urllib.parse import urlencode
 
@@ -22,6 +22,21 @@ _one_image = TypeAdapter(Image)
 _images = TypeAdapter(list[Image])
 
 
+_HEADERS = [
+    (b"content-type", JSON.encode()),
+    *((name.lower().encode(), value.encode()) for name, value in NO_STORE.items()),
+]
+
+
+class _PrivateJson(Response):
+    """JSON for its reader alone, with headers that are encoded once for all answers."""
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        """Set the headers; there are no others."""
+        del headers
+        self.raw_headers = [*_HEADERS, (b"content-length", b"%d" % len(self.body))]
+
+
 class ListImages(Protocol):
     """Fetches one page, from a thread and without keeping a connection."""
 
@@ -31,8 +46,10 @@ class ListImages(Protocol):
 
 def image_response(image: Image, status: int = 200) -> Response:
     """Return the details of an image; with 201 also where it is."""
-    headers = {"Location": f"/image/{image.guid}"} if status == 201 else {}
-    return Response(_one_image.dump_json(image), status, headers | NO_STORE, JSON)
+    response = _PrivateJson(_one_image.dump_json(image), status)
+    if status == 201:
+        response.headers["Location"] = f"/image/{image.guid}"
+    return response
 
 
 async def images_response(request: Request, list_images: ListImages, paging: Paging) -> Response:
