@@ -41,7 +41,7 @@ class Database:
 
     Args:
         url: `sqlite:///path` or `mysql://user:password@host:port/name`.
-        pool_size: Connections; as many as there are threads that use them.
+        pool_size: Connections; as many as there are threads and calls on a loop that use them.
         checkout_timeout: Seconds to wait for a free connection.
         connect_timeout: Seconds to wait for a server; MySQL only.
         read_timeout: Seconds that a server may be silent; MySQL only.
