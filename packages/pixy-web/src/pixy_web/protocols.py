@@ -141,7 +141,13 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):
         self._fruitless = 0
 
     def on_headers_complete(self) -> None:
-        """Start to serve the request; an address that can't be parsed leaves it unbegun."""
+        """Start to serve the request; an address that can't be parsed leaves it unbegun.
+
+        Raises:
+            ValueError: The address is too long: httptools 0.7 takes its end for all of it.
+        """
+        if len(self.url) > _LONGEST_ADDRESS:
+            raise ValueError("the address is too long")
         self._fruitless = 0
         self._first = b""
         super().on_headers_complete()
