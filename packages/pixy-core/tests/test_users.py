@@ -1,11 +1,12 @@
 """The user model: names with one spelling, and a password that is not shown."""
 
+import sys
 import unicodedata
 
 import pytest
 from pydantic import ValidationError
 
-from pixy_core.users import MAX_NAME_LENGTH, User, normalise_name
+from pixy_core.users import MAX_NAME_LENGTH, User, has_control_characters, normalise_name
 
 
 def make_user(username: object = "ada", class_key: object = "3b") -> User:
@@ -71,3 +72,9 @@ def test_a_name_of_the_greatest_length_may_be_decomposed() -> None:
 def test_a_name_that_is_too_long_in_every_form_is_not_normalised() -> None:
     name = "e" + "\u0301" * 1000
     assert normalise_name(name) is name
+
+
+def test_control_characters_are_all_of_category_cc() -> None:
+    for code in range(sys.maxunicode + 1):
+        is_control = unicodedata.category(chr(code)) == "Cc"
+        assert has_control_characters(f"a{chr(code)}b") == is_control

@@ -3,6 +3,7 @@
 How a password is checked is no concern of this module.
 """
 
+import re
 import unicodedata
 from datetime import datetime
 from typing import Annotated
@@ -14,6 +15,8 @@ MAX_NAME_LENGTH = 64
 
 # Unicode Standard Annex #15, section 14: what one character of NFC may be in another form
 _MOST_DECOMPOSED = 4
+# all of general category Cc, which will never have more
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def normalise_name(name: object) -> object:
@@ -26,6 +29,15 @@ def normalise_name(name: object) -> object:
     if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH * _MOST_DECOMPOSED:
         return name
     return unicodedata.normalize("NFC", name)
+
+
+def has_control_characters(text: str) -> bool:
+    """Return whether a text holds one of Unicode's general category Cc.
+
+    Args:
+        text: Of any length.
+    """
+    return _CONTROL.search(text) is not None
 
 
 def _check_name(name: str) -> str:

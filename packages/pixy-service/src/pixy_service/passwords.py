@@ -5,7 +5,6 @@ Who a user is stands in users.py; how credentials travel is a matter of the web 
 
 import hashlib
 import hmac
-import re
 import secrets
 import struct
 import threading
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 import argon2
 
 from pixy_core import InvalidCredentialsError, InvalidInputError, User
+from pixy_core.users import has_control_characters
 from pixy_data import UserRepositoryInterface
 from pixy_service.limits import USUAL_LIMITS, Limits
 from pixy_service.sign_in_limit import SignInLimit
@@ -25,8 +25,6 @@ MIN_PASSWORD_LENGTH = 8
 """Characters of a new password."""
 
 _CACHE_SIZE = 4096
-# all of Unicode's general category Cc, which will never have more
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 # The first recommendation of OWASP's Password Storage Cheat Sheet; 19 MiB.
 _MEMORY_KIB, _PASSES, _LANES = 19_456, 2, 1
 # A hash of the same cost for users who are not there. Its 32 bytes were drawn at random, so no
@@ -197,4 +195,4 @@ def _encode_password(password: str, max_length: int) -> bytes | None:
         return None
     if not 1 <= len(encoded) <= max_length:
         return None
-    return None if _CONTROL.search(password) else encoded
+    return None if has_control_characters(password) else encoded

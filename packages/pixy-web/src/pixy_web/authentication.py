@@ -4,17 +4,14 @@ FastAPI's own parser refuses passwords in UTF-8 and accepts NUL, so it does not 
 """
 
 import binascii
-import re
 from base64 import b64decode
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from pixy_core import AuthenticationRequiredError, InvalidCredentialsError
+from pixy_core.users import has_control_characters
 from pixy_service import Credentials
-
-# all of Unicode's general category Cc, which will never have more
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def read_credentials(request: Request) -> Credentials:
@@ -53,6 +50,6 @@ def parse_basic_token(token: str, address: str) -> Credentials:
     except (binascii.Error, ValueError) as error:
         raise InvalidCredentialsError from error
     username, colon, password = text.partition(":")
-    if not colon or _CONTROL.search(text):
+    if not colon or has_control_characters(text):
         raise InvalidCredentialsError
     return Credentials(username=username, password=password, address=address)
