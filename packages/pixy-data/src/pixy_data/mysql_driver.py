@@ -23,7 +23,6 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
     def __init__(self, *, read_timeout: int, **arguments: Any) -> None:
         self._read_timeout = read_timeout
         self._answers: Answers | None = None
-        self._is_looked_at = False
         super().__init__(read_timeout=read_timeout, **arguments)
 
     @override
@@ -36,8 +35,8 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
         """
         call = find_call()
         if call is None:
-            # the loop may have seen the answer, and be about to tell of it
-            self._is_looked_at = False
+            # the loop might see the answer to this, and take it for one to its next query
+            self._look_away()
             super().query(query)
             return
         answers = self._look(call)
@@ -50,17 +49,17 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
 
     def _look(self, call: LoopCall) -> Answers:
         """Let the loop tell of the next answer, and of none before it."""
-        answers = self._answers
-        if answers is None or not (self._is_looked_at and answers.is_open):
-            if answers is not None:
-                answers.close()
-            answers = self._answers = Answers(call, self.fileno(), self._read_timeout)
-            self._is_looked_at = True
-        return answers
+        if self._answers is None or not self._answers.is_open:
+            self._answers = Answers(call, self.fileno(), self._read_timeout)
+        return self._answers
+
+    def _look_away(self) -> None:
+        answers, self._answers = self._answers, None
+        if answers is not None:
+            answers.close()
 
     @override
     def close(self) -> None:
         """Close the connection."""
-        if self._answers is not None:
-            self._answers.close()
+        self._look_away()
         super().close()

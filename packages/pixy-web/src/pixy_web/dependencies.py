@@ -1,7 +1,7 @@
 """What routes depend on: the image service as their caller sees it.
 
-What only asks the database needs no thread where that is a server. Credentials are checked in
-the same call as the work, because each costs a change of stacks or of threads
+What asks for a row or two needs no thread where the database is a server. Credentials are
+checked in the same call as the work, because each costs a change of stacks or of threads
 (`docs/decisions/0003-one-hop.md`, `0010-queries-on-the-loop.md`).
 """
 

@@ -1,6 +1,6 @@
 """What OpenAI's error answers mean, decided by their `error.code` first and their status second.
 
-Knows no SDK: openai.py takes the answers apart. Codes and statuses are those of
+Knows no SDK: exchange.py takes the answers apart. Codes and statuses are those of
 https://platform.openai.com/docs/guides/error-codes.
 """
 

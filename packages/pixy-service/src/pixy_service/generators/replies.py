@@ -1,6 +1,6 @@
 """What OpenAI's answers hold: an image in a body, or as the last of some events.
 
-Knows no SDK: openai.py brings the body and the events. What the bytes have to be stands in
+Knows no SDK: exchange.py brings the body and the events. What the bytes have to be stands in
 inspection.py.
 """
 
