@@ -9,6 +9,7 @@ from pathlib import Path
 from pixy_core import DatabaseError, DBConnectionError
 from pixy_data.claims import LEASE, ClaimRepository, ExpiredCreation
 from pixy_data.content import ContentStore, StoredContent
+from pixy_data.content_files import ContentFile
 from pixy_data.creations import CreationRepository, KeyedCreation
 from pixy_data.database import Database, Result, Row
 from pixy_data.found_files import FoundFile, FoundFiles
@@ -34,6 +35,7 @@ from pixy_data.users import UserRepository
 __all__ = [
     "LEASE",
     "ClaimRepository",
+    "ContentFile",
     "ContentStore",
     "CreationRepository",
     "Database",

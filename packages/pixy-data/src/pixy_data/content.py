@@ -1,19 +1,21 @@
-"""Image bytes on disk: written so that they survive a crash, read so that damage is noticed.
+"""Image bytes on disk: written so that they survive a crash, and found where they were put.
 
-Bytes are never changed, decoded or described here; what a file ought to be is in its row.
+Bytes are never changed, decoded or described here; what a file ought to be is in its row, and
+whether it is stands in `content_files`.
 """
 
-import errno
 import hashlib
 import logging
 import os
 import re
 import shutil
-import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from pixy_core import ContentDamagedError, ImageDetail, InvalidInputError, StorageUnavailableError
+from pixy_data.content_files import ContentFile, PageLoader
 from pixy_data.durable_files import make_folder
 from pixy_data.hash_memory import HashMemory
 from pixy_data.partial_images import PartialImageStore
@@ -27,8 +29,6 @@ _logger = logging.getLogger(__name__)
 _FILENAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(png|jpg|webp)", re.ASCII)
 _RESERVE = 256 * 1024 * 1024
 _REMEMBERED = 4096
-# what opening answers when the file is missing, a symbolic link, or below something else
-_DAMAGED = frozenset({errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR})
 
 
 class StoredContent(NamedTuple):
@@ -61,6 +61,7 @@ class ContentStore:
         self._reserve = reserve
         self._marker = marker
         self._hashes = HashMemory(_REMEMBERED)
+        self._loader = PageLoader()
         self.staging = StagingFolder(self._directory)
         self.partials = PartialImageStore(self._directory / STAGING, reserve=reserve)
 
@@ -122,9 +123,29 @@ class ContentStore:
             StoreMismatchError: The folder is not the one that the rows are about.
             StorageUnavailableError: It can't be read for another reason.
         """
+        with self._reading(image) as path, ContentFile(path, image, self._hashes) as file:
+            return file.read()
+
+    def open(self, image: ImageDetail) -> ContentFile:
+        """Return the file of an image, loaded, if it is what was stored; otherwise as `read`.
+
+        Args:
+            image: Its row, with filename, size and sha256.
+
+        Returns:
+            The file, for the caller to close.
+        """
+        with self._reading(image) as path:
+            file = ContentFile(path, image, self._hashes)
+            self._loader.load(file)
+            return file
+
+    @contextmanager
+    def _reading(self, image: ImageDetail) -> Iterator[Path]:
+        """Tell where a file is, and what it means if it can't be read."""
         self._verify()
         try:
-            return self._read_checked(image)
+            yield self.locate(image.filename)
         except ContentDamagedError:
             # every file is missing from a volume that is gone
             self._verify(fresh=True)
@@ -133,19 +154,6 @@ class ContentStore:
             raise
         except OSError as error:
             raise StorageUnavailableError from error
-
-    def _read_checked(self, image: ImageDetail) -> bytes:
-        descriptor = _open_to_read(self.locate(image.filename))
-        try:
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_size != image.size:
-                raise ContentDamagedError
-            content = os.read(descriptor, status.st_size)
-        finally:
-            os.close(descriptor)
-        if len(content) != image.size or self._hashes.find(status, content) != image.sha256:
-            raise ContentDamagedError
-        return content
 
     def locate(self, filename: str) -> Path:
         """Return where a file is or would be.
@@ -214,13 +222,3 @@ class ContentStore:
         if not self._prepared:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._prepared = True
-
-
-def _open_to_read(path: Path) -> int:
-    try:
-        # without O_NONBLOCK opening a FIFO waits for its writer
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        if error.errno in _DAMAGED:
-            raise ContentDamagedError from error
-        raise

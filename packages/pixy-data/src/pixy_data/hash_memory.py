@@ -1,9 +1,9 @@
 """The hashes of files that were read lately, so that a hot file is hashed once."""
 
-import hashlib
 import os
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
 
 
 class HashMemory:
@@ -18,15 +18,15 @@ class HashMemory:
         self._lock = threading.Lock()
         self._hashes: OrderedDict[tuple[int, ...], str] = OrderedDict()
 
-    def find(self, status: os.stat_result, content: bytes) -> str:
+    def find(self, status: os.stat_result, compute: Callable[[], str]) -> str:
         """Return the SHA-256 of a file in hexadecimal.
 
         Args:
-            status: The file's, as it was while its content was read.
-            content: All of it.
+            status: The file's, as it is now.
+            compute: Reads it and returns its hash.
 
         Raises:
-            Nothing.
+            Exception: Whatever `compute` raises.
         """
         key = (
             status.st_dev,
@@ -40,7 +40,7 @@ class HashMemory:
             if key in self._hashes:
                 self._hashes.move_to_end(key)
                 return self._hashes[key]
-        digest = hashlib.sha256(content).hexdigest()
+        digest = compute()
         with self._lock:
             self._hashes[key] = digest
             if len(self._hashes) > self._limit:

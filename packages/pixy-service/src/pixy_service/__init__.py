@@ -3,7 +3,7 @@
 What an application needs stands here; it works without a web framework. Knows no HTTP.
 """
 
-from pixy_data import LoopCalls, PartialImage
+from pixy_data import ContentFile, LoopCalls, PartialImage
 from pixy_service.checking import Finding, FindingKind, RepairRefusedError, StoreChecker
 from pixy_service.creation import Created
 from pixy_service.creations import CreationPage, Submission
@@ -39,6 +39,7 @@ __all__ = [
     "MAX_PARTIALS",
     "THUMBNAIL_TYPES",
     "THUMBNAIL_WIDTHS",
+    "ContentFile",
     "Created",
     "CreationPage",
     "CredentialService",

@@ -7,9 +7,10 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import TypeVar
 
 from pixy_core import ContentDamagedError, Image, ImageFilter, RecordNotFoundError
-from pixy_data import ContentStore, Position
+from pixy_data import ContentFile, ContentStore, Position
 from pixy_service.cursors import Cursors
 from pixy_service.interfaces import ImageServiceInterface
 from pixy_service.thumbnails import Thumbnails
@@ -20,6 +21,8 @@ from pixy_service.validation import (
     validate_limit,
     validate_thumbnail,
 )
+
+T = TypeVar("T")
 
 FetchImages = Callable[[int, Position | None], list[Image]]
 """Returns at most so many images that follow a position."""
@@ -178,8 +181,25 @@ class ImageReader(ImageServiceInterface):
             ContentDamagedError: The file is missing, or not what the details say.
             DBConnectionError: The database can't be reached.
         """
+        return self._if_still_there(image, self._content.read)
+
+    def open_content(self, image: Image) -> ContentFile:
+        """Return the file of an image, for whoever sends it without a copy of its own.
+
+        Args:
+            image: As for `read_content`.
+
+        Returns:
+            The open file, for the caller to close. What is deleted meanwhile can still be read.
+
+        Raises:
+            PixyProxyException: As `read_content`.
+        """
+        return self._if_still_there(image, self._content.open)
+
+    def _if_still_there(self, image: Image, read: Callable[[Image], T]) -> T:
         try:
-            return self._content.read(image)
+            return read(image)
         except ContentDamagedError:
             # the owner may have deleted it since the row was read
             self.get_image_by_guid(image.guid)
