@@ -34,16 +34,17 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def make_png(width: int, height: int) -> bytes:
+def make_png(width: int, height: int, compression: int = -1) -> bytes:
     """Return a PNG of one colour.
 
     Args:
         width: Pixels.
         height: Pixels.
+        compression: From 0, none, to 9.
     """
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
     rows = (b"\0" + b"\x80" * width) * height
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, compression)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
         for kind, data in chunks
@@ -51,6 +52,8 @@ def make_png(width: int, height: int) -> bytes:
 
 
 PNG = make_png(64, 48)
+LARGE_PNG = make_png(4000, 3000, compression=0)
+"""12 MB, more than waits in the sockets of a client that doesn't read."""
 
 
 def _image(content: bytes, **extra: object) -> Answer:
@@ -66,6 +69,7 @@ def _refusal(status: int, code: str | None, **headers: str) -> Answer:
 
 ANSWERS: dict[str, Answer] = {
     "png": _image(PNG, output_format="png", size="64x48"),
+    "large": _image(LARGE_PNG),
     "jpeg": _image(JPEG, output_format="jpeg"),
     "webp": _image(WEBP, output_format="webp"),
     "unnamed_format": _image(PNG),

@@ -2,6 +2,7 @@
 
 import math
 import platform
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,14 @@ from pathlib import Path
 import pytest
 
 OPEN = """
-import asyncio, gc
+import asyncio, gc, resource
 from pixy_web.app import create_app_from_environment
 
 async def open_app():
     app = create_app_from_environment()
     async with app.router.lifespan_context(app):
         print(gc.get_freeze_count(), len(gc.get_objects()), *gc.get_threshold())
+        print(*resource.getrlimit(resource.RLIMIT_NOFILE))
 
 asyncio.run(open_app())
 """
@@ -50,11 +52,18 @@ def run(program: str, *arguments: str, **environment: str) -> str:
 
 
 def test_a_worker_keeps_what_it_loaded_out_of_collections(tmp_path: Path) -> None:
-    found = run(OPEN, PIXY_GENERATOR="sketch", PIXY_DATA_DIR=str(tmp_path))
+    found, _ = run(OPEN, PIXY_GENERATOR="sketch", PIXY_DATA_DIR=str(tmp_path)).splitlines()
     frozen, rest, *thresholds = map(int, found.split())
     assert frozen > 10 * rest
     # without a stall for each 70,000 objects
     assert math.prod(thresholds) > 1_000_000
+
+
+def test_a_worker_may_have_as_many_descriptors_as_its_user(tmp_path: Path) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    program = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (500, {most}))\n{OPEN}"
+    _, found = run(program, PIXY_GENERATOR="sketch", PIXY_DATA_DIR=str(tmp_path)).splitlines()
+    assert found == f"{most} {most}"
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone has such an option")

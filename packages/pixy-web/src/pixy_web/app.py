@@ -20,7 +20,11 @@ from pixy_web.dependencies import Runtime
 from pixy_web.error_handler import handle_error
 from pixy_web.guard import Guard
 from pixy_web.log_lines import configure_logging
-from pixy_web.own_process import collect_garbage_rarely, share_memory_among_threads
+from pixy_web.own_process import (
+    allow_many_descriptors,
+    collect_garbage_rarely,
+    share_memory_among_threads,
+)
 from pixy_web.pages import build_document_router, build_pages_router
 from pixy_web.request_log import RequestLog
 from pixy_web.settings import Settings
@@ -130,6 +134,7 @@ def create_app_from_environment() -> FastAPI:
     settings = Settings.load()
     configure_logging(settings.log_level)
     share_memory_among_threads()
+    allow_many_descriptors()
     return create_app(settings, alone=True)
 
 

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from pixy_core import Image
 from pixy_service import PrivateImageService, PublicImageService
 from pixy_web.dependencies import PrivateImages, PublicImages, get_runtime
+from pixy_web.file_response import FileResponse
 from pixy_web.problems import NO_STORE
 
 Service = PublicImageService | PrivateImageService
@@ -40,49 +41,44 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-async def load_content(
-    request: Request, images: PublicImages | PrivateImages, guid: str
-) -> tuple[Image, bytes | None]:
-    """Return an image and its bytes, or None for bytes that the client has already.
+async def content_response(
+    request: Request,
+    images: PublicImages | PrivateImages,
+    guid: str,
+    caching: Mapping[str, str],
+) -> Response:
+    """Return the bytes of an image, the part that is asked for, or 304.
 
     Raises:
         RecordNotFoundError: There is no such image for this caller.
         ContentDamagedError: Its file is missing or damaged.
+        HTTPException: 416, the file has no such range.
     """
     service, image = await images.ask(partial(find_image, guid=guid))
+    headers = {"ETag": entity_tag(image), **caching, **SAFETY}
     if is_unchanged(image, request.headers):
-        return image, None
-    return image, await get_runtime(request).reads.run(service.read_content, image)
+        # RFC 9110, section 15.4.5: nothing that the client has already
+        return Response(status_code=304, headers=headers)
+    headers["Last-Modified"] = format_datetime(image.created_at, usegmt=True)
+    headers["Accept-Ranges"] = "bytes"
+    reads, size = get_runtime(request).reads, image.size or 0
+    status, part = 200, range(size)
+    wanted = _wanted_range(request.headers, image, size)
+    if wanted is not None:
+        status, part = 206, range(*wanted)
+        if not part:
+            unsatisfied = {"Content-Range": f"bytes */{size}"}
+            raise HTTPException(416, "The file has no such range", unsatisfied)
+        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    file = await reads.run(service.open_content, image)
+    return FileResponse(
+        file, part, status=status, headers=headers, media_type=image.media_type, reads=reads
+    )
 
 
 def find_image(service: Service, guid: str) -> tuple[Service, Image]:
     """Return an image, and who may be asked for its file."""
     return service, service.get_image_by_guid(guid)
-
-
-def content_response(
-    request: Request, image: Image, content: bytes | None, caching: Mapping[str, str]
-) -> Response:
-    """Return the bytes, the part that is asked for, or 304 where `content` is None.
-
-    Raises:
-        HTTPException: 416, the file has no such range.
-    """
-    headers = {"ETag": entity_tag(image), **caching, **SAFETY}
-    if content is None:
-        # RFC 9110, section 15.4.5: nothing that the client has already
-        return Response(status_code=304, headers=headers)
-    headers["Last-Modified"] = format_datetime(image.created_at, usegmt=True)
-    headers["Accept-Ranges"] = "bytes"
-    wanted = _wanted_range(request.headers, image, len(content))
-    if wanted is None:
-        return Response(content, 200, headers, image.media_type)
-    start, stop = wanted
-    if start >= stop:
-        unsatisfied = {"Content-Range": f"bytes */{len(content)}"}
-        raise HTTPException(416, "The file has no such range", unsatisfied)
-    headers["Content-Range"] = f"bytes {start}-{stop - 1}/{len(content)}"
-    return Response(content[start:stop], 206, headers, image.media_type)
 
 
 def entity_tag(image: Image) -> str:

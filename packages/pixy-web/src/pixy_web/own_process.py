@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import resource
 
 # <malloc.h> of glibc
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -33,3 +34,13 @@ def collect_garbage_rarely() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(2_000, 20, 100)
+
+
+def allow_many_descriptors() -> None:
+    """Allow this process as many open files and connections as its user may have.
+
+    A download that its reader keeps waiting has three, and the usual limit of 1,024 is there for
+    programs that use select(2).
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from pixy_core import CreationStatus, Guid, ImageDetailUpdate, ImageRequest
 from pixy_service import MAX_PAGE_SIZE, ImagePage, PrivateImageService
 from pixy_web import openapi, openapi_writes
-from pixy_web.content import PRIVATE_CACHING, content_response, load_content
+from pixy_web.content import PRIVATE_CACHING, content_response
 from pixy_web.creations import (
     created_response,
     creations_response,
@@ -74,8 +74,7 @@ async def get_content(request: Request, images: Private, guid: Annotated[Guid, P
     """Answer with the file of an image that the user may see, or with a smaller picture."""
     if (width := read_width(request)) is not None:
         return await thumbnail_response(request, images, guid, width, PRIVATE_CACHING)
-    image, content = await load_content(request, images, guid)
-    return content_response(request, image, content, PRIVATE_CACHING)
+    return await content_response(request, images, guid, PRIVATE_CACHING)
 
 
 @router.get("/image/{guid}/preview", **openapi.GET_PREVIEW)

@@ -16,6 +16,7 @@ import httptools
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from pixy_web.file_sending import ZERO_COPY_SEND, FileSendingCycle
 from pixy_web.problems import MEDIA_TYPE, NO_STORE, Problem, status_title
 from pixy_web.request_log import REQUEST_IDS
 
@@ -25,6 +26,9 @@ _DETAILS = {
     400: ("bad_request", "This is not HTTP/1.1"),
     431: ("head_too_large", "The header fields are too large"),
 }
+EXTENSIONS: dict[str, dict[object, object]] = {ZERO_COPY_SEND: {}}
+"""What applications may ask for beyond plain ASGI."""
+
 LINGERING = 2.0
 """Seconds in which a refused client may notice."""
 
@@ -151,11 +155,20 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):
         self._fruitless = 0
         self._first = b""
         super().on_headers_complete()
+        self._serve_files()
         self._in_head = False
         # llhttp reports trailers as header fields, any number and at any time
         self.headers = deque(maxlen=0)  # type: ignore[assignment]
         if self._method is not None:
             self.scope["method"], self._method = self._method, None
+
+    def _serve_files(self) -> None:
+        """Let the request that has begun be answered with a file."""
+        # what is encrypted passes through this process
+        if self.scheme == "http":
+            # uvicorn lets nobody choose the class; the task that runs it has not begun
+            self.cycle.__class__ = FileSendingCycle
+            self.scope["extensions"] = EXTENSIONS
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""

@@ -14,7 +14,7 @@ from starlette.types import Scope
 
 from pixy_core import CreationStatus, InvalidInputError
 from pixy_service import MAX_PAGE_SIZE, CreationPage, ImagePage
-from pixy_web.content import PUBLIC_CACHING, content_response, load_content
+from pixy_web.content import PUBLIC_CACHING, content_response
 from pixy_web.creations import creations_response, read_status
 from pixy_web.dependencies import PublicImages, get_runtime
 from pixy_web.paging import Paging, read_paging
@@ -76,8 +76,7 @@ async def get_public_content(request: Request) -> Response:
     images = PublicImages(get_runtime(request))
     if (width := read_width(request)) is not None:
         return await thumbnail_response(request, images, guid, width, PUBLIC_CACHING)
-    image, content = await load_content(request, images, guid)
-    return content_response(request, image, content, PUBLIC_CACHING)
+    return await content_response(request, images, guid, PUBLIC_CACHING)
 
 
 @router.api_route("/image/{guid}/preview", methods=READ)
