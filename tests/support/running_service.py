@@ -1,5 +1,6 @@
 """PixyProxy on a real socket, in a thread of the test process."""
 
+import functools
 import itertools
 import logging
 import threading
@@ -12,7 +13,9 @@ from typing import Any
 
 import httpx2
 
+from pixy_core import User
 from pixy_service import open_users
+from pixy_service.passwords import hash_password
 from pixy_web.app import create_app
 from pixy_web.log_lines import LogFormatter
 from pixy_web.server import bind, build_server
@@ -36,7 +39,9 @@ class RunningService:
         """Return the name of a new user, whose password is PASSWORD."""
         name = name or f"user{next(_names)}"
         with self.open_users() as users:
-            users.add_user(name, PASSWORD, class_key)
+            users.user_repo.insert_user(
+                User(username=name, password=_hash_once(), class_key=class_key)
+            )
         return name
 
     def open_users(self) -> Any:
@@ -45,7 +50,10 @@ class RunningService:
     def client(self, user: str | None = None, password: str = PASSWORD) -> httpx2.Client:
         """Return a client that signs in as `user`, or as nobody."""
         auth = httpx2.BasicAuth(user.encode(), password.encode()) if user else None
-        client = httpx2.Client(base_url=self.url, auth=auth, timeout=30, trust_env=False)
+        # nothing is encrypted here, and reading all certificates takes longer than a request
+        client = httpx2.Client(
+            base_url=self.url, auth=auth, timeout=30, trust_env=False, verify=False
+        )
         self.clients.append(client)
         return client
 
@@ -71,6 +79,12 @@ class RunningService:
                 break
             time.sleep(0.01)
         return self.log.getvalue().splitlines()
+
+
+@functools.cache
+def _hash_once() -> str:
+    """Return the hash of PASSWORD, which each user may have: it takes longer than most tests."""
+    return hash_password(PASSWORD)
 
 
 def run_service(data_dir: Path, **overrides: object) -> RunningService:
