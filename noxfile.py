@@ -37,8 +37,10 @@ os.environ["UV_SYSTEM_CERTS"] = "1"
 # what was new when nobody looked must not decide whether a change may be merged: nox -s lock
 os.environ["UV_CONSTRAINT"] = str(CONSTRAINTS)
 MYSQLD = os.environ.get("PIXY_TEST_MYSQLD")
+# hundreds of processes start here, of which each would compile whatever it imports
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # a session must not find a package by any other way than its wheel, nor a developer's own settings
-for name in [n for n in os.environ if n == "PYTHONPATH" or n.startswith(("PIXY_", "OPENAI_"))]:
+for name in [n for n in os.environ if n.startswith(("PIXY_", "OPENAI_", "PYTHONPATH"))]:
     del os.environ[name]
 
 SUPPORT = {"PYTHONPATH": str(ROOT / "tests" / "support")}
@@ -129,8 +131,7 @@ def mysql(session: nox.Session) -> None:
     """Repeats what touches a database on real servers: they refuse what SQLite forgives."""
     install_from_debian(session, MYSQL_NEEDS)
     session.install(*wheels("pixy-web", extra="mysql"), *tools("test-pixy-data", "e2e"))
-    servers = [find_program("mariadbd"), MYSQLD]
-    for server in filter(None, servers):
+    for server in filter(None, [find_program("mariadbd"), MYSQLD]):
         for suite in (["packages/pixy-data"], CREATE_TESTS, ["tests/e2e"]):
             session.run(*PYTEST, *suite, "--mysqld", server, *session.posargs)
 
@@ -200,8 +201,7 @@ def bench(session: nox.Session) -> None:
     program = install_apart(session, "litellm", *tools("litellm"))
     options = ["--litellm", program] if program else []
     options += ["--mysqld", MYSQLD] if MYSQLD else []
-    paths = {"PYTHONPATH": "tests/support"}
-    session.run("python", "tests/bench/bench.py", *options, *session.posargs, env=paths)
+    session.run("python", "tests/bench/bench.py", *options, *session.posargs, env=SUPPORT)
 
 
 @nox.session
