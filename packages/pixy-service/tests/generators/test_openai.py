@@ -22,13 +22,13 @@ from pixy_core import (
 from pixy_service import build_generator
 from pixy_service.generators.openai import OpenAIGenerator
 from provider import BEHAVIOURS, STREAMS, Provider
-from provider_answers import ANSWERS, JPEG, PNG, RATE_LIMIT_SECONDS, WEBP
+from provider_answers import ANSWERS, JPEG, LARGE_PNG, PNG, RATE_LIMIT_SECONDS, WEBP
 
 KEY = "sk-secret-of-the-server"
 MODEL = "gpt-image-2.6-flare"
 DEADLINE, PATIENCE = 0.5, 20
 ENDLESS = ("drip", "silent", "stall")
-IMAGES = {"png": PNG, "jpeg": JPEG, "webp": WEBP, "unnamed_format": PNG}
+IMAGES = {"png": PNG, "large": LARGE_PNG, "jpeg": JPEG, "webp": WEBP, "unnamed_format": PNG}
 OUTCOMES: dict[str, type[GenerationError]] = {
     "moderation_blocked": PromptRejectedError,
     "content_policy_violation": PromptRejectedError,
