@@ -84,7 +84,7 @@ def query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
         # an optional field's own schema stands beside that of null, which no query can be
         own = described.get("anyOf", [described])[0]
         own = definitions.get(own.get("$ref", "").rpartition("/")[2], own)
-        kept = ("type", "format", "enum", "minLength", "maxLength")
+        kept = ("type", "format", "enum", "minimum", "maximum", "minLength", "maxLength")
         parameters.append(
             {
                 "name": name,

@@ -3,15 +3,13 @@
 An image that is there is answered by responses.py.
 """
 
-from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import Query
 from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pixy_core import Creation, CreationStatus, Image, ImageFilter, InvalidInputError
+from pixy_core import Creation, CreationStatus, Image, InvalidInputError
 from pixy_service import Created, CreationPage
 from pixy_web.dependencies import PrivateImages, get_runtime
 from pixy_web.error_handler import RETRY_PENDING
@@ -36,30 +34,6 @@ def read_idempotency_key(request: Request) -> str | None:
     if len(keys) > 1:
         raise InvalidInputError((((IDEMPOTENCY_KEY,), "must be given once"),))
     return keys[0] if keys else None
-
-
-async def read_status(
-    request: Request,
-    status: Annotated[
-        CreationStatus | None,
-        Query(
-            description="`ready`, the default: images. Else the caller's own creations of this "
-            "status, a page at a time."
-        ),
-    ] = None,
-) -> CreationStatus:
-    """Return the status that a list is asked for.
-
-    Raises:
-        InvalidInputError: It is given twice, where FastAPI would take the last; or beside what
-            only images can be narrowed to.
-    """
-    if len(request.query_params.getlist("status")) > 1:
-        raise InvalidInputError(((("status",), "must be given once"),))
-    narrowing = [name for name in ImageFilter.model_fields if name in request.query_params]
-    if narrowing and status not in (None, CreationStatus.READY):
-        raise InvalidInputError(tuple(((name,), "is for images only") for name in narrowing))
-    return status or CreationStatus.READY
 
 
 def created_response(created: Created, preference: Preference) -> Response:

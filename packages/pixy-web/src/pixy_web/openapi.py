@@ -22,6 +22,7 @@ from pixy_web.answers import (
     without_bodies,
 )
 from pixy_web.operations import EXAMPLE, OPTIONAL_SIGN_IN, header_parameter, operation
+from pixy_web.paging import ListQuery
 from pixy_web.problems import Problem
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif")
@@ -42,7 +43,7 @@ _CONDITIONS = [
     header_parameter("If-Range", "The entity tag that the range belongs to."),
 ]
 
-_FILTERS = query_parameters(ImageFilter)
+_LIST_QUERY = query_parameters(ListQuery) + query_parameters(ImageFilter)
 _EITHER: dict[str, Any] = {"anyOf": [reference(Image), reference(Creation)]}
 _LIST = json_content({"type": "array", "items": _EITHER}, [EXAMPLE])
 
@@ -93,14 +94,14 @@ LIST_IMAGES = operation(
     "List the images that the caller may see, or find some of them",
     OPTIONAL_SIGN_IN,
     _LIST_ANSWERS,
-    parameters=_FILTERS,
+    parameters=_LIST_QUERY,
 )
 HEAD_IMAGES = operation(
     "head_images",
     "As GET, without a body",
     OPTIONAL_SIGN_IN,
     without_bodies(_LIST_ANSWERS),
-    parameters=_FILTERS,
+    parameters=_LIST_QUERY,
 )
 GET_IMAGE = operation("get_image", "Get an image's details", OPTIONAL_SIGN_IN, _IMAGE_ANSWERS)
 HEAD_IMAGE = operation(

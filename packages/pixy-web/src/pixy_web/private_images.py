@@ -20,11 +20,10 @@ from pixy_web.creations import (
     details_response,
     load_details,
     read_idempotency_key,
-    read_status,
 )
 from pixy_web.dependencies import PrivateImages, get_private_images, get_runtime, sign_in
 from pixy_web.json_body import read_model
-from pixy_web.paging import Paging, read_paging
+from pixy_web.paging import read_paging
 from pixy_web.partial_images import load_preview, preview_response
 from pixy_web.problems import NO_STORE
 from pixy_web.request_log import LOGGED
@@ -40,13 +39,10 @@ SignedIn = Annotated[PrivateImageService, Depends(sign_in)]
 
 @router.get("/image", **openapi.LIST_IMAGES)
 @router.head("/image", **openapi.HEAD_IMAGES)
-async def list_images(
-    request: Request,
-    images: Private,
-    paging: Annotated[Paging, Depends(read_paging)],
-    status: Annotated[CreationStatus, Depends(read_status)],
-) -> Response:
+async def list_images(request: Request, images: Private) -> Response:
     """Answer with the images that the user may see, or own creations; newest first."""
+    paging = read_paging(request)
+    status = paging.status
     if status != CreationStatus.READY:
         limit = paging.limit or MAX_PAGE_SIZE
         return creations_response(

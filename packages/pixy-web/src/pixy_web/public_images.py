@@ -3,9 +3,7 @@
 It comes before the private router, and leaves it every request with credentials.
 """
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,9 +13,9 @@ from starlette.types import Scope
 from pixy_core import CreationStatus, InvalidInputError
 from pixy_service import MAX_PAGE_SIZE, CreationPage, ImagePage
 from pixy_web.content import PUBLIC_CACHING, content_response
-from pixy_web.creations import creations_response, read_status
+from pixy_web.creations import creations_response
 from pixy_web.dependencies import PublicImages, get_runtime
-from pixy_web.paging import Paging, read_paging
+from pixy_web.paging import read_paging
 from pixy_web.partial_images import finished_response
 from pixy_web.request_log import LOGGED
 from pixy_web.responses import image_response, images_response
@@ -88,16 +86,13 @@ async def get_public_preview(request: Request) -> Response:
 
 
 @router.api_route("/image", methods=READ)
-async def list_public_images(
-    request: Request,
-    paging: Annotated[Paging, Depends(read_paging)],
-    status: Annotated[CreationStatus, Depends(read_status)],
-) -> Response:
+async def list_public_images(request: Request) -> Response:
     """Answer with the public images, newest first; strangers have no creations."""
-    if status != CreationStatus.READY:
+    paging = read_paging(request)
+    if paging.status != CreationStatus.READY:
         if paging.cursor is not None:
             raise InvalidInputError(((("cursor",), "must be one that this list gave out"),))
-        return creations_response(CreationPage([], None), status, MAX_PAGE_SIZE)
+        return creations_response(CreationPage([], None), paging.status, MAX_PAGE_SIZE)
     images = PublicImages(get_runtime(request))
 
     async def list_images(limit: int, cursor: str | None) -> ImagePage:
