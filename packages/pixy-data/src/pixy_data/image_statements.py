@@ -39,10 +39,6 @@ SELECT_VISIBLE = f"""
 """
 
 
-def _narrow(condition: str) -> str:
-    return f"SELECT id, created_at, guid FROM images WHERE {condition} AND {AFTER} {PAGE}"
-
-
 def widen(columns: str) -> str:
     """Return the columns with the name of their table, for a join.
 
@@ -56,33 +52,38 @@ def widen(columns: str) -> str:
     return wide.replace("images.NULL", "NULL")
 
 
-def _list(columns: str, narrow: str) -> str:
-    # read from the index alone which rows make the page, then the rows: where a plan would fetch
-    # whole rows, MariaDB prefers to walk an index from its end to the page's place
+def _list(columns: str, condition: str, index: str) -> str:
+    # where a plan fetches whole rows, MariaDB prefers to walk an index from its end to the page's
+    # place; MySQL and MariaDB execute such a comment, and to SQLite it is one
     return f"""
-        SELECT {widen(columns)}
-        FROM ({narrow}) AS page JOIN images ON images.id = page.id
-        ORDER BY page.created_at DESC, page.guid DESC
+        SELECT {columns} FROM images /*! FORCE INDEX ({index}) */
+        WHERE {condition} AND {AFTER} {PAGE}
     """
 
 
-_FOR_ALL = _narrow("visibility = 'public'")
-_OWN = _narrow("owner = :username")
-_FOR_CLASS = _narrow("class_key = :class_key AND visibility = 'class'")
+_FOR_ALL = "visibility = 'public'"
+_OWN = "owner = :username"
+_FOR_CLASS = "class_key = :class_key AND visibility = 'class'"
 
-LIST_PUBLIC = _list(PUBLIC_COLUMNS, _FOR_ALL)
-LIST_OWNED = _list(IMAGE_COLUMNS, _OWN)
-LIST_CLASS = _list(IMAGE_COLUMNS, _FOR_CLASS)
-# SQLite takes no parentheses around a part of a union, hence a SELECT around each
-LIST_VISIBLE = _list(
-    IMAGE_COLUMNS,
-    f"""
-        SELECT id, created_at, guid FROM ({_FOR_ALL}) AS for_all
-        UNION SELECT id, created_at, guid FROM ({_OWN}) AS own
-        UNION SELECT id, created_at, guid FROM ({_FOR_CLASS}) AS for_class
-        {PAGE}
-    """,
-)
+LIST_PUBLIC = _list(PUBLIC_COLUMNS, _FOR_ALL, "ix_images_visibility")
+LIST_OWNED = _list(IMAGE_COLUMNS, _OWN, "ix_images_owner")
+LIST_CLASS = _list(IMAGE_COLUMNS, _FOR_CLASS, "ix_images_class")
+
+
+def _narrow(condition: str) -> str:
+    # read from an index alone; SQLite takes no parentheses around a part of a union
+    page = f"SELECT id, created_at, guid FROM images WHERE {condition} AND {AFTER} {PAGE}"
+    return f"SELECT id, created_at, guid FROM ({page}) AS part"
+
+
+# which rows make the page, then the rows
+LIST_VISIBLE = f"""
+    SELECT {widen(IMAGE_COLUMNS)}
+    FROM (
+        {_narrow(_FOR_ALL)} UNION {_narrow(_OWN)} UNION {_narrow(_FOR_CLASS)} {PAGE}
+    ) AS page JOIN images ON images.id = page.id
+    ORDER BY page.created_at DESC, page.guid DESC
+"""
 UPDATE_VISIBILITY = """
     UPDATE images SET visibility = :visibility, updated_at = :updated_at
     WHERE guid = :guid AND owner = :owner
