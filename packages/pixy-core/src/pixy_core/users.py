@@ -15,7 +15,8 @@ MAX_NAME_LENGTH = 64
 
 # Unicode Standard Annex #15, section 14: what one character of NFC may be in another form
 _MOST_DECOMPOSED = 4
-# all of general category Cc, which will never have more
+# all of general category Cc, which will never have more. What `isprintable` calls printable holds
+# nothing of any category C, and it says so much sooner
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
@@ -37,7 +38,7 @@ def has_control_characters(text: str) -> bool:
     Args:
         text: Of any length.
     """
-    return _CONTROL.search(text) is not None
+    return not text.isprintable() and _CONTROL.search(text) is not None
 
 
 def _check_name(name: str) -> str:
@@ -47,7 +48,7 @@ def _check_name(name: str) -> str:
     # a colon ends the user name in HTTP Basic (RFC 7617, section 2)
     if ":" in name:
         raise ValueError("must not contain a colon")
-    if any(unicodedata.category(char)[0] == "C" for char in name):
+    if not name.isprintable() and any(unicodedata.category(char)[0] == "C" for char in name):
         raise ValueError("must not contain control or format characters")
     return name
 

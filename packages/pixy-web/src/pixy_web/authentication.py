@@ -22,19 +22,22 @@ def read_credentials(request: Request) -> Credentials:
         InvalidCredentialsError: The header is no well-formed Basic credentials.
         HTTPException: 400, there are two such headers.
     """
-    headers = request.headers.getlist("authorization")
+    scope = request.scope
+    # ASGI: names of headers are in lower case
+    headers = [value for name, value in scope["headers"] if name == b"authorization"]
     if not headers:
         raise AuthenticationRequiredError
     if len(headers) > 1:
         raise HTTPException(400, "More than one Authorization header")
-    scheme, _, token = headers[0].partition(" ")
+    scheme, _, token = headers[0].partition(b" ")
     # RFC 9110, section 11.1: the scheme's name has no case
-    if scheme.lower() != "basic":
+    if scheme.lower() != b"basic":
         raise InvalidCredentialsError
-    return parse_basic_token(token.strip(" "), request.client.host if request.client else "")
+    client = scope.get("client")
+    return parse_basic_token(token.strip(b" "), client[0] if client else "")
 
 
-def parse_basic_token(token: str, address: str) -> Credentials:
+def parse_basic_token(token: bytes, address: str) -> Credentials:
     """Return what a Basic token, base64 of `user:password` in UTF-8, says.
 
     Args:
