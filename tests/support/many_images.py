@@ -124,11 +124,15 @@ def measure_page(
     connection: Connection, name: str, limit: int, after: Position | None = None
 ) -> int:
     """Count what the database does for one page: rows that MySQL touches, or SQLite's steps."""
-    statement, parameters = text(LISTS[name][0]), make_parameters(name, limit, after)
+    return measure(connection, LISTS[name][0], make_parameters(name, limit, after))
+
+
+def measure(connection: Connection, statement: str, parameters: Mapping[str, object]) -> int:
+    """Count what the database does for a query: rows that MySQL touches, or SQLite's steps."""
     if connection.engine.dialect.name == "sqlite":
-        return _count_steps(connection, name, parameters)
+        return _count_steps(connection, statement, parameters)
     before = _count_rows(connection)
-    connection.execute(statement, parameters).fetchall()
+    connection.execute(text(statement), parameters).fetchall()
     return _count_rows(connection) - before
 
 
@@ -137,7 +141,7 @@ def _count_rows(connection: Connection) -> int:
     return sum(int(value) for _, value in status)
 
 
-def _count_steps(connection: Connection, name: str, parameters: Mapping[str, object]) -> int:
+def _count_steps(connection: Connection, statement: str, parameters: Mapping[str, object]) -> int:
     steps = 0
 
     def count() -> int:
@@ -148,16 +152,21 @@ def _count_steps(connection: Connection, name: str, parameters: Mapping[str, obj
     driver = connection.connection.driver_connection
     assert driver is not None
     driver.set_progress_handler(count, 1)
-    connection.execute(text(LISTS[name][0]), parameters).fetchall()
+    connection.execute(text(statement), parameters).fetchall()
     driver.set_progress_handler(None, 0)
     return steps
 
 
 def explain_page(connection: Connection, name: str, limit: int, after: Position | None) -> str:
     """Return the database's own plan of a page, one line a step."""
+    return explain(connection, LISTS[name][0], make_parameters(name, limit, after))
+
+
+def explain(connection: Connection, statement: str, parameters: Mapping[str, object]) -> str:
+    """Return the database's own plan of a query, one line a step."""
     sqlite = connection.engine.dialect.name == "sqlite"
     prefix = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
-    rows = connection.execute(text(prefix + LISTS[name][0]), make_parameters(name, limit, after))
+    rows = connection.execute(text(prefix + statement), parameters)
     lines = rows.mappings().all()
     if sqlite:
         return "\n".join(str(line["detail"]) for line in lines)

@@ -1,6 +1,6 @@
-"""What a page of a list costs, counted by the database itself.
+"""What a page of a list, and a sign-in, costs, counted by the database itself.
 
-docs/decisions/0002-keyset-listing.md has the plans for 200,000 images.
+docs/decisions/0002-keyset-listing.md and 0012-sign-in-and-image.md have the plans for more images.
 """
 
 from collections.abc import Iterator
@@ -8,14 +8,23 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Connection
 
-from many_images import LISTS, VIEWER, insert_many_images, measure_page, open_connection
+from many_images import (
+    LISTS,
+    VIEWER,
+    insert_many_images,
+    measure,
+    measure_page,
+    open_connection,
+)
 from pixy_core import Image
 from pixy_data import Database, ImageRepository, Position
+from pixy_data.users import SELECT_VIEWER
 
 IMAGES = 6_000
 LIMIT = 20
 MOST_ROWS = LIMIT * 15
 MOST_STEPS = LIMIT * 150
+MOST_STEPS_OF_TWO_ROWS = 100
 
 
 @pytest.fixture
@@ -47,3 +56,12 @@ def test_a_page_anywhere_costs_what_the_first_costs(
             after = Position(whole[index].created_at, whole[index].guid) if index else None
             cost = measure_page(connection, name, LIMIT, after)
             assert 0 < cost < most, f"{name} after {index} of {len(whole)}"
+
+
+def test_a_user_and_an_image_are_found_by_their_keys(
+    database: Database, connection: Connection
+) -> None:
+    most = MOST_STEPS_OF_TWO_ROWS if database.sqlite else 2
+    for image in list_all(ImageRepository(database), "visible")[:: IMAGES // 10]:
+        parameters = {"username": VIEWER.username, "guid": image.guid}
+        assert 0 < measure(connection, SELECT_VIEWER, parameters) <= most

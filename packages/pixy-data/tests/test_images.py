@@ -216,6 +216,30 @@ def test_each_viewer_sees_what_is_theirs_to_see(
     }
 
 
+def test_whoever_signs_in_sees_at_once_what_that_user_may_see(
+    images: ImageRepository, users: UserRepository, anna: User, bert: User, carl: User
+) -> None:
+    made = [
+        images.insert_image(make_detail(visibility=visibility), owner).guid
+        for owner in (anna, bert, carl)
+        for visibility in Visibility
+    ]
+    for viewer in (anna, bert, carl):
+        for guid in made:
+            found = users.authenticate_viewer(viewer.username, guid)
+            assert found == (viewer, images.find_visible_image(guid, viewer))
+
+
+def test_a_changed_class_counts_at_once(
+    database: Database, images: ImageRepository, users: UserRepository, anna: User, carl: User
+) -> None:
+    guid = images.insert_image(make_detail(visibility=Visibility.CLASS), anna).guid
+    assert users.authenticate_viewer("carl", guid) == (carl, None)
+    database.execute("UPDATE users SET class_key = 'red' WHERE username = 'carl'", {})
+    moved = carl.model_copy(update={"class_key": "red"})
+    assert users.authenticate_viewer("carl", guid) == (moved, images.find_image(guid))
+
+
 def test_strangers_are_not_told_the_owner(images: ImageRepository, anna: User) -> None:
     guid = images.insert_image(make_detail(visibility=Visibility.PUBLIC), anna).guid
     found = images.find_public_image(guid)

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pixy_core import ConstraintViolationError, User
-from pixy_data import UserRepository
+from image_samples import make_detail
+from pixy_core import ConstraintViolationError, User, Visibility
+from pixy_data import ImageRepository, UserRepository
 
 HOSTILE_NAMES = [
     "'; DROP TABLE users; --",
@@ -52,6 +53,41 @@ def test_a_name_that_is_only_alike_finds_nothing(
     assert not users.update_password(other, "another")
     assert not users.update_disabled(other, disabled=True)
     assert users.authenticate_user("anna") == anna
+
+
+@pytest.mark.parametrize("other", ["Anna", "ánna", "anna ", " anna", "anna\0", "ann", "0", ""])
+def test_a_name_that_is_only_alike_sees_nothing(
+    users: UserRepository, images: ImageRepository, anna: User, other: str
+) -> None:
+    guid = images.insert_image(make_detail(visibility=Visibility.PUBLIC), anna).guid
+    assert users.authenticate_viewer(other, guid) is None
+
+
+@pytest.mark.parametrize("change", ["", "{} ", " {}", "{}\0", "{}ü", "😀", "' OR 1 = 1 -- ", "%s"])
+def test_a_viewer_of_what_is_no_guid_is_found_without_an_image(
+    users: UserRepository, images: ImageRepository, anna: User, change: str
+) -> None:
+    guid = images.insert_image(make_detail(visibility=Visibility.PUBLIC), anna).guid
+    assert users.authenticate_viewer("anna", change.format(guid)) == (anna, None)
+    assert users.authenticate_viewer("anna", make_detail().guid) == (anna, None)
+
+
+def test_a_disabled_viewer_is_found_as_disabled(
+    users: UserRepository, images: ImageRepository, anna: User
+) -> None:
+    guid = images.insert_image(make_detail(), anna).guid
+    users.update_disabled("anna", disabled=True)
+    found = users.authenticate_viewer("anna", guid)
+    assert found is not None
+    assert found.user == users.authenticate_user("anna")
+    assert found.user.disabled is True
+
+
+def test_a_found_user_is_a_valid_one(users: UserRepository, anna: User) -> None:
+    found = users.authenticate_user("anna")
+    assert found is not None
+    assert User.model_validate(found.model_dump()) == found == anna
+    assert found.model_fields_set == set(User.model_fields)
 
 
 def test_names_that_differ_in_case_or_accent_are_different_users(users: UserRepository) -> None:

@@ -122,6 +122,52 @@ def test_a_changed_password_and_a_disabled_user_are_refused_at_once(
     assert new.get("/image").status_code == 401
 
 
+@pytest.mark.case("C108")
+@pytest.mark.parametrize("below", ["", "/content", "/content?width=320", "/preview"])
+def test_they_are_refused_at_once_on_one_image_too(service: RunningService, below: str) -> None:
+    name = service.add_user()
+    old, new = service.client(name), service.client(name, "another password")
+    path = f"/image/{service.make_image(old)['guid']}{below}"
+    known, refused = (303 if below == "/preview" else 200), 401
+    assert (old.get(path).status_code, new.get(path).status_code) == (known, refused)
+    with service.open_users() as users:
+        users.set_password(name, "another password")
+    assert (old.get(path).status_code, new.get(path).status_code) == (refused, known)
+    with service.open_users() as users:
+        users.disable_user(name)
+    assert new.get(path).status_code == refused
+    with service.open_users() as users:
+        users.enable_user(name)
+    assert new.get(path).status_code == known
+
+
+@pytest.mark.case("C102")
+def test_wrong_unknown_and_disabled_look_the_same_on_one_image_too(
+    service: RunningService,
+) -> None:
+    owner, name, disabled = service.sign_in(), service.add_user(), service.add_user()
+    guid = service.make_image(owner, visibility="public")["guid"]
+    with service.open_users() as users:
+        users.disable_user(disabled)
+    for path in (f"/image/{guid}", f"/image/{guid}/content"):
+        bodies = [
+            {**service.client(user, password).get(path).json(), "request_id": None}
+            for user, password in ((name, "wrong"), ("no one", PASSWORD), (disabled, PASSWORD))
+        ]
+        assert bodies[0] == bodies[1] == bodies[2]
+        assert (bodies[0]["status"], bodies[0]["code"]) == (401, "invalid_credentials")
+
+
+@pytest.mark.case("C110")
+def test_the_sixth_wrong_password_for_one_image_is_told_to_wait(service: RunningService) -> None:
+    owner, name = service.sign_in(), service.add_user()
+    path = f"/image/{service.make_image(owner, visibility='public')['guid']}"
+    answers = [service.client(name, f"wrong {number}").get(path) for number in range(6)]
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+    assert service.client(name).get(path).status_code == 429
+    assert owner.get(path).status_code == 200
+
+
 @pytest.mark.case("C110")
 @pytest.mark.parametrize("is_known", [True, False])
 def test_the_sixth_wrong_password_is_told_to_wait(service: RunningService, is_known: bool) -> None:

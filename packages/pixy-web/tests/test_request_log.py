@@ -6,8 +6,12 @@ import time
 from base64 import b64encode
 
 import pytest
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
 
 from log_format import END, LINE, START
+from pixy_web import private_images
+from pixy_web.dependencies import get_private_images
 from pixy_web.request_log import RequestIds
 from running_service import PASSWORD, RunningService
 
@@ -90,3 +94,25 @@ def test_request_ids_never_repeat() -> None:
     made = [ids.next() for _ in range(5000)]
     assert len(set(made)) == len(made)
     assert made == sorted(made)
+
+
+def test_every_private_route_depends_on_what_logs_its_start_and_reads_its_credentials() -> None:
+    def list_calls(dependant: Dependant) -> list[object]:
+        return [
+            dependant.call,
+            *(call for sub in dependant.dependencies for call in list_calls(sub)),
+        ]
+
+    routes = [route for route in private_images.router.routes if isinstance(route, APIRoute)]
+    assert len(routes) == 11
+    for route in routes:
+        assert get_private_images in list_calls(route.dependant), route.path
+
+
+def test_the_start_of_a_private_request_is_logged_where_every_other_is(
+    fresh: RunningService,
+) -> None:
+    for client in (fresh.client(), fresh.sign_in()):
+        client.get("/image/0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11")
+    starts = [line for line in fresh.log_lines() if "REQUEST START" in line]
+    assert [line.count("[log_request:") for line in starts] == [1, 1]

@@ -14,7 +14,12 @@ from pixy_data.creations import CreationRepository, KeyedCreation
 from pixy_data.database import Database, Result, Row
 from pixy_data.found_files import FoundFile, FoundFiles
 from pixy_data.images import ImageRepository
-from pixy_data.interfaces import ImageRepositoryInterface, Position, UserRepositoryInterface
+from pixy_data.interfaces import (
+    ImageRepositoryInterface,
+    Position,
+    UserRepositoryInterface,
+    Viewer,
+)
 from pixy_data.inventory import FileRecord, Inventory
 from pixy_data.journal import Journal, JournalEntry
 from pixy_data.loop_calls import LoopCalls
@@ -64,6 +69,7 @@ __all__ = [
     "ThumbnailStore",
     "UserRepository",
     "UserRepositoryInterface",
+    "Viewer",
     "initialise_database",
     "open_database",
     "run_transaction",

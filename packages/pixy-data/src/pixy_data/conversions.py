@@ -4,10 +4,12 @@ No SQL but the column lists that rows are read by.
 """
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pixy_core import Creation, Image, ImageDetail, ImageRequest, User, Visibility
+from pixy_core.images import GUID_PATTERN
 from pixy_data.database import Row
 
 IMAGE_COLUMNS = (
@@ -21,6 +23,11 @@ _VISIBILITIES = {visibility.value: visibility for visibility in Visibility}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 USER_COLUMNS = "username, password, class_key, disabled, created_at"
+_USER_FIELDS = set(USER_COLUMNS.split(", "))
+USER_WIDTH = len(_USER_FIELDS)
+
+# MySQL ignores trailing spaces of a guid, and refuses to compare one that isn't ASCII
+match_guid = re.compile(GUID_PATTERN).fullmatch
 
 
 def time_to_parameter(moment: datetime) -> str:
@@ -180,13 +187,21 @@ def user_from_row(row: Row) -> User:
         Nothing.
     """
     username, password, class_key, disabled, created_at = row
-    return User.model_construct(
-        username=username,
-        password=password,
-        class_key=class_key,
-        disabled=bool(disabled),
-        created_at=time_from_value(created_at),
-    )
+    values = {
+        "username": username,
+        "password": password,
+        "class_key": class_key,
+        "disabled": bool(disabled),
+        "created_at": time_from_value(created_at),
+    }
+    user = User.__new__(User)
+    # as above
+    set_attribute = object.__setattr__
+    set_attribute(user, "__dict__", values)
+    set_attribute(user, "__pydantic_fields_set__", _USER_FIELDS)
+    set_attribute(user, "__pydantic_extra__", None)
+    set_attribute(user, "__pydantic_private__", None)
+    return user
 
 
 def creation_from_row(row: Row) -> Creation:

@@ -18,6 +18,38 @@ AFTER = """
 """
 PAGE = "ORDER BY created_at DESC, guid DESC LIMIT :limit"
 
+
+def widen(columns: str, table: str = "images") -> str:
+    """Return the columns with the name of their table, for a join.
+
+    Args:
+        columns: IMAGE_COLUMNS or PUBLIC_COLUMNS, or those of another table.
+        table: Its name.
+
+    Raises:
+        Nothing.
+    """
+    wide = ", ".join(f"{table}.{column}" for column in columns.split(", "))
+    return wide.replace(f"{table}.NULL", "NULL")
+
+
+def is_visible_to(username: str, class_key: str) -> str:
+    """Return the condition that a user may see an image: public, own, or of the same class.
+
+    Args:
+        username: The user's, as a parameter or column.
+        class_key: The same.
+
+    Raises:
+        Nothing.
+    """
+    return f"""(
+        images.visibility = 'public'
+        OR images.owner = {username}
+        OR (images.visibility = 'class' AND images.class_key = {class_key})
+    )"""
+
+
 INSERT = """
     INSERT INTO images (
         guid, filename, prompt, created_at, updated_at, owner, class_key, visibility,
@@ -31,25 +63,8 @@ SELECT = f"SELECT {IMAGE_COLUMNS} FROM images WHERE guid = :guid"
 SELECT_PUBLIC = f"SELECT {PUBLIC_COLUMNS} FROM images WHERE guid = :guid AND visibility = 'public'"
 SELECT_VISIBLE = f"""
     SELECT {IMAGE_COLUMNS} FROM images
-    WHERE guid = :guid AND (
-        visibility = 'public'
-        OR owner = :username
-        OR (visibility = 'class' AND class_key = :class_key)
-    )
+    WHERE guid = :guid AND {is_visible_to(":username", ":class_key")}
 """
-
-
-def widen(columns: str) -> str:
-    """Return the columns with the name of their table, for a join.
-
-    Args:
-        columns: IMAGE_COLUMNS or PUBLIC_COLUMNS.
-
-    Raises:
-        Nothing.
-    """
-    wide = ", ".join(f"images.{column}" for column in columns.split(", "))
-    return wide.replace("images.NULL", "NULL")
 
 
 def _list(columns: str, condition: str, index: str) -> str:

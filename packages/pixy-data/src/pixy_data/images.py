@@ -3,18 +3,17 @@
 Whose question it may be is decided by a service; here it is only a parameter.
 """
 
-import re
 from datetime import UTC, datetime
 
 from typing_extensions import override
 
 from pixy_core import Image, ImageDetail, ImageFilter, User, Visibility
-from pixy_core.images import GUID_PATTERN
 from pixy_data import image_statements as sql
 from pixy_data.conversions import (
     image_from_parameters,
     image_from_row,
     image_to_parameters,
+    match_guid,
     time_to_parameter,
 )
 from pixy_data.database import Database
@@ -23,9 +22,6 @@ from pixy_data.interfaces import ImageRepositoryInterface, Position
 from pixy_data.search_statements import build_list
 from pixy_data.searching import NEWEST, ImageSearch
 from pixy_data.transactions import join_transaction
-
-# MySQL ignores trailing spaces of a guid, and refuses to compare one that isn't ASCII
-_match_guid = re.compile(GUID_PATTERN).fullmatch
 
 
 class ImageRepository(ImageRepositoryInterface):
@@ -110,7 +106,7 @@ class ImageRepository(ImageRepositoryInterface):
             "visibility": visibility.value,
             "updated_at": time_to_parameter(datetime.now(UTC)),
         }
-        if _match_guid(guid) is None:
+        if match_guid(guid) is None:
             return False
 
         def work() -> bool:
@@ -126,7 +122,7 @@ class ImageRepository(ImageRepositoryInterface):
 
     @override
     def delete_image(self, guid: str, owner: str) -> bool:
-        if _match_guid(guid) is None:
+        if match_guid(guid) is None:
             return False
 
         def work() -> bool:
@@ -144,7 +140,7 @@ class ImageRepository(ImageRepositoryInterface):
         return None if row is None else IndexedImage(*row)
 
     def _find(self, statement: str, parameters: dict[str, str]) -> Image | None:
-        if _match_guid(parameters["guid"]) is None:
+        if match_guid(parameters["guid"]) is None:
             return None
         row = self._database.fetch_one(statement, parameters)
         return None if row is None else image_from_row(row)

@@ -7,14 +7,30 @@ from datetime import UTC, datetime
 from typing_extensions import override
 
 from pixy_core import User
-from pixy_data.conversions import USER_COLUMNS, user_from_row, user_to_parameters
+from pixy_data.conversions import (
+    IMAGE_COLUMNS,
+    USER_COLUMNS,
+    USER_WIDTH,
+    image_from_row,
+    match_guid,
+    user_from_row,
+    user_to_parameters,
+)
 from pixy_data.database import Database
-from pixy_data.interfaces import UserRepositoryInterface
+from pixy_data.image_statements import is_visible_to, widen
+from pixy_data.interfaces import UserRepositoryInterface, Viewer
 
 # utf8mb4_bin compares without trailing spaces, so the lengths are compared too
 _IS_USER = "username = :username AND LENGTH(username) = LENGTH(:username)"
 
 _SELECT = f"SELECT {USER_COLUMNS} FROM users WHERE {_IS_USER}"
+# one row at most: both are found by what is unique (docs/decisions/0012-sign-in-and-image.md)
+SELECT_VIEWER = f"""
+    SELECT {widen(USER_COLUMNS, "users")}, {widen(IMAGE_COLUMNS)}
+    FROM users LEFT JOIN images
+    ON images.guid = :guid AND {is_visible_to("users.username", "users.class_key")}
+    WHERE users.username = :username
+"""
 _SELECT_ALL = f"SELECT {USER_COLUMNS} FROM users ORDER BY username"
 _INSERT = """
     INSERT INTO users (username, password, class_key, disabled, created_at)
@@ -38,6 +54,18 @@ class UserRepository(UserRepositoryInterface):
     def authenticate_user(self, username: str) -> User | None:
         row = self._database.fetch_one(_SELECT, {"username": username})
         return None if row is None else user_from_row(row)
+
+    @override
+    def authenticate_viewer(self, username: str, guid: str) -> Viewer | None:
+        parameters = {"username": username, "guid": guid if match_guid(guid) else ""}
+        row = self._database.fetch_one(SELECT_VIEWER, parameters)
+        # what _IS_USER leaves to the database costs as much there as the whole image
+        if row is None or row[0] != username:
+            return None
+        image = row[USER_WIDTH:]
+        return Viewer(
+            user_from_row(row[:USER_WIDTH]), None if image[0] is None else image_from_row(image)
+        )
 
     @override
     def insert_user(self, user: User) -> User:

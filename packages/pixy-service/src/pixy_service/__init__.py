@@ -6,7 +6,7 @@ What an application needs stands here; it works without a web framework. Knows n
 from pixy_data import ContentFile, LoopCalls, PartialImage
 from pixy_service.checking import Finding, FindingKind, RepairRefusedError, StoreChecker
 from pixy_service.creation import Created
-from pixy_service.creations import CreationPage, Submission
+from pixy_service.creations import CreationPage, Submission, require_image
 from pixy_service.generators import (
     DEFAULT_OPENAI_BASE_URL,
     DEFAULT_OPENAI_MODEL,
@@ -67,5 +67,6 @@ __all__ = [
     "open_checker",
     "open_services",
     "open_users",
+    "require_image",
     "upgrade_database",
 ]

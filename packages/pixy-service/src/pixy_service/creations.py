@@ -6,7 +6,14 @@ Nobody else is shown any. What is ready is an image.
 from concurrent.futures import Future
 from dataclasses import dataclass
 
-from pixy_core import Creation, CreationStatus, User
+from pixy_core import (
+    Creation,
+    CreationStatus,
+    Image,
+    ImagePendingError,
+    RecordNotFoundError,
+    User,
+)
 from pixy_data import CreationRepository, Database, Position
 from pixy_service.creation import Created
 from pixy_service.cursors import Cursors
@@ -88,3 +95,20 @@ class OwnCreations:
             return CreationPage(found, None)
         last = Position(found[limit - 1].created_at, found[limit - 1].guid)
         return CreationPage(found[:limit], cursors.encode(last))
+
+
+def require_image(details: Image | Creation) -> Image:
+    """Return the details of an image, and refuse those of a creation that is none yet.
+
+    Args:
+        details: What a user may see.
+
+    Raises:
+        ImagePendingError: It is still being made.
+        RecordNotFoundError: There won't be an image, or nobody knows.
+    """
+    if isinstance(details, Image):
+        return details
+    if details.status == CreationStatus.PENDING:
+        raise ImagePendingError
+    raise RecordNotFoundError

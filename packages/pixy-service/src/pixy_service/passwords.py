@@ -3,10 +3,8 @@
 Who a user is stands in users.py; how credentials travel is a matter of the web layer.
 """
 
-import hashlib
 import hmac
 import secrets
-import struct
 import threading
 import unicodedata
 from collections import OrderedDict
@@ -16,7 +14,7 @@ import argon2
 
 from pixy_core import InvalidCredentialsError, InvalidInputError, User
 from pixy_core.users import has_control_characters
-from pixy_data import UserRepositoryInterface
+from pixy_data import UserRepositoryInterface, Viewer
 from pixy_service.limits import USUAL_LIMITS, Limits
 from pixy_service.sign_in_limit import SignInLimit
 from pixy_service.validation import validate_username
@@ -110,6 +108,25 @@ class CredentialService:
         self.limit.check(username, credentials.address)
         return None
 
+    def recall_viewer(self, credentials: Credentials, guid: str) -> Viewer | None:
+        """Return what `recall` does, with an image if that user may see it, by one statement.
+
+        Args:
+            credentials: What somebody signs in with.
+            guid: The image's, validated.
+
+        Raises:
+            InvalidCredentialsError: Nobody can have such credentials.
+            TooManyFailuresError: They don't hold, and too many wrong ones came from this address.
+            DBConnectionError: The database can't be reached.
+        """
+        username, password = _validate(credentials, self._lengths)
+        viewer = self._user_repo.authenticate_viewer(username, guid)
+        if viewer is not None and self._is_remembered(viewer.user, password):
+            return viewer
+        self.limit.check(username, credentials.address)
+        return None
+
     def check(self, credentials: Credentials) -> User:
         """Return the user whom these credentials belong to.
 
@@ -153,9 +170,10 @@ class CredentialService:
                 return False
 
     def _digest(self, user: User, password: bytes) -> bytes:
-        parts = (user.username.encode(), password, user.password.encode())
-        message = b"".join(struct.pack(">I", len(part)) + part for part in parts)
-        return hmac.digest(self._key, message, hashlib.sha256)
+        name, stored = user.username.encode(), user.password.encode()
+        # the lengths tell where each of the three ends
+        message = b"%d %d %b%b%b" % (len(name), len(password), name, password, stored)
+        return hmac.digest(self._key, message, "sha256")
 
     def _remember(self, digest: bytes) -> None:
         with self._lock:

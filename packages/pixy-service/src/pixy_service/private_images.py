@@ -21,7 +21,7 @@ from pixy_core import (
 from pixy_data import Position, run_transaction
 from pixy_service.claims import Claims
 from pixy_service.creation import Created, ImageCreator
-from pixy_service.creations import CreationPage, OwnCreations, Submission
+from pixy_service.creations import CreationPage, OwnCreations, Submission, require_image
 from pixy_service.cursors import Cursors
 from pixy_service.deletion import ImageRemover
 from pixy_service.generation import GenerationExecutor
@@ -147,7 +147,19 @@ class PrivateImageService(ImageReader):
             DBConnectionError: The database can't be reached.
         """
         guid = validate_guid(guid)
-        image = self._find_image(guid)
+        return self.complete_details(guid, self._find_image(guid))
+
+    def complete_details(self, guid: str, image: Image | None) -> Image | Creation:
+        """Return an image that was found, or else what `get_details` does.
+
+        Args:
+            guid: Validated.
+            image: What was found of this guid that the user may see.
+
+        Raises:
+            RecordNotFoundError: No such image or creation, or none that the user may see.
+            DBConnectionError: The database can't be reached.
+        """
         if image is not None:
             return image
         # it may become an image between two looks
@@ -168,12 +180,7 @@ class PrivateImageService(ImageReader):
             ImagePendingError: It is the user's own, and still being made.
             DBConnectionError: The database can't be reached.
         """
-        details = self.get_details(guid)
-        if isinstance(details, Image):
-            return details
-        if details.status == CreationStatus.PENDING:
-            raise ImagePendingError
-        raise RecordNotFoundError
+        return require_image(self.get_details(guid))
 
     def list_creations(
         self, status: CreationStatus, limit: int, cursor: str | None = None

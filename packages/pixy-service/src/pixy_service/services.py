@@ -9,8 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from pixy_core import (
+    Creation,
     DatabaseBusyError,
     DBConnectionError,
+    Image,
     PixyProxyException,
     User,
 )
@@ -22,7 +24,7 @@ from pixy_service.deletion import ImageRemover
 from pixy_service.generation import GenerationExecutor
 from pixy_service.generators.interface import ImageGenerator
 from pixy_service.limits import Limits
-from pixy_service.passwords import CredentialService
+from pixy_service.passwords import Credentials, CredentialService
 from pixy_service.private_images import ImageTools, PrivateImageService
 from pixy_service.public_images import PublicImageService
 from pixy_service.recovery import Recovery
@@ -30,6 +32,7 @@ from pixy_service.sign_in_limit import SignInLimit
 from pixy_service.stores import ImageStores
 from pixy_service.thumbnails import Thumbnails
 from pixy_service.users import UserService
+from pixy_service.validation import validate_guid
 
 logger = logging.getLogger(__name__)
 
@@ -93,6 +96,31 @@ class Services:
             user: Somebody whose credentials have been checked.
         """
         return PrivateImageService(self._tools, user)
+
+    def recall_details(
+        self, credentials: Credentials, guid: str
+    ) -> tuple[PrivateImageService, Image | Creation] | None:
+        """Sign in and get an image's details, by one statement, where the password is remembered.
+
+        None means nothing but that `credentials.check` has to decide.
+
+        Args:
+            credentials: What somebody signs in with.
+            guid: The image's public name, canonical and in lower case.
+
+        Raises:
+            InvalidInputError: `guid` is no canonical UUID.
+            InvalidCredentialsError: Nobody can have such credentials.
+            TooManyFailuresError: Too many wrong ones came from this address.
+            RecordNotFoundError: No such image or creation, or none that the user may see.
+            DBConnectionError: The database can't be reached.
+        """
+        guid = validate_guid(guid)
+        viewer = self.credentials.recall_viewer(credentials, guid)
+        if viewer is None:
+            return None
+        service = self.private_images(viewer.user)
+        return service, service.complete_details(guid, viewer.image)
 
     @property
     def is_embedded(self) -> bool:

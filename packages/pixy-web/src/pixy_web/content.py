@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
-from functools import partial
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -54,7 +53,7 @@ async def content_response(
         ContentDamagedError: Its file is missing or damaged.
         HTTPException: 416, the file has no such range.
     """
-    service, image = await images.ask(partial(find_image, guid=guid))
+    service, image = await images.find_image(guid)
     headers = {"ETag": entity_tag(image), **caching, **SAFETY}
     if is_unchanged(image, request.headers):
         # RFC 9110, section 15.4.5: nothing that the client has already
@@ -74,11 +73,6 @@ async def content_response(
     return FileResponse(
         file, part, status=status, headers=headers, media_type=image.media_type, reads=reads
     )
-
-
-def find_image(service: Service, guid: str) -> tuple[Service, Image]:
-    """Return an image, and who may be asked for its file."""
-    return service, service.get_image_by_guid(guid)
 
 
 def entity_tag(image: Image) -> str:

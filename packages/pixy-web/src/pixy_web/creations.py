@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from pixy_core import Creation, CreationStatus, Image, InvalidInputError
 from pixy_service import Created, CreationPage
-from pixy_web.dependencies import PrivateImages, get_runtime
 from pixy_web.error_handler import RETRY_PENDING
 from pixy_web.partial_images import preview_link
 from pixy_web.problems import NO_STORE
@@ -47,20 +46,6 @@ def created_response(created: Created, preference: Preference) -> Response:
     response.headers.update(preference.applied(response.status_code))
     response.headers.update(REPLAYED if created.is_replay else {})
     return response
-
-
-async def load_details(
-    request: Request, images: PrivateImages, guid: str
-) -> tuple[Image | Creation, bool]:
-    """Return an image or a creation, and whether there is something to see of it already.
-
-    Raises:
-        RecordNotFoundError: There is no such image or creation for this caller.
-    """
-    service, details = await images.ask(lambda service: (service, service.get_details(guid)))
-    if isinstance(details, Image):
-        return details, False
-    return details, await get_runtime(request).reads.run(service.partials.has, details)
 
 
 def details_response(details: Image | Creation, has_preview: bool = False) -> Response:

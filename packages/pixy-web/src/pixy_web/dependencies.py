@@ -12,14 +12,17 @@ from typing import Annotated, TypeVar
 from fastapi import Depends
 from starlette.requests import Request
 
+from pixy_core import Creation, Image, User
 from pixy_service import (
     Credentials,
     LoopCalls,
     PrivateImageService,
     PublicImageService,
     Services,
+    require_image,
 )
 from pixy_web.authentication import read_credentials
+from pixy_web.request_log import log_request
 from pixy_web.threads import Threads
 
 T = TypeVar("T")
@@ -52,13 +55,16 @@ class PublicImages:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    async def ask(self, operation: Callable[[PublicImageService], T]) -> T:
-        """Run one operation that only asks the database for a row or two.
+    async def find_image(self, guid: str) -> tuple[PublicImageService, Image]:
+        """Return an image, and who may be asked for its file.
 
         Raises:
-            PixyProxyException: Whatever the operation raises.
+            InvalidInputError: `guid` is no canonical UUID.
+            RecordNotFoundError: No such image, or none that strangers may see.
+            PixyProxyException: The database failed.
         """
-        return await self._runtime.queries.run(operation, self._runtime.services.public_images)
+        service = self._runtime.services.public_images
+        return service, await self._runtime.queries.run(service.get_image_by_guid, guid)
 
     async def call(self, operation: Callable[[PublicImageService], T]) -> T:
         """Run one operation that may take its time.
@@ -76,16 +82,43 @@ class PrivateImages:
         self._runtime = runtime
         self._credentials = credentials
 
-    async def ask(self, operation: Callable[[PrivateImageService], T]) -> T:
-        """Sign in and run one operation that only asks the database for a row or two.
+    async def find_details(self, guid: str) -> tuple[PrivateImageService, Image | Creation]:
+        """Sign in and return an image or own creation, and who may be asked about it.
+
+        Raises:
+            InvalidInputError: `guid` is no canonical UUID.
+            RecordNotFoundError: No such image or creation, or none that the user may see.
+            PixyProxyException: As `call`.
+        """
+        services, queries = self._runtime.services, self._runtime.queries
+        recalled = await queries.run(services.recall_details, self._credentials, guid)
+        if recalled is not None:
+            return recalled
+        service = services.private_images(await self._check())
+        return service, await queries.run(service.get_details, guid)
+
+    async def find_image(self, guid: str) -> tuple[PrivateImageService, Image]:
+        """Sign in and return an image, and who may be asked for its file.
+
+        Raises:
+            ImagePendingError: It is still being made.
+            PixyProxyException: As `find_details`.
+        """
+        service, details = await self.find_details(guid)
+        return service, require_image(details)
+
+    async def sign_in(self) -> PrivateImageService:
+        """Sign in and return the user's service.
 
         Raises:
             PixyProxyException: As `call`.
         """
-        return await self._run(self._runtime.queries, operation)
+        services, queries = self._runtime.services, self._runtime.queries
+        user = await queries.run(services.credentials.recall, self._credentials)
+        return services.private_images(user or await self._check())
 
     async def call(self, operation: Callable[[PrivateImageService], T]) -> T:
-        """Sign in and run one operation that may take its time.
+        """Sign in and run one operation that may take its time, in one call for a known user.
 
         Raises:
             InvalidCredentialsError: The credentials are wrong.
@@ -93,18 +126,16 @@ class PrivateImages:
             ThreadsBusyError: Too many passwords wait to be checked.
             PixyProxyException: Whatever the operation raises.
         """
-        return await self._run(self._runtime.reads, operation)
-
-    async def _run(
-        self, where: Threads | LoopCalls, operation: Callable[[PrivateImageService], T]
-    ) -> T:
-        """Sign in and run an operation, in one call for a known user."""
-        services = self._runtime.services
-        remembered: tuple[T] | None = await where.run(self._run_if_remembered, operation)
+        services, reads = self._runtime.services, self._runtime.reads
+        remembered: tuple[T] | None = await reads.run(self._run_if_remembered, operation)
         if remembered is not None:
             return remembered[0]
-        user = await self._runtime.passwords.run(services.credentials.check, self._credentials)
-        return await where.run(operation, services.private_images(user))
+        return await reads.run(operation, services.private_images(await self._check()))
+
+    async def _check(self) -> User:
+        """Return the user whose password is not remembered, or not any more."""
+        services = self._runtime.services
+        return await self._runtime.passwords.run(services.credentials.check, self._credentials)
 
     def _run_if_remembered(self, operation: Callable[[PrivateImageService], T]) -> tuple[T] | None:
         services = self._runtime.services
@@ -118,16 +149,29 @@ def get_runtime(request: Request) -> Runtime:
     return runtime
 
 
+def read_guid(request: Request) -> str:
+    """Return the guid of the path, which the service validates.
+
+    What FastAPI does for a declared parameter takes longer than the query.
+    """
+    guid: str = request.path_params["guid"]
+    return guid
+
+
 # async, though they await nothing: FastAPI sends a plain function to a thread
 
 
 async def get_private_images(request: Request) -> PrivateImages:
     """Return the image service for a request with credentials; they are checked at its call.
 
+    It logs START as well, being a dependency of every private route: FastAPI takes a twentieth
+    of a read to call another.
+
     Raises:
         AuthenticationRequiredError: The request carries no credentials.
         InvalidCredentialsError: They are malformed.
     """
+    await log_request(request)
     return PrivateImages(get_runtime(request), read_credentials(request))
 
 
@@ -142,4 +186,4 @@ async def sign_in(
         InvalidCredentialsError: The credentials are wrong.
         TooManyFailuresError: Too many wrong ones came from this address.
     """
-    return await images.ask(lambda service: service)
+    return await images.sign_in()

@@ -16,8 +16,7 @@ from starlette.responses import Response
 import pixy_core as core
 from pixy_web.cross_site import CrossSiteRequestError
 from pixy_web.problems import InvalidField, Problem, problem_response, status_title
-from pixy_web.threads import ThreadsBusyError
-from pixy_web.thumbnails import ThumbnailsBusyError
+from pixy_web.threads import ThreadsBusyError, ThumbnailsBusyError
 
 logger = logging.getLogger(__name__)
 

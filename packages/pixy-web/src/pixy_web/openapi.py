@@ -8,9 +8,10 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from pixy_core import Creation, Image, ImageDetailUpdate, ImageFilter, ImageRequest
+from pixy_core import Creation, Guid, Image, ImageDetailUpdate, ImageFilter, ImageRequest
 from pixy_service import THUMBNAIL_WIDTHS
 from pixy_web.answers import (
     CONTENT_HEADERS,
@@ -27,6 +28,14 @@ from pixy_web.problems import Problem
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif")
 
+# as FastAPI describes a parameter that it reads itself; the routes read this one from the path
+_GUID: dict[str, Any] = {
+    "name": "guid",
+    "in": "path",
+    "required": True,
+    "schema": TypeAdapter(Guid).json_schema() | {"title": "Guid"},
+    "description": TypeAdapter(Guid).json_schema()["description"],
+}
 _READ_PROBLEMS = (400, 401, 404, 422, 429, 500, 503)
 _BINARY = {name: {"schema": {"type": "string", "format": "binary"}} for name in IMAGE_TYPES}
 _PARTIAL = {name: _BINARY[name] for name in IMAGE_TYPES[:3]}
@@ -103,23 +112,33 @@ HEAD_IMAGES = operation(
     without_bodies(_LIST_ANSWERS),
     parameters=_LIST_QUERY,
 )
-GET_IMAGE = operation("get_image", "Get an image's details", OPTIONAL_SIGN_IN, _IMAGE_ANSWERS)
+GET_IMAGE = operation(
+    "get_image",
+    "Get an image's details",
+    OPTIONAL_SIGN_IN,
+    _IMAGE_ANSWERS,
+    parameters=[_GUID],
+)
 HEAD_IMAGE = operation(
-    "head_image", "As GET, without a body", OPTIONAL_SIGN_IN, without_bodies(_IMAGE_ANSWERS)
+    "head_image",
+    "As GET, without a body",
+    OPTIONAL_SIGN_IN,
+    without_bodies(_IMAGE_ANSWERS),
+    parameters=[_GUID],
 )
 GET_CONTENT = operation(
     "get_content",
     "Get an image's file, or a smaller picture",
     OPTIONAL_SIGN_IN,
     _CONTENT_ANSWERS,
-    parameters=_CONDITIONS,
+    parameters=[_GUID, *_CONDITIONS],
 )
 HEAD_CONTENT = operation(
     "head_content",
     "As GET, without a body",
     OPTIONAL_SIGN_IN,
     without_bodies(_CONTENT_ANSWERS),
-    parameters=_CONDITIONS,
+    parameters=[_GUID, *_CONDITIONS],
 )
 GET_PREVIEW = operation(
     "get_preview",

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pixy_core import CreationStatus, Guid, ImageDetailUpdate, ImageRequest
+from pixy_core import CreationStatus, Guid, Image, ImageDetailUpdate, ImageRequest
 from pixy_service import MAX_PAGE_SIZE, ImagePage, PrivateImageService
 from pixy_web import openapi, openapi_writes
 from pixy_web.content import PRIVATE_CACHING, content_response
@@ -18,23 +18,62 @@ from pixy_web.creations import (
     created_response,
     creations_response,
     details_response,
-    load_details,
     read_idempotency_key,
 )
-from pixy_web.dependencies import PrivateImages, get_private_images, get_runtime, sign_in
+from pixy_web.dependencies import (
+    PrivateImages,
+    get_private_images,
+    get_runtime,
+    read_guid,
+    sign_in,
+)
 from pixy_web.json_body import read_model
 from pixy_web.paging import read_paging
 from pixy_web.partial_images import load_preview, preview_response
 from pixy_web.problems import NO_STORE
-from pixy_web.request_log import LOGGED
 from pixy_web.responses import image_response, images_response
 from pixy_web.thumbnails import read_width, thumbnail_response
 from pixy_web.waiting import Preference, read_preference, wait_for_image
 
-router = APIRouter(dependencies=LOGGED)
+# get_private_images, on which every route depends, logs START as LOGGED does elsewhere
+router = APIRouter()
 
 Private = Annotated[PrivateImages, Depends(get_private_images)]
 SignedIn = Annotated[PrivateImageService, Depends(sign_in)]
+
+
+# in the order of how often they are asked for: each is tried until one matches, and a decorator
+# that stands below another adds its route first
+
+
+@router.head("/image/{guid}", **openapi.HEAD_IMAGE)
+@router.get("/image/{guid}", **openapi.GET_IMAGE)
+async def get_image(request: Request, images: Private) -> Response:
+    """Answer with the details of an image that the user may see, or of an own creation."""
+    service, details = await images.find_details(read_guid(request))
+    if isinstance(details, Image):
+        return image_response(details)
+    has_preview = await get_runtime(request).reads.run(service.partials.has, details)
+    return details_response(details, has_preview)
+
+
+@router.head("/image/{guid}/content", **openapi.HEAD_CONTENT)
+@router.get("/image/{guid}/content", **openapi.GET_CONTENT)
+async def get_content(request: Request, images: Private) -> Response:
+    """Answer with the file of an image that the user may see, or with a smaller picture."""
+    guid = read_guid(request)
+    if (width := read_width(request)) is not None:
+        return await thumbnail_response(request, images, guid, width, PRIVATE_CACHING)
+    return await content_response(request, images, guid, PRIVATE_CACHING)
+
+
+@router.get("/image/{guid}/preview", **openapi.GET_PREVIEW)
+@router.head("/image/{guid}/preview", **openapi.HEAD_PREVIEW)
+async def get_preview(request: Request, images: Private, guid: Annotated[Guid, Path()]) -> Response:
+    """Answer with what there is to see of an own creation, or where its image is."""
+    service = await images.sign_in()
+    preview = await get_runtime(request).reads.run(load_preview, service, guid)
+    return preview_response(request, preview)
 
 
 @router.get("/image", **openapi.LIST_IMAGES)
@@ -55,31 +94,6 @@ async def list_images(request: Request, images: Private) -> Response:
         return await images.call(lambda service: service.list_images(limit, cursor, paging.match))
 
     return await images_response(request, list_page, paging)
-
-
-@router.get("/image/{guid}", **openapi.GET_IMAGE)
-@router.head("/image/{guid}", **openapi.HEAD_IMAGE)
-async def get_image(request: Request, images: Private, guid: Annotated[Guid, Path()]) -> Response:
-    """Answer with the details of an image that the user may see, or of an own creation."""
-    return details_response(*await load_details(request, images, guid))
-
-
-@router.get("/image/{guid}/content", **openapi.GET_CONTENT)
-@router.head("/image/{guid}/content", **openapi.HEAD_CONTENT)
-async def get_content(request: Request, images: Private, guid: Annotated[Guid, Path()]) -> Response:
-    """Answer with the file of an image that the user may see, or with a smaller picture."""
-    if (width := read_width(request)) is not None:
-        return await thumbnail_response(request, images, guid, width, PRIVATE_CACHING)
-    return await content_response(request, images, guid, PRIVATE_CACHING)
-
-
-@router.get("/image/{guid}/preview", **openapi.GET_PREVIEW)
-@router.head("/image/{guid}/preview", **openapi.HEAD_PREVIEW)
-async def get_preview(request: Request, images: Private, guid: Annotated[Guid, Path()]) -> Response:
-    """Answer with what there is to see of an own creation, or where its image is."""
-    service = await images.ask(lambda service: service)
-    preview = await get_runtime(request).reads.run(load_preview, service, guid)
-    return preview_response(request, preview)
 
 
 @router.post("/image", **openapi_writes.CREATE_IMAGE)

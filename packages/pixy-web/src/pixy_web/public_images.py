@@ -14,7 +14,7 @@ from pixy_core import CreationStatus, InvalidInputError
 from pixy_service import MAX_PAGE_SIZE, CreationPage, ImagePage
 from pixy_web.content import PUBLIC_CACHING, content_response
 from pixy_web.creations import creations_response
-from pixy_web.dependencies import PublicImages, get_runtime
+from pixy_web.dependencies import PublicImages, get_runtime, read_guid
 from pixy_web.paging import read_paging
 from pixy_web.partial_images import finished_response
 from pixy_web.request_log import LOGGED
@@ -47,24 +47,14 @@ router = APIRouter(route_class=PublicRoute, dependencies=LOGGED, include_in_sche
 READ = ["GET", "HEAD"]
 
 
-def read_guid(request: Request) -> str:
-    """Return the guid of the path, which the service validates.
-
-    What FastAPI does for a declared parameter takes longer than the query.
-    """
-    guid: str = request.path_params["guid"]
-    return guid
-
-
 # in the order of how often they are asked for: each is tried until one matches
 
 
 @router.api_route("/image/{guid}", methods=READ)
 async def get_public_image(request: Request) -> Response:
     """Answer with the details of a public image."""
-    guid = read_guid(request)
-    images = PublicImages(get_runtime(request))
-    return image_response(await images.ask(lambda service: service.get_image_by_guid(guid)))
+    _, image = await PublicImages(get_runtime(request)).find_image(read_guid(request))
+    return image_response(image)
 
 
 @router.api_route("/image/{guid}/content", methods=READ)
@@ -80,9 +70,8 @@ async def get_public_content(request: Request) -> Response:
 @router.api_route("/image/{guid}/preview", methods=READ)
 async def get_public_preview(request: Request) -> Response:
     """Answer where a public image is: what is being made is shown to its owner only."""
-    guid = read_guid(request)
-    images = PublicImages(get_runtime(request))
-    return finished_response(await images.ask(lambda service: service.get_image_by_guid(guid)))
+    _, image = await PublicImages(get_runtime(request)).find_image(read_guid(request))
+    return finished_response(image)
 
 
 @router.api_route("/image", methods=READ)

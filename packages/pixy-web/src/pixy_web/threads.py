@@ -19,6 +19,10 @@ class ThreadsBusyError(PixyProxyException):
     message = "Too many requests of this kind are waiting"
 
 
+class ThumbnailsBusyError(ThreadsBusyError):
+    """Too many thumbnails wait to be made."""
+
+
 class _Call(NamedTuple):
     future: asyncio.Future[Any]
     context: contextvars.Context

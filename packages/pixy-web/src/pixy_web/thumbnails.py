@@ -14,18 +14,14 @@ from starlette.responses import Response
 
 from pixy_core import Image, InvalidInputError
 from pixy_service import THUMBNAIL_TYPES, THUMBNAIL_WIDTHS
-from pixy_web.content import SAFETY, Service, find_image, has_tag
+from pixy_web.content import SAFETY, Service, has_tag
 from pixy_web.dependencies import PrivateImages, PublicImages, get_runtime
-from pixy_web.threads import Threads, ThreadsBusyError
+from pixy_web.threads import Threads, ThreadsBusyError, ThumbnailsBusyError
 
 _WIDTHS = {str(width): width for width in THUMBNAIL_WIDTHS}
 _VARY = {"Vary": "Authorization, Accept"}
 # RFC 9110, section 12.5.1: a media type, parameters, and perhaps a weight
 _AVIF = re.compile(r"image/avif\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?", re.IGNORECASE)
-
-
-class ThumbnailsBusyError(ThreadsBusyError):
-    """Too many thumbnails wait to be made."""
 
 
 class _Thumbnail(NamedTuple):
@@ -80,7 +76,7 @@ async def thumbnail_response(
     """
     media_type = choose_type(request.headers.get("accept", ""))
     runtime = get_runtime(request)
-    service, image = await images.ask(partial(find_image, guid=guid))
+    service, image = await images.find_image(guid)
     wanted = image, width, media_type
     thumbnail = await runtime.reads.run(_find, service, *wanted)
     if thumbnail is None:

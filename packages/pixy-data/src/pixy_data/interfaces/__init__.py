@@ -4,6 +4,6 @@ No SQL. Who may ask what is decided by a service; here it is only a parameter.
 """
 
 from pixy_data.interfaces.images import ImageRepositoryInterface, Position
-from pixy_data.interfaces.users import UserRepositoryInterface
+from pixy_data.interfaces.users import UserRepositoryInterface, Viewer
 
-__all__ = ["ImageRepositoryInterface", "Position", "UserRepositoryInterface"]
+__all__ = ["ImageRepositoryInterface", "Position", "UserRepositoryInterface", "Viewer"]

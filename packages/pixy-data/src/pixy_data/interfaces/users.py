@@ -1,8 +1,16 @@
 """What a service may ask of the users' rows."""
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
-from pixy_core import User
+from pixy_core import Image, User
+
+
+class Viewer(NamedTuple):
+    """A user, and an image if that user may see it, as both were at one moment."""
+
+    user: User
+    image: Image | None
 
 
 class UserRepositoryInterface(ABC):
@@ -21,6 +29,21 @@ class UserRepositoryInterface(ABC):
 
         Returns:
             The user, disabled or not, or None.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+
+    @abstractmethod
+    def authenticate_viewer(self, username: str, guid: str) -> Viewer | None:
+        """Find the row as `authenticate_user` does, and an image that this user may see.
+
+        Args:
+            username: Exactly as it was stored, in NFC.
+            guid: The image's, in canonical form.
+
+        Returns:
+            The user, disabled or not, with the image or None; or None without such a user.
 
         Raises:
             PixyProxyException: The database failed.

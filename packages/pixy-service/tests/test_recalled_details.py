@@ -1,0 +1,170 @@
+"""Signing in and getting an image's details at once, where the password is remembered."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from uuid import uuid4
+
+import pytest
+
+from pixy_core import (
+    CreationStatus,
+    Image,
+    ImageDetailCreate,
+    InvalidCredentialsError,
+    InvalidInputError,
+    RecordNotFoundError,
+    TooManyFailuresError,
+    User,
+    Visibility,
+)
+from pixy_data import Database
+from pixy_service import Credentials, PrivateImageService, Services
+from pixy_service.stores import ImageStores
+
+PASSWORD = "correct horse"
+GUID = "0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11"
+DEE = Credentials("dee", PASSWORD)
+CountingHashes = Callable[[], AbstractContextManager[list[str]]]
+MakeImage = Callable[..., Image]
+
+
+@pytest.fixture
+def dee(services: Services, anns: PrivateImageService) -> User:
+    """Somebody of Ann's class, whose password is remembered."""
+    assert anns
+    services.users.add_user("dee", PASSWORD, "red")
+    return services.credentials.check(DEE)
+
+
+def recall(services: Services, guid: str, credentials: Credentials = DEE) -> object:
+    recalled = services.recall_details(credentials, guid)
+    return None if recalled is None else recalled[1]
+
+
+def test_a_remembered_password_gets_the_details_without_hashing(
+    counting_hashes: CountingHashes, services: Services, dee: User, make_image: MakeImage
+) -> None:
+    image = make_image("class")
+    with counting_hashes() as hashes:
+        recalled = services.recall_details(DEE, image.guid)
+    assert recalled is not None
+    service, details = recalled
+    assert hashes == []
+    assert details == image == services.private_images(dee).get_details(image.guid)
+    assert service.get_image_by_guid(image.guid) == image
+
+
+@pytest.mark.parametrize("visibility", ["private", "class", "public"])
+def test_it_shows_what_the_user_may_see(
+    services: Services, dee: User, make_image: MakeImage, visibility: str
+) -> None:
+    image = make_image(visibility)
+    if visibility == "private":
+        with pytest.raises(RecordNotFoundError):
+            recall(services, image.guid)
+    else:
+        assert recall(services, image.guid) == image
+    assert dee.class_key == "red"
+
+
+def test_a_password_that_was_not_checked_is_left_to_a_check(
+    counting_hashes: CountingHashes, services: Services, dee: User, make_image: MakeImage
+) -> None:
+    services.users.add_user("eve", PASSWORD, "red")
+    guid = make_image("public").guid
+    for name, password in (("eve", PASSWORD), (dee.username, "wrong horse"), ("nobody", PASSWORD)):
+        with counting_hashes() as hashes:
+            assert recall(services, guid, Credentials(name, password)) is None
+        assert hashes == []
+
+
+@pytest.mark.usefixtures("dee")
+@pytest.mark.parametrize(
+    "impossible",
+    [
+        Credentials("dee ", PASSWORD),
+        Credentials("dee\0", PASSWORD),
+        Credentials("", PASSWORD),
+        Credentials("d" * 65, PASSWORD),
+        Credentials("dee", ""),
+        Credentials("dee", f"{PASSWORD}\n"),
+        Credentials("dee", "a" * 1025),
+    ],
+)
+def test_what_nobody_can_have_is_refused(
+    services: Services, make_image: MakeImage, impossible: Credentials
+) -> None:
+    guid = make_image("public").guid
+    with pytest.raises(InvalidCredentialsError):
+        recall(services, guid, impossible)
+
+
+@pytest.mark.usefixtures("dee")
+@pytest.mark.parametrize("guid", ["", "0", "{}", GUID.upper(), f"{GUID} "])
+def test_a_guid_is_looked_at_before_the_password(services: Services, guid: str) -> None:
+    for credentials in (DEE, Credentials("dee", "wrong horse")):
+        with pytest.raises(InvalidInputError):
+            recall(services, guid, credentials)
+
+
+@pytest.mark.usefixtures("dee")
+def test_a_disabled_user_is_left_to_a_check_at_once(
+    services: Services, make_image: MakeImage
+) -> None:
+    image = make_image("public")
+    assert recall(services, image.guid) == image
+    services.users.disable_user("dee")
+    assert recall(services, image.guid) is None
+    services.users.enable_user("dee")
+    assert recall(services, image.guid) == image
+
+
+@pytest.mark.usefixtures("dee")
+def test_an_old_password_is_left_to_a_check_at_once(
+    services: Services, make_image: MakeImage
+) -> None:
+    image = make_image("public")
+    assert recall(services, image.guid) == image
+    services.users.set_password("dee", "another horse")
+    assert recall(services, image.guid) is None
+
+
+@pytest.mark.usefixtures("dee")
+def test_another_class_shows_something_else_at_once(
+    services: Services, database: Database, make_image: MakeImage
+) -> None:
+    image = make_image("class")
+    assert recall(services, image.guid) == image
+    database.execute("UPDATE users SET class_key = 'blue' WHERE username = 'dee'", {})
+    with pytest.raises(RecordNotFoundError):
+        recall(services, image.guid)
+
+
+@pytest.mark.usefixtures("dee")
+def test_too_many_wrong_passwords_are_told_so_and_a_remembered_one_is_not(
+    services: Services, make_image: MakeImage
+) -> None:
+    image = make_image("public")
+    wrong = Credentials("dee", "wrong horse")
+    for _ in range(5):
+        with pytest.raises(InvalidCredentialsError):
+            services.credentials.check(wrong)
+    with pytest.raises(TooManyFailuresError):
+        recall(services, image.guid, wrong)
+    assert recall(services, image.guid) == image
+
+
+def test_an_own_creation_is_shown_to_its_owner_alone(
+    services: Services, stores: ImageStores, dee: User
+) -> None:
+    guid = str(uuid4())
+    request = ImageDetailCreate(prompt="a lighthouse", visibility=Visibility.PUBLIC)
+    stores.creations.insert_creation(guid, request, dee, "0" * 64, None)
+    recalled = services.recall_details(DEE, guid)
+    assert recalled is not None
+    assert recalled[1].status == CreationStatus.PENDING
+    services.users.add_user("eve", PASSWORD, "red")
+    eve = Credentials("eve", PASSWORD)
+    services.credentials.check(eve)
+    with pytest.raises(RecordNotFoundError):
+        recall(services, guid, eve)
