@@ -30,8 +30,7 @@ def browser() -> Iterator[Browser]:
 def pixy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstalledPixy]:
     """A running service with the users ada and ben of one class, and eve of another."""
     installed = InstalledPixy(tmp_path_factory.mktemp("pixy"), PIXY_GENERATOR="sketch")
-    for name, class_key in (("ada", "maths"), ("ben", "maths"), ("eve", "art")):
-        installed.add_user(name, class_key)
+    installed.add_users(ada="maths", ben="maths", eve="art")
     installed.start()
     yield installed
     installed.kill()

@@ -65,8 +65,7 @@ def start_door(folder: Path, **environment: str) -> Door:
         PIXY_GENERATOR="sketch",
         **environment,
     )
-    for name, class_key in ((OWNER, "red"), (CLASSMATE, "red"), (OTHER, "blue")):
-        pixy.add_user(name, class_key)
+    pixy.add_users(**{OWNER: "red", CLASSMATE: "red", OTHER: "blue"})
     try:
         pixy.start()
     except BaseException:

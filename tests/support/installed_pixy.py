@@ -5,6 +5,7 @@ import os
 import random
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -73,6 +74,23 @@ class InstalledPixy:
     def add_user(self, name: str, class_key: str = "class") -> None:
         """Add a user with PASSWORD."""
         self.run("user", "add", name, "--class-key", class_key, "--password-stdin", stdin=PASSWORD)
+
+    def add_users(self, **class_keys: str) -> None:
+        """Add users of these classes with PASSWORD, quickly, to a database on SQLite.
+
+        Args:
+            class_keys: By name; the first is added by the command, the others as copies of its row.
+        """
+        (first, first_key), *others = class_keys.items()
+        self.add_user(first, first_key)
+        url = self.environment.get("PIXY_DATABASE_URL", "sqlite:///pixy-data/pixy.sqlite3")
+        path = self.folder / url.removeprefix("sqlite:///")
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
+            database.executemany(
+                "INSERT INTO users (username, class_key, password, disabled, created_at)"
+                " SELECT ?, ?, password, disabled, created_at FROM users WHERE username = ?",
+                [(name, class_key, first) for name, class_key in others],
+            )
 
     @property
     def is_running(self) -> bool:
