@@ -46,10 +46,11 @@ for name in [n for n in os.environ if n.startswith(("PIXY_", "OPENAI_", "PYTHONP
 SUPPORT = {"PYTHONPATH": str(ROOT / "tests" / "support")}
 TEST_GROUPS = tuple(f"test-{package}" for package in PACKAGES)
 PYTEST = ("pytest", "--numprocesses=auto", "--dist=worksteal")
-# where the tests of a file share a server
-PYTEST_BY_FILE = ("pytest", "--numprocesses=auto", "--dist=loadfile")
-# what of the services stands and falls with how a database locks and commits
-CREATE_TESTS = [
+BY_FILE = "--dist=loadfile"  # where the tests of a file share a server
+# where tests wait much, for a start, a disk or a deadline, and have time for what they wait for
+PYTEST_WAITING = ("pytest", f"--numprocesses={max(4, os.cpu_count() or 1)}", "--dist=worksteal")
+# of the services, what stands and falls with how a database locks and commits
+DATABASE_TESTS = ["packages/pixy-data", "tests/e2e"] + [
     f"packages/pixy-service/tests/test_{name}.py"
     for name in ("creation", "creation_failures", "idempotency", "recovery")
 ]
@@ -123,7 +124,7 @@ def minimums(session: nox.Session) -> None:
 def e2e(session: nox.Session) -> None:
     """Runs the installed command as its users do, and speaks nothing but HTTP to it."""
     session.install(*wheels("pixy-web"), *tools("e2e"))
-    session.run(*PYTEST, "tests/e2e", *session.posargs)
+    session.run(*PYTEST_WAITING, "tests/e2e", *session.posargs)
 
 
 @nox.session(requires=["build"])
@@ -132,8 +133,7 @@ def mysql(session: nox.Session) -> None:
     install_from_debian(session, MYSQL_NEEDS)
     session.install(*wheels("pixy-web", extra="mysql"), *tools("test-pixy-data", "e2e"))
     for server in filter(None, [find_program("mariadbd"), MYSQLD]):
-        for suite in (["packages/pixy-data"], CREATE_TESTS, ["tests/e2e"]):
-            session.run(*PYTEST, *suite, "--mysqld", server, *session.posargs)
+        session.run(*PYTEST, *DATABASE_TESTS, "--mysqld", server, *session.posargs)
 
 
 @nox.session(requires=["build"])
@@ -151,7 +151,7 @@ def security(session: nox.Session) -> None:
     """Attacks the running service, alone and behind real proxies, before others do."""
     install_from_debian(session, {"nginx": "nginx", "varnish": "varnishd"})
     session.install(*wheels("pixy-web"), *tools("security"))
-    session.run(*PYTEST_BY_FILE, "tests/security", *session.posargs)
+    session.run(*PYTEST_WAITING, BY_FILE, "tests/security", *session.posargs)
 
 
 @nox.session(requires=["build"], default=False)
@@ -166,7 +166,7 @@ def browser(session: nox.Session) -> None:
     """Looks at the pages with a real browser, since HTML that parses may still show nothing."""
     install_from_debian(session, {"chromium": "chromium"})
     session.install(*wheels("pixy-web"), *tools("browser"))
-    session.run(*PYTEST_BY_FILE, "tests/browser", *session.posargs)
+    session.run(*PYTEST, BY_FILE, "tests/browser", *session.posargs)
 
 
 @nox.session(requires=["build"], default=False)
