@@ -6,13 +6,12 @@ import time
 from base64 import b64encode
 
 import pytest
-from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from log_format import END, LINE, START
 from pixy_web import private_images
-from pixy_web.dependencies import get_private_images
-from pixy_web.request_log import RequestIds
+from pixy_web.dependencies import get_private_images, sign_in
+from pixy_web.request_log import RequestIds, log_request
 from running_service import PASSWORD, RunningService
 
 
@@ -65,6 +64,19 @@ def test_lines_of_lower_layers_carry_the_request_id(fresh: RunningService) -> No
     assert all(LINE.fullmatch(line)["request_id"] == request_id for line in lines)  # type: ignore[index]
 
 
+@pytest.mark.parametrize("caller", ["stranger", "owner"])
+def test_start_is_the_first_line_of_a_request(fresh: RunningService, caller: str) -> None:
+    owner = fresh.sign_in()
+    guid = fresh.make_image(owner, visibility="public")["guid"]
+    next(fresh.settings.data_dir.rglob(f"{guid}.png")).unlink()
+    client = owner if caller == "owner" else fresh.client()
+    request_id = client.get(f"/image/{guid}/content").headers["x-request-id"]
+    lines = [line for line in fresh.log_lines() if f" {request_id} " in line]
+    assert len(lines) > 2
+    assert "REQUEST START" in lines[0]
+    assert "REQUEST END" in lines[-1]
+
+
 def test_a_client_that_hangs_up_is_logged_as_499(fresh: RunningService) -> None:
     host, port = fresh.url.removeprefix("http://").split(":")
     token = b64encode(f"{fresh.add_user()}:{PASSWORD}".encode())
@@ -96,17 +108,13 @@ def test_request_ids_never_repeat() -> None:
     assert made == sorted(made)
 
 
-def test_every_private_route_depends_on_what_logs_its_start_and_reads_its_credentials() -> None:
-    def list_calls(dependant: Dependant) -> list[object]:
-        return [
-            dependant.call,
-            *(call for sub in dependant.dependencies for call in list_calls(sub)),
-        ]
-
+def test_every_private_route_logs_its_start_and_then_asks_for_credentials() -> None:
     routes = [route for route in private_images.router.routes if isinstance(route, APIRoute)]
     assert len(routes) == 11
     for route in routes:
-        assert get_private_images in list_calls(route.dependant), route.path
+        first, second = (dependency.call for dependency in route.dependant.dependencies)
+        assert first is log_request, route.path
+        assert second in (get_private_images, sign_in), route.path
 
 
 def test_the_start_of_a_private_request_is_logged_where_every_other_is(

@@ -7,9 +7,8 @@ checked in the same call as the work, because each costs a change of stacks or o
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-from fastapi import Depends
 from starlette.requests import Request
 
 from pixy_core import Creation, Image, User
@@ -22,7 +21,6 @@ from pixy_service import (
     require_image,
 )
 from pixy_web.authentication import read_credentials
-from pixy_web.request_log import log_request
 from pixy_web.threads import Threads
 
 T = TypeVar("T")
@@ -150,40 +148,30 @@ def get_runtime(request: Request) -> Runtime:
 
 
 def read_guid(request: Request) -> str:
-    """Return the guid of the path, which the service validates.
-
-    What FastAPI does for a declared parameter takes longer than the query.
-    """
+    """Return the guid of the path, which the service validates."""
     guid: str = request.path_params["guid"]
     return guid
-
-
-# async, though they await nothing: FastAPI sends a plain function to a thread
 
 
 async def get_private_images(request: Request) -> PrivateImages:
     """Return the image service for a request with credentials; they are checked at its call.
 
-    It logs START as well, being a dependency of every private route: FastAPI takes a twentieth
-    of a read to call another.
-
     Raises:
         AuthenticationRequiredError: The request carries no credentials.
         InvalidCredentialsError: They are malformed.
     """
-    await log_request(request)
     return PrivateImages(get_runtime(request), read_credentials(request))
 
 
-async def sign_in(
-    images: Annotated[PrivateImages, Depends(get_private_images)],
-) -> PrivateImageService:
+async def sign_in(request: Request) -> PrivateImageService:
     """Return the user's service, once the credentials are found to be right.
 
     Writes depend on it, so that nobody who isn't signed in gets as far as their body.
 
     Raises:
+        AuthenticationRequiredError: The request carries no credentials.
         InvalidCredentialsError: The credentials are wrong.
         TooManyFailuresError: Too many wrong ones came from this address.
     """
+    images = await get_private_images(request)
     return await images.sign_in()

@@ -8,10 +8,9 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import TypeAdapter
 from pydantic.json_schema import models_json_schema
 
-from pixy_core import Creation, Guid, Image, ImageDetailUpdate, ImageFilter, ImageRequest
+from pixy_core import Creation, Image, ImageDetailUpdate, ImageFilter, ImageRequest
 from pixy_service import THUMBNAIL_WIDTHS
 from pixy_web.answers import (
     CONTENT_HEADERS,
@@ -22,20 +21,12 @@ from pixy_web.answers import (
     with_problems,
     without_bodies,
 )
-from pixy_web.operations import EXAMPLE, OPTIONAL_SIGN_IN, header_parameter, operation
+from pixy_web.operations import EXAMPLE, GUID, OPTIONAL_SIGN_IN, header_parameter, operation
 from pixy_web.paging import ListQuery
 from pixy_web.problems import Problem
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif")
 
-# as FastAPI describes a parameter that it reads itself; the routes read this one from the path
-_GUID: dict[str, Any] = {
-    "name": "guid",
-    "in": "path",
-    "required": True,
-    "schema": TypeAdapter(Guid).json_schema() | {"title": "Guid"},
-    "description": TypeAdapter(Guid).json_schema()["description"],
-}
 _READ_PROBLEMS = (400, 401, 404, 422, 429, 500, 503)
 _BINARY = {name: {"schema": {"type": "string", "format": "binary"}} for name in IMAGE_TYPES}
 _PARTIAL = {name: _BINARY[name] for name in IMAGE_TYPES[:3]}
@@ -117,42 +108,42 @@ GET_IMAGE = operation(
     "Get an image's details",
     OPTIONAL_SIGN_IN,
     _IMAGE_ANSWERS,
-    parameters=[_GUID],
+    parameters=[GUID],
 )
 HEAD_IMAGE = operation(
     "head_image",
     "As GET, without a body",
     OPTIONAL_SIGN_IN,
     without_bodies(_IMAGE_ANSWERS),
-    parameters=[_GUID],
+    parameters=[GUID],
 )
 GET_CONTENT = operation(
     "get_content",
     "Get an image's file, or a smaller picture",
     OPTIONAL_SIGN_IN,
     _CONTENT_ANSWERS,
-    parameters=[_GUID, *_CONDITIONS],
+    parameters=[GUID, *_CONDITIONS],
 )
 HEAD_CONTENT = operation(
     "head_content",
     "As GET, without a body",
     OPTIONAL_SIGN_IN,
     without_bodies(_CONTENT_ANSWERS),
-    parameters=[_GUID, *_CONDITIONS],
+    parameters=[GUID, *_CONDITIONS],
 )
 GET_PREVIEW = operation(
     "get_preview",
     "Get what there is to see of an own image while it is made",
     OPTIONAL_SIGN_IN,
     _PREVIEW_ANSWERS,
-    parameters=[_CONDITIONS[1]],
+    parameters=[GUID, _CONDITIONS[1]],
 )
 HEAD_PREVIEW = operation(
     "head_preview",
     "As GET, without a body",
     OPTIONAL_SIGN_IN,
     without_bodies(_PREVIEW_ANSWERS),
-    parameters=[_CONDITIONS[1]],
+    parameters=[GUID, _CONDITIONS[1]],
 )
 
 

@@ -3,7 +3,7 @@
 from pixy_core import ImageDetailUpdate, ImageRequest
 from pixy_service import IDEMPOTENCY_KEY_PATTERN
 from pixy_web.answers import answer, with_problems
-from pixy_web.operations import CREATION, DETAILS, SIGN_IN, body, header_parameter, operation
+from pixy_web.operations import CREATION, DETAILS, GUID, SIGN_IN, body, header_parameter, operation
 
 _PREFERENCES = [
     header_parameter("Prefer", "RFC 7240: `respond-async`, `wait=SECONDS`, or both."),
@@ -68,6 +68,7 @@ UPDATE_IMAGE = operation(
         500,
         503,
     ),
+    parameters=[GUID],
     requestBody=body(ImageDetailUpdate, {"visibility": "class"}),
 )
 DELETE_IMAGE = operation(
@@ -75,4 +76,5 @@ DELETE_IMAGE = operation(
     "Delete an image and its file, or what is known of a failed creation",
     SIGN_IN,
     with_problems({204: answer("It is gone.")}, 400, 401, 403, 404, 409, 422, 429, 500, 503),
+    parameters=[GUID],
 )

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from starlette.responses import Response
 
-from pixy_core import Creation, Image
+from pixy_core import Creation, Guid, Image
 from pixy_web.answers import Answers, json_content, reference
 
 OPTIONAL_SIGN_IN: list[dict[str, list[str]]] = [{}, {"basic": []}]
@@ -27,6 +27,15 @@ EXAMPLE = {
     "created_at": "2026-11-23T10:45:01.123456Z",
     "updated_at": "2026-11-23T10:45:01.123456Z",
 }
+
+GUID: dict[str, Any] = {
+    "name": "guid",
+    "in": "path",
+    "required": True,
+    "schema": TypeAdapter(Guid).json_schema() | {"title": "Guid"},
+    "description": TypeAdapter(Guid).json_schema()["description"],
+}
+"""What FastAPI says of a parameter that it reads itself; the routes read this one from the path."""
 
 
 def operation(

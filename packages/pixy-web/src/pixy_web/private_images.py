@@ -6,11 +6,11 @@ private always, so that one without credentials is told to sign in.
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pixy_core import CreationStatus, Guid, Image, ImageDetailUpdate, ImageRequest
+from pixy_core import CreationStatus, Image, ImageDetailUpdate, ImageRequest
 from pixy_service import MAX_PAGE_SIZE, ImagePage, PrivateImageService
 from pixy_web import openapi, openapi_writes
 from pixy_web.content import PRIVATE_CACHING, content_response
@@ -27,16 +27,17 @@ from pixy_web.dependencies import (
     read_guid,
     sign_in,
 )
+from pixy_web.direct_route import DirectRoute
 from pixy_web.json_body import read_model
 from pixy_web.paging import read_paging
 from pixy_web.partial_images import load_preview, preview_response
 from pixy_web.problems import NO_STORE
+from pixy_web.request_log import LOGGED
 from pixy_web.responses import image_response, images_response
 from pixy_web.thumbnails import read_width, thumbnail_response
 from pixy_web.waiting import Preference, read_preference, wait_for_image
 
-# get_private_images, on which every route depends, logs START as LOGGED does elsewhere
-router = APIRouter()
+router = APIRouter(route_class=DirectRoute, dependencies=LOGGED)
 
 Private = Annotated[PrivateImages, Depends(get_private_images)]
 SignedIn = Annotated[PrivateImageService, Depends(sign_in)]
@@ -69,10 +70,10 @@ async def get_content(request: Request, images: Private) -> Response:
 
 @router.get("/image/{guid}/preview", **openapi.GET_PREVIEW)
 @router.head("/image/{guid}/preview", **openapi.HEAD_PREVIEW)
-async def get_preview(request: Request, images: Private, guid: Annotated[Guid, Path()]) -> Response:
+async def get_preview(request: Request, images: Private) -> Response:
     """Answer with what there is to see of an own creation, or where its image is."""
     service = await images.sign_in()
-    preview = await get_runtime(request).reads.run(load_preview, service, guid)
+    preview = await get_runtime(request).reads.run(load_preview, service, read_guid(request))
     return preview_response(request, preview)
 
 
@@ -110,19 +111,16 @@ async def create_image(request: Request, images: SignedIn) -> Response:
 
 
 @router.patch("/image/{guid}", **openapi_writes.UPDATE_IMAGE)
-async def update_image(
-    request: Request, images: SignedIn, guid: Annotated[Guid, Path()]
-) -> Response:
+async def update_image(request: Request, images: SignedIn) -> Response:
     """Change who may see an image."""
+    guid = read_guid(request)
     change = await read_model(request, ImageDetailUpdate)
     image = await get_runtime(request).reads.run(images.change_visibility, guid, change.visibility)
     return image_response(image)
 
 
 @router.delete("/image/{guid}", **openapi_writes.DELETE_IMAGE)
-async def delete_image(
-    request: Request, images: SignedIn, guid: Annotated[Guid, Path()]
-) -> Response:
+async def delete_image(request: Request, images: SignedIn) -> Response:
     """Delete an image, its row and its file, or what is known of a failed creation."""
-    await get_runtime(request).reads.run(images.delete_image, guid)
+    await get_runtime(request).reads.run(images.delete_image, read_guid(request))
     return Response(status_code=204, headers=NO_STORE)

@@ -4,7 +4,6 @@ It comes before the private router, and leaves it every request with credentials
 """
 
 from fastapi import APIRouter
-from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match
@@ -15,6 +14,7 @@ from pixy_service import MAX_PAGE_SIZE, CreationPage, ImagePage
 from pixy_web.content import PUBLIC_CACHING, content_response
 from pixy_web.creations import creations_response
 from pixy_web.dependencies import PublicImages, get_runtime, read_guid
+from pixy_web.direct_route import DirectRoute
 from pixy_web.paging import read_paging
 from pixy_web.partial_images import finished_response
 from pixy_web.request_log import LOGGED
@@ -22,7 +22,7 @@ from pixy_web.responses import image_response, images_response
 from pixy_web.thumbnails import read_width, thumbnail_response
 
 
-class PublicRoute(APIRoute):
+class PublicRoute(DirectRoute):
     """A route that matches only requests without an `Authorization` header."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
