@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hashlib
 import hmac
 import struct
 import uuid
@@ -67,7 +66,7 @@ class Cursors:
     def _sign(self, payload: bytes) -> bytes:
         scope = self._scope.encode()
         message = struct.pack(">I", len(scope)) + scope + payload
-        return hmac.digest(self._read_key(), message, hashlib.sha256)
+        return hmac.digest(self._read_key(), message, "sha256")
 
 
 def _decode_base64(cursor: object) -> bytes:
