@@ -1,5 +1,6 @@
 """Signing in and getting an image's details at once, where the password is remembered."""
 
+import gc
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from uuid import uuid4
@@ -52,6 +53,24 @@ def test_a_remembered_password_gets_the_details_without_hashing(
     assert hashes == []
     assert details == image == services.private_images(dee).get_details(image.guid)
     assert service.get_image_by_guid(image.guid) == image
+
+
+def test_nothing_of_it_waits_for_the_garbage_collector(
+    services: Services, dee: User, make_image: MakeImage
+) -> None:
+    image = make_image("class")
+    assert recall(services, image.guid) == image
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(100):
+            recall(services, image.guid)
+        found = gc.collect()
+    finally:
+        gc.enable()
+    # a cycle at each call would be 100 times as many objects as it has
+    assert found < 100
+    assert dee.username == DEE.username
 
 
 @pytest.mark.parametrize("visibility", ["private", "class", "public"])

@@ -53,21 +53,21 @@ class ImageTools:
 class PrivateImageService(ImageReader):
     """What one user may do: make images, look at visible ones, and change the own ones.
 
-    Attributes:
-        partials: What there is to see of the user's own images in the making.
-
     Args:
         tools: What all users share.
         user: Who asks; somebody whose credentials have been checked.
     """
 
     def __init__(self, tools: ImageTools, user: User) -> None:
-        database = tools.stores.database
-        cursors = Cursors(lambda: database.secret("cursor"), f"user:{user.username}")
+        cursors = Cursors(lambda: tools.stores.database.secret("cursor"), f"user:{user.username}")
         super().__init__(tools.stores.content, tools.thumbnails, cursors)
         self._tools = tools
         self._user = user
-        self.partials = PartialImages(tools.stores.content.partials, self.get_details)
+
+    @property
+    def partials(self) -> PartialImages:
+        """What there is to see of the user's own images in the making; kept, it'd be a cycle."""
+        return PartialImages(self._tools.stores.content.partials, self.get_details)
 
     def create_image(self, image: ImageDetailCreate) -> Image:
         """Make an image from a prompt, store it, and return it when all is done.

@@ -7,11 +7,12 @@ from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi.telemetry import TelemetryConfig
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Route
 
 from pixy_core import PixyProxyException
 from pixy_service import LoopCalls, Services, SignInRule, build_generator, open_services
@@ -75,14 +76,21 @@ def create_app(settings: Settings, *, alone: bool = False) -> FastAPI:
     for error in (PixyProxyException, RequestValidationError, HTTPException):
         app.add_exception_handler(error, handle_error)
     _wrap(app, settings)
-    routers = public_images.router, private_images.router, health.router, build_pages_router()
-    for router in routers:
-        # include_router would look for a request's route twice, at a third of the request's cost
+    # include_router would look for a request's route twice, at a third of the request's cost
+    app.router.routes += _by_path(public_images.router, private_images.router)
+    for router in (health.router, build_pages_router()):
         app.router.routes.extend(router.routes)
     document = openapi.build_document(app, settings.max_prompt_length)
     if settings.openapi:
         app.router.routes.extend(build_document_router(document).routes)
     return app
+
+
+def _by_path(*routers: APIRouter) -> list[Route]:
+    """Return the routes of all routers, those of one path together, and otherwise as they come."""
+    routes = [r for router in routers for r in router.routes if isinstance(r, Route)]
+    paths = list(dict.fromkeys(route.path for route in routes))
+    return sorted(routes, key=lambda route: paths.index(route.path))
 
 
 def _wrap(app: FastAPI, settings: Settings) -> None:
