@@ -4,11 +4,14 @@ import os
 import re
 import signal
 import time
+import uuid
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 
 import httpx2
 import pytest
 
+from deployment import connect
 from installed_pixy import PASSWORD, InstalledPixy
 from log_format import END, LINE, START
 from provider import Provider
@@ -42,6 +45,44 @@ def test_an_image_is_made_found_shared_and_deleted(pixy: InstalledPixy) -> None:
         assert ada.delete(path).status_code == 204
         assert stranger.get(path).status_code == 404
     assert pixy.stop() in (0, -signal.SIGTERM)
+
+
+def test_a_list_of_short_and_of_long_prompts_arrives_whole(
+    pixy: InstalledPixy, database_url: str
+) -> None:
+    pixy.add_user("ada")
+    pixy.start()
+    # where a page of long ones follows short ones, and the other way round
+    prompts = [f"{number} {'x' * (20_000 if 350 < number < 450 else 1)}" for number in range(900)]
+    with pixy.client("ada") as ada, pixy.client() as stranger:
+        make_image(ada, prompts[0], "public")
+        copy_row(database_url, prompts[1:])
+        for client in (ada, stranger):
+            listed = [image["prompt"] for image in client.get("/image").json()]
+            assert [len(prompt) for prompt in listed] == [len(prompt) for prompt in prompts]
+            assert listed == prompts
+
+
+def copy_row(database_url: str, prompts: list[str]) -> None:
+    """Add a copy of the only image for each prompt, each a second older than the one before."""
+    mark = "?" if database_url.startswith("sqlite") else "%s"
+    with connect(database_url) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT * FROM images")
+        columns = [description[0] for description in cursor.description]
+        original = dict(zip(columns, cursor.fetchone(), strict=True))
+        newest = datetime.fromisoformat(str(original["created_at"]))
+        del original["id"]
+        rows = [
+            original
+            | {"guid": str(uuid.uuid4()), "prompt": prompt}
+            | {"created_at": (newest - timedelta(seconds=number)).isoformat(" ", "microseconds")}
+            for number, prompt in enumerate(prompts, start=1)
+        ]
+        marks = ", ".join([mark] * len(original))
+        insert = f"INSERT INTO images ({', '.join(original)}) VALUES ({marks})"
+        cursor.executemany(insert, [tuple(row.values()) for row in rows])
+        connection.commit()
 
 
 def test_images_are_found_and_shown_smaller_after_a_restart_too(pixy: InstalledPixy) -> None:

@@ -64,13 +64,16 @@ class PublicImages:
         service = self._runtime.services.public_images
         return service, await self._runtime.queries.run(service.get_image_by_guid, guid)
 
-    async def call(self, operation: Callable[[PublicImageService], T]) -> T:
-        """Run one operation that may take its time.
+    async def call(
+        self, operation: Callable[[PublicImageService], T], *, is_quick: bool = False
+    ) -> T:
+        """Run one operation that may take its time, or is expected not to.
 
         Raises:
             PixyProxyException: Whatever the operation raises.
         """
-        return await self._runtime.reads.run(operation, self._runtime.services.public_images)
+        where = self._runtime.queries if is_quick else self._runtime.reads
+        return await where.run(operation, self._runtime.services.public_images)
 
 
 class PrivateImages:
@@ -115,7 +118,9 @@ class PrivateImages:
         user = await queries.run(services.credentials.recall, self._credentials)
         return services.private_images(user or await self._check())
 
-    async def call(self, operation: Callable[[PrivateImageService], T]) -> T:
+    async def call(
+        self, operation: Callable[[PrivateImageService], T], *, is_quick: bool = False
+    ) -> T:
         """Sign in and run one operation that may take its time, in one call for a known user.
 
         Raises:
@@ -124,11 +129,12 @@ class PrivateImages:
             ThreadsBusyError: Too many passwords wait to be checked.
             PixyProxyException: Whatever the operation raises.
         """
-        services, reads = self._runtime.services, self._runtime.reads
-        remembered: tuple[T] | None = await reads.run(self._run_if_remembered, operation)
+        where = self._runtime.queries if is_quick else self._runtime.reads
+        remembered: tuple[T] | None = await where.run(self._run_if_remembered, operation)
         if remembered is not None:
             return remembered[0]
-        return await reads.run(operation, services.private_images(await self._check()))
+        service = self._runtime.services.private_images(await self._check())
+        return await where.run(operation, service)
 
     async def _check(self) -> User:
         """Return the user whose password is not remembered, or not any more."""

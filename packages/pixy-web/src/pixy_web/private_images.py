@@ -91,8 +91,10 @@ async def list_images(request: Request, images: Private) -> Response:
             limit,
         )
 
-    async def list_page(limit: int, cursor: str | None) -> ImagePage:
-        return await images.call(lambda service: service.list_images(limit, cursor, paging.match))
+    async def list_page(limit: int, cursor: str | None, *, is_quick: bool = False) -> ImagePage:
+        return await images.call(
+            lambda service: service.list_images(limit, cursor, paging.match), is_quick=is_quick
+        )
 
     return await images_response(request, list_page, paging)
 

@@ -18,6 +18,9 @@ JSON = "application/json"
 STREAM_PAGE_SIZE = 200
 """Images fetched at once while all of them are streamed."""
 
+QUICK_PAGE_LENGTH = 256 * 1024
+"""Bytes of JSON up to which the page that follows is taken for a quick one."""
+
 _one_image = TypeAdapter(Image)
 _images = TypeAdapter(list[Image])
 
@@ -38,10 +41,18 @@ class _PrivateJson(Response):
 
 
 class ListImages(Protocol):
-    """Fetches one page, from a thread and without keeping a connection."""
+    """Fetches one page, without keeping a connection."""
 
-    def __call__(self, limit: int, cursor: str | None) -> Coroutine[Any, Any, ImagePage]:
-        """Return at most `limit` images that follow `cursor`."""
+    def __call__(
+        self, limit: int, cursor: str | None, *, is_quick: bool = False
+    ) -> Coroutine[Any, Any, ImagePage]:
+        """Return at most `limit` images that follow `cursor`.
+
+        Args:
+            limit: How many.
+            cursor: After which.
+            is_quick: Whether they are expected to be no more than a moment's work.
+        """
 
 
 def image_response(image: Image, status: int = 200) -> Response:
@@ -80,12 +91,16 @@ async def images_response(request: Request, list_images: ListImages, paging: Pag
 
 
 async def _stream_array(page: ImagePage, list_images: ListImages) -> AsyncIterator[bytes]:
-    opening = b"["
+    opening, is_quick = b"[", False
     while page.images:
-        # fetched while this one is sent
-        following = _fetch_after(page, list_images)
+        # fetched while this one is written and sent
+        following = _fetch_after(page, list_images, is_quick)
         try:
-            yield opening + _images.dump_json(page.images)[1:-1]
+            # a turn of the loop, in which that begins
+            await asyncio.sleep(0)
+            part = _images.dump_json(page.images)[1:-1]
+            is_quick = len(part) < QUICK_PAGE_LENGTH
+            yield opening + part
             opening = b","
             if following is None:
                 break
@@ -96,7 +111,9 @@ async def _stream_array(page: ImagePage, list_images: ListImages) -> AsyncIterat
     yield b"[]" if opening == b"[" else b"]"
 
 
-def _fetch_after(page: ImagePage, list_images: ListImages) -> asyncio.Task[ImagePage] | None:
+def _fetch_after(
+    page: ImagePage, list_images: ListImages, is_quick: bool
+) -> asyncio.Task[ImagePage] | None:
     if page.next_cursor is None:
         return None
-    return asyncio.create_task(list_images(STREAM_PAGE_SIZE, page.next_cursor))
+    return asyncio.create_task(list_images(STREAM_PAGE_SIZE, page.next_cursor, is_quick=is_quick))
