@@ -51,8 +51,8 @@ BY_FILE = "--dist=loadfile"  # where the tests of a file share a server
 PYTEST_WAITING = ("pytest", f"--numprocesses={max(4, os.cpu_count() or 1)}", "--dist=worksteal")
 # of the services, what stands and falls with how a database locks and commits
 DATABASE_TESTS = ["packages/pixy-data", "tests/e2e"] + [
-    f"packages/pixy-service/tests/test_{name}.py"
-    for name in ("creation", "creation_failures", "idempotency", "recovery")
+    f"packages/pixy-service/tests/{name}"
+    for name in ("recovery", "test_creation.py", "test_creation_failures.py", "test_idempotency.py")
 ]
 DEPTRY_OPTIONS = (
     *("--package-module-name-map", "mysqlclient=MySQLdb"),
