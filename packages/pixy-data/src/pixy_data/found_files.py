@@ -11,6 +11,7 @@ import stat
 import time
 from collections.abc import Iterator
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,7 +121,8 @@ class FoundFiles:
 def _list(folder: Path, names: re.Pattern[str]) -> Iterator[FoundFile]:
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
+            # a shelf holds one of 256 parts, and a report wants an order
+            for entry in sorted(entries, key=attrgetter("name")):
                 name = names.fullmatch(entry.name)
                 if name is not None:
                     yield from _describe(entry, name["guid"])
