@@ -31,7 +31,7 @@ def count_descriptors() -> int:
 
 
 def test_parts_are_read_in_any_order(store: ContentStore, image: ImageDetail) -> None:
-    with store.open(image) as file:
+    with store.open(image, range(0)) as file:
         assert file.size == len(CONTENT)
         assert file.read(1000, 2000) == CONTENT[1000:2000]
         assert file.read(10) == CONTENT[10:]
@@ -40,7 +40,7 @@ def test_parts_are_read_in_any_order(store: ContentStore, image: ImageDetail) ->
 
 
 def test_a_file_that_is_deleted_stays_what_it_was(store: ContentStore, image: ImageDetail) -> None:
-    with store.open(image) as file:
+    with store.open(image, range(0)) as file:
         store.delete(image.filename)
         assert file.is_unchanged()
         assert file.read() == CONTENT
@@ -50,7 +50,7 @@ def test_a_file_that_is_deleted_stays_what_it_was(store: ContentStore, image: Im
 def test_a_file_that_is_written_to_is_damaged(
     store: ContentStore, image: ImageDetail, size: int
 ) -> None:
-    with store.open(image) as file:
+    with store.open(image, range(0)) as file:
         store.locate(image.filename).write_bytes(b"x" * size)
         assert not file.is_unchanged()
         with pytest.raises(ContentDamagedError):
@@ -64,7 +64,7 @@ def test_it_is_loaded_so_that_nobody_waits_for_the_disk(
     descriptor = os.open(store.locate(image.filename), os.O_RDONLY)
     os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     try:
-        with store.open(image):
+        with store.open(image, range(len(CONTENT))):
             # what would wait for the disk fails
             loaded = os.preadv(descriptor, [bytearray(len(CONTENT))], 0, os.RWF_NOWAIT)
     except OSError as error:
@@ -78,7 +78,7 @@ def test_it_is_loaded_so_that_nobody_waits_for_the_disk(
 
 def test_closing_is_final_and_may_be_repeated(store: ContentStore, image: ImageDetail) -> None:
     before = count_descriptors()
-    file = store.open(image)
+    file = store.open(image, range(0))
     file.close()
     file.close()
     with pytest.raises(ValueError, match="closed"):
@@ -88,12 +88,12 @@ def test_closing_is_final_and_may_be_repeated(store: ContentStore, image: ImageD
 
 
 def test_a_file_that_nobody_has_any_more_is_closed(store: ContentStore, image: ImageDetail) -> None:
-    store.open(image).close()
+    store.open(image, range(0)).close()
     before = count_descriptors()
-    file = store.open(image)
+    file = store.open(image, range(0))
     del file
     store.locate(image.filename).write_bytes(b"damaged")
     for _ in range(3):
         with pytest.raises(ContentDamagedError):
-            store.open(image)
+            store.open(image, range(0))
     assert count_descriptors() == before

@@ -217,3 +217,12 @@ def test_a_forwarded_address_is_believed_from_a_trusted_proxy_only(
     seen = [guess(number, f"203.0.113.{number}, 192.0.2.1") for number in range(6)]
     assert seen == [401] * 5 + [429]
     assert guess(6, "192.0.2.2") == (401 if is_trusted else 429)
+
+
+@pytest.mark.parametrize("path", ["/image/x", "/image/x/content", "/image/x/preview"])
+def test_the_guid_is_looked_at_before_the_password(service: RunningService, path: str) -> None:
+    stranger = service.client(service.add_user(), "a wrong password")
+    for method in ("GET", "HEAD"):
+        assert stranger.request(method, path).status_code == 422
+    assert stranger.patch("/image/x", content=b"{").status_code == 401
+    assert service.sign_in().patch("/image/x", content=b"{").status_code == 422

@@ -137,6 +137,24 @@ def test_a_client_that_leaves_is_no_error(large: Large) -> None:
     assert not [line for line in large.service.log_lines() if " ERROR " in line]
 
 
+def test_a_client_that_leaves_before_the_answer_begins_is_no_error(large: Large) -> None:
+    for _ in range(20):
+        with large.ask():
+            pass
+    lines = large.service.log_lines()
+    statuses = {line.split()[-2] for line in lines if "REQUEST END" in line and "ms" in line}
+    assert statuses <= {"200", "201", "499"}
+    assert not [line for line in lines if " ERROR " in line]
+
+
+def test_a_client_that_has_no_more_to_say_gets_all_of_it(large: Large) -> None:
+    with large.ask() as reader:
+        reader.head()
+        begun = reader.read(SOME)
+        reader.connection.shutdown(socket.SHUT_WR)
+        assert begun + reader.read(len(LARGE_PNG) - SOME) == LARGE_PNG
+
+
 def test_an_image_that_is_deleted_meanwhile_arrives_whole(large: Large) -> None:
     with large.ask() as reader:
         reader.head()

@@ -123,21 +123,25 @@ class ContentStore:
             StoreMismatchError: The folder is not the one that the rows are about.
             StorageUnavailableError: It can't be read for another reason.
         """
-        with self._reading(image) as path, ContentFile(path, image, self._hashes) as file:
+        with (
+            self._reading(image) as path,
+            ContentFile(path, image, self._hashes, self._loader) as file,
+        ):
             return file.read()
 
-    def open(self, image: ImageDetail) -> ContentFile:
-        """Return the file of an image, loaded, if it is what was stored; otherwise as `read`.
+    def open(self, image: ImageDetail, first: range) -> ContentFile:
+        """Return the file of an image, if it is what was stored; otherwise as `read`.
 
         Args:
             image: Its row, with filename, size and sha256.
+            first: The bytes that will be wanted first, and are loaded.
 
         Returns:
             The file, for the caller to close.
         """
         with self._reading(image) as path:
-            file = ContentFile(path, image, self._hashes)
-            self._loader.load(file)
+            file = ContentFile(path, image, self._hashes, self._loader)
+            file.load(first.start, len(first))
             return file
 
     @contextmanager

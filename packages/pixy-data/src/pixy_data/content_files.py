@@ -29,11 +29,13 @@ class PageLoader:
         if self._nowhere is not None:
             os.close(self._nowhere)
 
-    def load(self, file: "ContentFile") -> None:
-        """Wait until all of a file is in memory that the system needs for nothing else.
+    def load(self, descriptor: int, start: int, count: int) -> None:
+        """Wait until a part of a file is in memory that the system needs for nothing else.
 
         Args:
-            file: Nothing of it is copied.
+            descriptor: The file's; nothing of it is copied.
+            start: The part's first byte.
+            count: Its bytes.
 
         Raises:
             OSError: It can't be read.
@@ -42,8 +44,13 @@ class PageLoader:
             return
         if self._nowhere is None:
             self._nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        # one call: after each a thread waits for Python's lock
-        os.sendfile(self._nowhere, file.fileno(), 0, file.size)
+        try:
+            # one call: after each a thread waits for Python's lock
+            os.sendfile(self._nowhere, descriptor, start, count)
+        except OSError as error:
+            # a file system without it: its files are read, not sent
+            if error.errno != errno.EINVAL:
+                raise
 
 
 class ContentFile:
@@ -59,6 +66,7 @@ class ContentFile:
         path: Where it is.
         image: Its row, with size and sha256.
         hashes: The hashes of files that need no second look.
+        loader: Has it read.
 
     Raises:
         ContentDamagedError: It is missing, no regular file, or differs from its row.
@@ -67,7 +75,10 @@ class ContentFile:
 
     _descriptor: int | None = None
 
-    def __init__(self, path: Path, image: ImageDetail, hashes: HashMemory) -> None:
+    def __init__(
+        self, path: Path, image: ImageDetail, hashes: HashMemory, loader: PageLoader
+    ) -> None:
+        self._loader = loader
         self._descriptor = _open_to_read(path)
         self._status = os.fstat(self._descriptor)
         self.size = self._status.st_size
@@ -104,6 +115,21 @@ class ContentFile:
         # not by the time of change of its inode: being deleted changes that
         now, before = os.fstat(self.fileno()), self._status
         return (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+
+    def load(self, start: int, count: int) -> None:
+        """Wait for the disk, so that whoever reads a part of the file next doesn't.
+
+        Args:
+            start: The part's first byte.
+            count: Its bytes.
+
+        Raises:
+            ContentDamagedError: The file has changed meanwhile.
+            OSError: It can't be read.
+        """
+        self._loader.load(self.fileno(), start, count)
+        if not self.is_unchanged():
+            raise ContentDamagedError
 
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
         """Return a part of it.

@@ -28,7 +28,7 @@ from pixy_service.shrinking import THUMBNAIL_TYPES
 from pixy_service.sign_in_limit import SignInRule
 from pixy_service.thumbnails import THUMBNAIL_WIDTHS
 from pixy_service.users import UserService
-from pixy_service.validation import IDEMPOTENCY_KEY_PATTERN, MAX_PAGE_SIZE
+from pixy_service.validation import IDEMPOTENCY_KEY_PATTERN, MAX_PAGE_SIZE, validate_guid
 
 __all__ = [
     "DEFAULT_OPENAI_BASE_URL",
@@ -69,4 +69,5 @@ __all__ = [
     "open_users",
     "require_image",
     "upgrade_database",
+    "validate_guid",
 ]

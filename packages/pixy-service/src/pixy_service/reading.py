@@ -183,11 +183,12 @@ class ImageReader(ImageServiceInterface):
         """
         return self._if_still_there(image, self._content.read)
 
-    def open_content(self, image: Image) -> ContentFile:
+    def open_content(self, image: Image, first: range = range(0)) -> ContentFile:
         """Return the file of an image, for whoever sends it without a copy of its own.
 
         Args:
             image: As for `read_content`.
+            first: The bytes that will be wanted first; the disk is waited for here.
 
         Returns:
             The open file, for the caller to close. What is deleted meanwhile can still be read.
@@ -195,7 +196,7 @@ class ImageReader(ImageServiceInterface):
         Raises:
             PixyProxyException: As `read_content`.
         """
-        return self._if_still_there(image, self._content.open)
+        return self._if_still_there(image, partial(self._content.open, first=first))
 
     def _if_still_there(self, image: Image, read: Callable[[Image], T]) -> T:
         try:

@@ -17,6 +17,7 @@ from pixy_core import Image
 from pixy_service import PrivateImageService, PublicImageService
 from pixy_web.dependencies import PrivateImages, PublicImages, get_runtime
 from pixy_web.file_response import FileResponse
+from pixy_web.file_sending import LARGEST_PART
 from pixy_web.problems import NO_STORE
 
 Service = PublicImageService | PrivateImageService
@@ -69,7 +70,7 @@ async def content_response(
             unsatisfied = {"Content-Range": f"bytes */{size}"}
             raise HTTPException(416, "The file has no such range", unsatisfied)
         headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
-    file = await reads.run(service.open_content, image)
+    file = await reads.run(service.open_content, image, part[:LARGEST_PART])
     return FileResponse(
         file, part, status=status, headers=headers, media_type=image.media_type, reads=reads
     )

@@ -5,6 +5,7 @@ stacks of what is to be closed: where there is none of that, it takes as long as
 """
 
 from collections.abc import Callable, Coroutine, Iterator
+from inspect import iscoroutinefunction, signature
 from typing import Any, get_type_hints
 
 from fastapi.params import Depends
@@ -21,6 +22,9 @@ class DirectRoute(APIRoute):
 
     All of them are `async`, and a dependency takes the request and nothing else. What the endpoint
     takes besides the request is what dependencies return.
+
+    Raises:
+        TypeError: The endpoint or a dependency isn't like that.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -33,6 +37,9 @@ class DirectRoute(APIRoute):
         before = [depends.dependency for depends in self.dependencies if depends.dependency]
         parameters = tuple(_list_parameters(self.endpoint))
         endpoint = self.endpoint
+        _check(endpoint, {"request", *(name for name, _ in parameters)})
+        for function in (*before, *(function for _, function in parameters)):
+            _check(function, {"request"})
 
         async def handle(request: Request) -> Response:
             for function in before:
@@ -50,3 +57,8 @@ def _list_parameters(endpoint: Callable[..., Any]) -> Iterator[tuple[str, AsyncF
         for mark in getattr(hint, "__metadata__", ()):
             if isinstance(mark, Depends) and mark.dependency is not None:
                 yield name, mark.dependency
+
+
+def _check(function: Callable[..., Any], parameters: set[str]) -> None:
+    if not iscoroutinefunction(function) or signature(function).parameters.keys() != parameters:
+        raise TypeError(f"{function} is not async, or takes something else than {parameters}")

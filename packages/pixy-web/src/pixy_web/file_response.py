@@ -7,9 +7,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from pixy_core import ContentDamagedError
 from pixy_service import ContentFile
-from pixy_web.file_sending import LARGEST_PART, ZERO_COPY_SEND
+from pixy_web.file_sending import GONE, LARGEST_PART, ZERO_COPY_SEND
 from pixy_web.threads import Threads
 
 
@@ -22,7 +21,7 @@ class FileResponse(Response):
         status: The status code.
         headers: All headers but Content-Length and Content-Type.
         media_type: What the bytes are.
-        reads: Threads that read it for a server that can't send files.
+        reads: Threads that wait for the disk.
     """
 
     def __init__(
@@ -75,16 +74,18 @@ class FileResponse(Response):
 
     async def _send_file(self, send: Send) -> None:
         for offset in self._part[::LARGEST_PART]:
-            if not self._file.is_unchanged():
-                raise ContentDamagedError
+            count = min(LARGEST_PART, self._part.stop - offset)
+            if offset != self._part.start:
+                # what was in memory once may not be any more, nor what it was
+                await self._reads.run(self._file.load, offset, count)
             message = {
                 "type": ZERO_COPY_SEND,
                 "file": self._file.fileno(),
                 "offset": offset,
-                "count": min(LARGEST_PART, self._part.stop - offset),
+                "count": count,
                 "more_body": True,
             }
             try:
                 await send(message)
-            except ConnectionError as error:
+            except GONE as error:
                 raise ClientDisconnect from error

@@ -15,34 +15,48 @@ LARGEST_PART = 2 * 1024 * 1024
 """Bytes that are given to the system in one call, in which nobody else is served."""
 
 
+GONE = (ConnectionError, TimeoutError)
+"""What the system says of a client that is gone, or has not been heard of for too long."""
+
+
 class FileSendingCycle(RequestResponseCycle):
-    """uvicorn's request and response, whose body may be parts of files as well."""
+    """uvicorn's request and response, whose body may be parts of files as well.
+
+    Attributes:
+        is_sending_file: Whether it sends one now, of which the transport knows nothing.
+    """
+
+    is_sending_file = False
 
     async def send(self, message: Any) -> None:
         """Send a message of ASGI.
 
         Raises:
-            ConnectionError: A file is to be sent, and the client is gone.
+            ConnectionError, TimeoutError: A file is to be sent, and the client is gone.
+            RuntimeError: It is more than was announced.
             EOFError: The file is shorter than it is said to be.
             OSError: It can't be read; EINVAL, its file system knows no sendfile.
         """
         if message["type"] != ZERO_COPY_SEND:
             await super().send(message)
             return
-        if message["count"] > self.expected_content_length:
-            raise RuntimeError("Response content longer than Content-Length")
+        self.is_sending_file = True
         try:
             await self._send_file(message["file"], message["offset"], message["count"])
-        except ConnectionError:
+        except GONE:
             self.disconnected = True
             self.transport.close()
             raise
+        finally:
+            self.is_sending_file = False
         if not message.get("more_body", False):
             await super().send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_file(self, file: int, offset: int, count: int) -> None:
         if self.disconnected:
             raise ConnectionResetError
+        if count > self.expected_content_length:
+            raise RuntimeError("Response content longer than Content-Length")
         outlet = _Outlet(self.transport)
         try:
             await outlet.become_empty()

@@ -3,6 +3,7 @@
 import ctypes
 import gc
 import resource
+import sys
 
 # <malloc.h> of glibc
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -40,7 +41,9 @@ def allow_many_descriptors() -> None:
     """Allow this process as many open files and connections as its user may have.
 
     A download that its reader keeps waiting has three, and the usual limit of 1,024 is there for
-    programs that use select(2).
+    programs that use select(2). Elsewhere than on Linux, the system says no to what it has allowed.
     """
+    if sys.platform != "linux":
+        return
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

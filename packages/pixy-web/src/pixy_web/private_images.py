@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from pixy_core import CreationStatus, Image, ImageDetailUpdate, ImageRequest
-from pixy_service import MAX_PAGE_SIZE, ImagePage, PrivateImageService
+from pixy_service import MAX_PAGE_SIZE, ImagePage, PrivateImageService, validate_guid
 from pixy_web import openapi, openapi_writes
 from pixy_web.content import PRIVATE_CACHING, content_response
 from pixy_web.creations import (
@@ -68,17 +68,18 @@ async def get_content(request: Request, images: Private) -> Response:
     return await content_response(request, images, guid, PRIVATE_CACHING)
 
 
-@router.get("/image/{guid}/preview", **openapi.GET_PREVIEW)
 @router.head("/image/{guid}/preview", **openapi.HEAD_PREVIEW)
+@router.get("/image/{guid}/preview", **openapi.GET_PREVIEW)
 async def get_preview(request: Request, images: Private) -> Response:
     """Answer with what there is to see of an own creation, or where its image is."""
+    guid = validate_guid(read_guid(request))
     service = await images.sign_in()
-    preview = await get_runtime(request).reads.run(load_preview, service, read_guid(request))
+    preview = await get_runtime(request).reads.run(load_preview, service, guid)
     return preview_response(request, preview)
 
 
-@router.get("/image", **openapi.LIST_IMAGES)
 @router.head("/image", **openapi.HEAD_IMAGES)
+@router.get("/image", **openapi.LIST_IMAGES)
 async def list_images(request: Request, images: Private) -> Response:
     """Answer with the images that the user may see, or own creations; newest first."""
     paging = read_paging(request)
@@ -115,7 +116,7 @@ async def create_image(request: Request, images: SignedIn) -> Response:
 @router.patch("/image/{guid}", **openapi_writes.UPDATE_IMAGE)
 async def update_image(request: Request, images: SignedIn) -> Response:
     """Change who may see an image."""
-    guid = read_guid(request)
+    guid = validate_guid(read_guid(request))
     change = await read_model(request, ImageDetailUpdate)
     image = await get_runtime(request).reads.run(images.change_visibility, guid, change.visibility)
     return image_response(image)

@@ -26,9 +26,6 @@ _DETAILS = {
     400: ("bad_request", "This is not HTTP/1.1"),
     431: ("head_too_large", "The header fields are too large"),
 }
-EXTENSIONS: dict[str, dict[object, object]] = {ZERO_COPY_SEND: {}}
-"""What applications may ask for beyond plain ASGI."""
-
 LINGERING = 2.0
 """Seconds in which a refused client may notice."""
 
@@ -168,7 +165,11 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):
         if self.scheme == "http":
             # uvicorn lets nobody choose the class; the task that runs it has not begun
             self.cycle.__class__ = FileSendingCycle
-            self.scope["extensions"] = EXTENSIONS
+            self.scope["extensions"] = {ZERO_COPY_SEND: {}}
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # what asyncio asks for
+        """Return whether the connection stays open for a file, though the client sends no more."""
+        return isinstance(self.cycle, FileSendingCycle) and self.cycle.is_sending_file
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
