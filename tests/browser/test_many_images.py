@@ -33,7 +33,7 @@ def test_the_last_is_reached_and_few_exist_as_elements(visit) -> None:
     devtools.send("Network.setBlockedURLs", {"urls": ["*/content*"]})
     oldest = gallery.grid.locator(f"[aria-posinset='{COUNT}']")
     most = 0
-    deadline = time.monotonic() + 180
+    deadline = time.monotonic() + 400
     while not oldest.count():
         assert time.monotonic() < deadline, (
             count_tiles(gallery),
