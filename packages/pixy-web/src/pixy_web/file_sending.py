@@ -23,10 +23,10 @@ class FileSendingCycle(RequestResponseCycle):
     """uvicorn's request and response, whose body may be parts of files as well.
 
     Attributes:
-        is_sending_file: Whether it sends one now, of which the transport knows nothing.
+        has_file: Whether parts of one belong to its body, of which the transport knows nothing.
     """
 
-    is_sending_file = False
+    has_file = False
 
     async def send(self, message: Any) -> None:
         """Send a message of ASGI.
@@ -40,15 +40,13 @@ class FileSendingCycle(RequestResponseCycle):
         if message["type"] != ZERO_COPY_SEND:
             await super().send(message)
             return
-        self.is_sending_file = True
+        self.has_file = True
         try:
             await self._send_file(message["file"], message["offset"], message["count"])
         except GONE:
             self.disconnected = True
             self.transport.close()
             raise
-        finally:
-            self.is_sending_file = False
         if not message.get("more_body", False):
             await super().send({"type": "http.response.body", "body": b"", "more_body": False})
 

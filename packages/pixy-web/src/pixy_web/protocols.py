@@ -169,7 +169,10 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # what asyncio asks for
         """Return whether the connection stays open for a file, though the client sends no more."""
-        return isinstance(self.cycle, FileSendingCycle) and self.cycle.is_sending_file
+        cycle = self.cycle
+        return (
+            isinstance(cycle, FileSendingCycle) and cycle.has_file and not cycle.response_complete
+        )
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
