@@ -6,18 +6,21 @@ No SQL but the column lists that rows are read by.
 import json
 import re
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from pixy_core import Creation, Image, ImageDetail, ImageRequest, User, Visibility
 from pixy_core.images import GUID_PATTERN
 from pixy_data.database import Row
+
+M = TypeVar("M", bound=BaseModel)
 
 IMAGE_COLUMNS = (
     "id, guid, filename, prompt, created_at, updated_at, owner, visibility, "
     "media_type, width, height, size, sha256, generator, model"
 )
 _IMAGE_FIELDS = tuple(IMAGE_COLUMNS.split(", "))
-# one for all: an image is frozen, so nothing is ever added
 _FIELDS_SET = set(_IMAGE_FIELDS)
 _VISIBILITIES = {visibility.value: visibility for visibility in Visibility}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -125,14 +128,7 @@ def image_from_row(row: Row) -> Image:
         "updated_at": created if updated_at == created_at else time_from_value(updated_at),
     }
     # fmt: on
-    image = Image.__new__(Image)
-    # what model_construct does, less its search for defaults, which takes five times as long
-    set_attribute = object.__setattr__
-    set_attribute(image, "__dict__", values)
-    set_attribute(image, "__pydantic_fields_set__", _FIELDS_SET)
-    set_attribute(image, "__pydantic_extra__", None)
-    set_attribute(image, "__pydantic_private__", None)
-    return image
+    return _construct(Image, values, _FIELDS_SET)
 
 
 def image_from_parameters(parameters: dict[str, Any], image_id: int | None) -> Image:
@@ -194,14 +190,7 @@ def user_from_row(row: Row) -> User:
         "disabled": bool(disabled),
         "created_at": time_from_value(created_at),
     }
-    user = User.__new__(User)
-    # as above
-    set_attribute = object.__setattr__
-    set_attribute(user, "__dict__", values)
-    set_attribute(user, "__pydantic_fields_set__", _USER_FIELDS)
-    set_attribute(user, "__pydantic_extra__", None)
-    set_attribute(user, "__pydantic_private__", None)
-    return user
+    return _construct(User, values, _USER_FIELDS)
 
 
 def creation_from_row(row: Row) -> Creation:
@@ -229,3 +218,20 @@ def creation_from_row(row: Row) -> Creation:
             "updated_at": time_from_value(updated_at),
         }
     )
+
+
+def _construct(model: type[M], values: dict[str, Any], fields: set[str]) -> M:
+    """Do what `model_construct` does, less its search for defaults: that takes five times as long.
+
+    Args:
+        model: The model.
+        values: All of its fields, in the order of JSON.
+        fields: Those that a row has; one set for all, since what is frozen gets no more.
+    """
+    made = model.__new__(model)
+    set_attribute = object.__setattr__
+    set_attribute(made, "__dict__", values)
+    set_attribute(made, "__pydantic_fields_set__", fields)
+    set_attribute(made, "__pydantic_extra__", None)
+    set_attribute(made, "__pydantic_private__", None)
+    return made
