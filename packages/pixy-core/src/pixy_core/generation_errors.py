@@ -19,10 +19,13 @@ class GenerationError(PixyProxyException):
         billed: Whether the provider charged for it.
         retry_after: Seconds after which a retry makes sense, where that is known.
         replayed: Whether an earlier request with the same idempotency key failed so.
+        answer: What the provider sent, where it may have been paid for and holds no image.
+            For the quarantine only, never for a response or the log.
 
     Args:
         upstream_request_id: The provider's own id of the request, for its support.
         retry_after: Seconds, when the provider named a delay; else the class's own.
+        answer: As the attribute.
     """
 
     message = "The image could not be made"
@@ -33,10 +36,15 @@ class GenerationError(PixyProxyException):
     replayed: bool = False
 
     def __init__(
-        self, *, upstream_request_id: str | None = None, retry_after: int | None = None
+        self,
+        *,
+        upstream_request_id: str | None = None,
+        retry_after: int | None = None,
+        answer: bytes | None = None,
     ) -> None:
         super().__init__()
         self.upstream_request_id = upstream_request_id
+        self.answer = answer
         if retry_after is not None:
             self.retry_after = retry_after
 
