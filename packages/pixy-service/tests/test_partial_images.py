@@ -25,7 +25,7 @@ from pixy_service.creation import Created
 from pixy_service.partial_images import PartialImageKeeper
 from pixy_service.recovery import Recovery
 from provider import Provider
-from provider_answers import JPEG, PNG
+from provider_answers import JPEG, PNG, WEBP
 from provider_events import PARTIALS
 
 ASKED = ImageDetailCreate(prompt="a lighthouse", visibility=Visibility.PUBLIC)
@@ -169,16 +169,25 @@ def test_a_crash_leaves_what_the_recovery_removes(
     assert list_parts(tmp_path) == []
 
 
-@pytest.mark.parametrize("picture", [(b"no picture", "image/png"), (JPEG, "image/png")])
-def test_what_is_no_picture_of_its_type_is_not_kept(
-    store: PartialImageStore, picture: tuple[bytes, str]
-) -> None:
+def test_what_is_no_picture_is_not_kept(store: PartialImageStore) -> None:
     with PartialImageKeeper(store, GUID) as keeper:
-        keeper.take(PARTIALS[0], "image/png")
+        keeper.take(PARTIALS[0])
         wait_until(lambda: store.has(GUID))
-        keeper.take(*picture)
+        keeper.take(b"no picture")
         wait_until(lambda: not is_at_work())
         assert store.find(GUID) == PartialImage(PARTIALS[0], "image/png")
+
+
+@pytest.mark.parametrize(
+    ("content", "media_type"), [(PNG, "image/png"), (JPEG, "image/jpeg"), (WEBP, "image/webp")]
+)
+def test_a_partial_image_has_the_type_of_its_bytes(
+    store: PartialImageStore, content: bytes, media_type: str
+) -> None:
+    with PartialImageKeeper(store, GUID) as keeper:
+        keeper.take(content)
+        wait_until(lambda: store.has(GUID))
+        assert store.find(GUID) == PartialImage(content, media_type)
 
 
 def is_at_work() -> bool:
@@ -188,8 +197,8 @@ def is_at_work() -> bool:
 def test_a_disk_that_hangs_delays_nothing_and_keeps_nothing_in_the_end(tmp_path: Path) -> None:
     store = Hangs(tmp_path)
     with PartialImageKeeper(store, GUID) as keeper:
-        keeper.take(PARTIALS[0], "image/png")
-        keeper.take(PARTIALS[1], "image/png")
+        keeper.take(PARTIALS[0])
+        keeper.take(PARTIALS[1])
         assert store.begun.wait(PATIENCE)
     assert store.written == []
     store.going_on.set()
@@ -201,10 +210,10 @@ def test_a_disk_that_hangs_delays_nothing_and_keeps_nothing_in_the_end(tmp_path:
 def test_only_the_latest_of_those_that_wait_is_kept(tmp_path: Path) -> None:
     store = Hangs(tmp_path)
     with PartialImageKeeper(store, GUID) as keeper:
-        keeper.take(PARTIALS[0], "image/png")
+        keeper.take(PARTIALS[0])
         assert store.begun.wait(PATIENCE)
-        keeper.take(PARTIALS[1], "image/png")
-        keeper.take(PARTIALS[2], "image/png")
+        keeper.take(PARTIALS[1])
+        keeper.take(PARTIALS[2])
         store.going_on.set()
         wait_until(lambda: not is_at_work())
         assert store.written == [PARTIALS[0], PARTIALS[2]]

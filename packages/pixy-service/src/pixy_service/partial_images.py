@@ -32,7 +32,7 @@ class PartialImageKeeper:
         self._store = store
         self._guid = guid
         self._turn = threading.Lock()
-        self._latest: deque[PartialImage] = deque(maxlen=1)
+        self._latest: deque[bytes] = deque(maxlen=1)
         self._has_taken = False
         self._ended = threading.Event()
 
@@ -50,18 +50,17 @@ class PartialImageKeeper:
         if self._has_taken:
             self._store.delete(self._guid)
 
-    def take(self, content: bytes, media_type: str) -> None:
+    def take(self, content: bytes) -> None:
         """Take a partial image, and return at once.
 
         Args:
             content: Its bytes.
-            media_type: What they claim to be.
 
         Raises:
             Nothing.
         """
         self._has_taken = True
-        self._latest.append(PartialImage(content, media_type))
+        self._latest.append(content)
         context = contextvars.copy_context()
         thread = threading.Thread(
             target=context.run, args=(self._keep,), name="pixy-partial", daemon=True
@@ -76,13 +75,13 @@ class PartialImageKeeper:
         with self._turn:
             if self._ended.is_set() or not self._latest:
                 return
-            picture = self._latest.pop()
+            content = self._latest.pop()
             try:
-                inspect_image(picture.content, picture.media_type)
-            except GeneratorResponseError:
+                media_type = inspect_image(content).media_type
+            except (GeneratorResponseError, MemoryError):
                 logger.warning("a partial image of %s can't be decoded", self._guid)
                 return
-            self._store.write(self._guid, picture)
+            self._store.write(self._guid, PartialImage(content, media_type))
             if self._ended.is_set():
                 self._store.delete(self._guid)
 

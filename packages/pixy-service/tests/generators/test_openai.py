@@ -28,7 +28,14 @@ KEY = "sk-secret-of-the-server"
 MODEL = "gpt-image-2.6-flare"
 DEADLINE, PATIENCE = 0.5, 20
 ENDLESS = ("drip", "silent", "stall")
-IMAGES = {"png": PNG, "large": LARGE_PNG, "jpeg": JPEG, "webp": WEBP, "unnamed_format": PNG}
+IMAGES = {
+    "png": PNG,
+    "large": LARGE_PNG,
+    "jpeg": JPEG,
+    "webp": WEBP,
+    "unnamed_format": PNG,
+    "jpeg_as_png": JPEG,
+}
 OUTCOMES: dict[str, type[GenerationError]] = {
     "moderation_blocked": PromptRejectedError,
     "content_policy_violation": PromptRejectedError,
@@ -67,7 +74,6 @@ OUTCOMES: dict[str, type[GenerationError]] = {
     "html": GeneratorResponseError,
     "junk_image": GeneratorResponseError,
     "truncated_image": GeneratorResponseError,
-    "jpeg_as_png": GeneratorResponseError,
     "gif": GeneratorResponseError,
     "gif_as_png": GeneratorResponseError,
     "too_wide": GeneratorResponseError,

@@ -29,7 +29,7 @@ from pixy_service.generators.refusals import (
     printable_code,
     read_retry_after,
 )
-from pixy_service.generators.replies import Picture, holds_events, read_body, read_events
+from pixy_service.generators.replies import holds_events, read_body, read_events
 
 logger = logging.getLogger(__name__)
 
@@ -61,8 +61,8 @@ class Exchange:
 
     async def request(
         self, prompt: str, user: str, options: dict[str, Any], on_partial: OnPartial
-    ) -> Picture:
-        """Ask for one image, once.
+    ) -> bytes:
+        """Ask for one image, once, and return its bytes.
 
         Args:
             prompt: What is to be drawn.
@@ -93,8 +93,8 @@ class Exchange:
         except httpx2.HTTPError as error:
             raise _explain_break(error) from error
 
-    async def _receive(self, reply: Any, on_partial: OnPartial) -> Picture:
-        """Return the image of an answer whose head is there."""
+    async def _receive(self, reply: Any, on_partial: OnPartial) -> bytes:
+        """Return the image's bytes of an answer whose head is there."""
         media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not (self._partial_images and media_type == "text/event-stream"):
             # also from a server that is like OpenAI's, and knows no streams, or doesn't say that

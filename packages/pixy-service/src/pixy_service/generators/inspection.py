@@ -1,52 +1,84 @@
-"""Proof that bytes are an image: decoded as a whole, of the claimed type, and not too large.
+"""Proof that bytes are an image: decoded as a whole, and not too large.
 
-The bytes themselves are never changed or encoded again.
+The bytes alone decide what an image is. They are never changed or encoded again.
 """
 
 import io
 from typing import NamedTuple
 
 from PIL import Image as Picture
+from PIL import WebPImagePlugin  # noqa: F401 - registers itself; see below
 
 from pixy_core import GeneratorResponseError
+from pixy_service.generators.metadata import strip_metadata
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_SIDE = 8192
 """Pixels."""
 
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
+"""Pillow's name of each media type that is stored."""
+
+_MEDIA_TYPES = {name: media_type for media_type, name in FORMATS.items()}
+
+# Pillow would import its plugins at the first image, and fail when no file can be opened then
+Picture.preinit()
 
 
-class Dimensions(NamedTuple):
-    """An image's width and height in pixels."""
+class ImageProperties(NamedTuple):
+    """What an image's bytes tell.
 
+    Attributes:
+        media_type: image/png, image/jpeg or image/webp.
+        width: Pixels.
+        height: Pixels.
+    """
+
+    media_type: str
     width: int
     height: int
 
 
-def inspect_image(content: bytes, media_type: str) -> Dimensions:
-    """Decode an image and return its dimensions.
+def open_image(content: bytes) -> Picture.Image:
+    """Open a PNG, JPEG or WebP; its pixels are not decoded yet.
+
+    Metadata that does not change the picture can't make this fail. A colour profile over 1 MiB is
+    left out.
 
     Args:
-        content: The file's bytes, at most MAX_BYTES.
-        media_type: What it claims to be: image/png, image/jpeg or image/webp.
+        content: The file's bytes.
 
     Raises:
-        GeneratorResponseError: It is no whole image of that type, or too large.
+        ValueError: It is wider or higher than MAX_SIDE.
+        Exception: It is no image. Pillow's decoders, here and in `load`, raise OSError,
+            SyntaxError, EOFError, struct.error and Pillow's own DecompressionBombError as well.
     """
-    image_format = FORMATS.get(media_type)
-    if image_format is None or len(content) > MAX_BYTES:
+    picture = Picture.open(io.BytesIO(strip_metadata(content)), formats=tuple(_MEDIA_TYPES))
+    # the size comes from the header, before any pixel takes memory
+    if max(picture.size) > MAX_SIDE:
+        picture.close()
+        raise ValueError("an image side is too long")
+    return picture
+
+
+def inspect_image(content: bytes) -> ImageProperties:
+    """Decode an image and return what it is.
+
+    Args:
+        content: The file's bytes.
+
+    Raises:
+        GeneratorResponseError: It is no whole image, or too large.
+        MemoryError: There is not enough memory to tell.
+    """
+    if len(content) > MAX_BYTES:
         raise GeneratorResponseError
     try:
-        with Picture.open(io.BytesIO(content), formats=[image_format]) as picture:
-            # the size comes from the header, before any pixel takes memory
-            if max(picture.size) > MAX_SIDE:
-                raise GeneratorResponseError
+        with open_image(content) as picture:
             picture.load()
-            return Dimensions(*picture.size)
-    except GeneratorResponseError:
+            width, height = picture.size
+            return ImageProperties(_MEDIA_TYPES[str(picture.format)], width, height)
+    except MemoryError:
         raise
     except Exception as error:
-        # Pillow's decoders raise OSError, ValueError, SyntaxError, EOFError, struct.error and
-        # its own DecompressionBombError on junk
         raise GeneratorResponseError from error

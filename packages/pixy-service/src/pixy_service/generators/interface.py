@@ -6,8 +6,8 @@ from typing import Protocol
 
 from pixy_core.image_requests import AUTO
 
-OnPartial = Callable[[bytes, str], object]
-"""Is given the bytes of an unfinished picture and what they claim to be, unchecked.
+OnPartial = Callable[[bytes], object]
+"""Called with the bytes of a partial image, which nobody has checked.
 
 It returns at once and raises nothing: the finished picture is what is paid for.
 """
@@ -16,9 +16,9 @@ MAX_PARTIALS = 3
 """As many as OpenAI's `partial_images` may be."""
 
 
-def ignore_partial(content: bytes, media_type: str) -> None:
+def ignore_partial(content: bytes) -> None:
     """Show a picture to nobody."""
-    del content, media_type
+    del content
 
 
 @dataclass(frozen=True)

@@ -96,11 +96,8 @@ class OpenAIGenerator:
         options |= {"model": self._model}
         if self._partial_images:
             options |= {"stream": True, "partial_images": self._partial_images}
-        picture = asyncio.run(self._exchange.request(prompt, user, options, on_partial))
-        width, height = inspect_image(picture.content, picture.media_type)
-        return GeneratedImage(
-            picture.content, picture.media_type, width, height, _NAME, self._model
-        )
+        content = asyncio.run(self._exchange.request(prompt, user, options, on_partial))
+        return GeneratedImage(content, *inspect_image(content), _NAME, self._model)
 
     def close(self) -> None:
         """Do nothing: no connection outlives its image."""

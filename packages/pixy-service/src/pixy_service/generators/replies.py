@@ -9,8 +9,6 @@ import binascii
 import logging
 import re
 from collections.abc import AsyncIterable
-from dataclasses import dataclass, field
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,15 +21,6 @@ _PARTIAL = "image_generation.partial_image"
 _COMPLETED = "image_generation.completed"
 # how a stream of events begins (HTML standard, section 9.2.5), and no JSON does
 _begins_events = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:").match
-_Format = Literal["png", "jpeg", "webp"]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """The bytes that an answer holds, and what it says that they are."""
-
-    content: bytes = field(repr=False)
-    media_type: str
 
 
 class _Encoded(BaseModel):
@@ -42,7 +31,6 @@ class _Body(BaseModel):
     """The part of the body that counts; the SDK's own model accepts any type anywhere."""
 
     data: list[_Encoded] = Field(min_length=1)
-    output_format: _Format = "png"
 
 
 class _Event(BaseModel):
@@ -51,8 +39,6 @@ class _Event(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     b64_json: str
-    # the SDK has a None for each member that is missing
-    output_format: _Format | None = None
 
 
 def holds_events(body: bytes) -> bool:
@@ -64,8 +50,8 @@ def holds_events(body: bytes) -> bool:
     return _begins_events(body) is not None
 
 
-def read_body(body: bytes) -> Picture:
-    """Return the image of a whole answer.
+def read_body(body: bytes) -> bytes:
+    """Return the bytes of the image that a whole answer holds.
 
     Args:
         body: JSON, if it is what it should be.
@@ -78,11 +64,11 @@ def read_body(body: bytes) -> Picture:
     except ValidationError:
         # not chained: this error quotes what the provider sent
         raise GeneratorResponseError from None
-    return _decode(reply.data[0].b64_json, reply.output_format)
+    return _decode(reply.data[0].b64_json)
 
 
-async def read_events(events: AsyncIterable[object], most: int, on_partial: OnPartial) -> Picture:
-    """Return the image that a stream of events ends with.
+async def read_events(events: AsyncIterable[object], most: int, on_partial: OnPartial) -> bytes:
+    """Return the bytes of the image that a stream of events ends with.
 
     Args:
         events: As the SDK gives them: of any type.
@@ -112,23 +98,23 @@ async def read_events(events: AsyncIterable[object], most: int, on_partial: OnPa
 
 def _pass_on(event: object, on_partial: OnPartial) -> None:
     try:
-        picture = _read_event(event)
+        content = _read_event(event)
     except GeneratorResponseError:
         logger.warning("the provider sent a partial image that is none")
     else:
-        on_partial(picture.content, picture.media_type)
+        on_partial(content)
 
 
-def _read_event(event: object) -> Picture:
+def _read_event(event: object) -> bytes:
     try:
         read = _Event.model_validate(event)
     except ValidationError:
         raise GeneratorResponseError from None
-    return _decode(read.b64_json, read.output_format or "png")
+    return _decode(read.b64_json)
 
 
-def _decode(text: str, image_format: str) -> Picture:
+def _decode(text: str) -> bytes:
     try:
-        return Picture(base64.b64decode(text, validate=True), f"image/{image_format}")
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise GeneratorResponseError from None

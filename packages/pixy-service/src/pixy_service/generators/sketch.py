@@ -82,7 +82,7 @@ class SketchGenerator:
         for side in self._rough_sides:
             rough = sheet.copy()
             rough.thumbnail((side, side))
-            on_partial(_encode(rough), "image/png")
+            on_partial(_encode(rough))
             time.sleep(self._pause)
         return GeneratedImage(_encode(sheet), "image/png", width, height, _NAME, _MODEL)
 
