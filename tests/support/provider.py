@@ -7,6 +7,7 @@ provider_answers.py, and what it streams when it is asked to in provider_events.
 """
 
 import argparse
+import base64
 import json
 import socket
 import struct
@@ -49,6 +50,7 @@ class Provider:
 
     Attributes:
         purchases: The prompts of the requests that were not refused: what was paid for.
+        answers: What it answers for each behaviour that is no more than an answer.
         latency: Returns for each paid request the seconds that it takes.
         streams: Whether it streams to who asks for it, as OpenAI does and others don't.
         stream_type: What it says that a stream is.
@@ -63,6 +65,7 @@ class Provider:
         self.latency: Callable[[], float] = lambda: 0.0
         self.streams = True
         self.stream_type = "text/event-stream; charset=utf-8"
+        self.answers = dict(ANSWERS)
         self._behaviours = ["png"]
         self._arrived = threading.Condition()
         self._free = threading.Event()
@@ -91,9 +94,16 @@ class Provider:
         Raises:
             ValueError: There is no such behaviour.
         """
-        if not behaviours or not set(behaviours) <= {*BEHAVIOURS, *EVENTS}:
-            raise ValueError(f"choose from {', '.join((*BEHAVIOURS, *EVENTS))}")
+        known = (*self.answers, *STREAMS, *EVENTS)
+        if not behaviours or not set(behaviours) <= set(known):
+            raise ValueError(f"choose from {', '.join(known)}")
         self._behaviours = list(behaviours)
+
+    def answer_with(self, content: bytes) -> None:
+        """Answer with this image file from the next request on."""
+        picture = {"b64_json": base64.b64encode(content).decode()}
+        self.answers["file"] = Answer(200, {"created": 1, "data": [picture]})
+        self.behave("file")
 
     def wait_for_requests(self, count: int) -> None:
         """Return when so many paid requests have arrived in all.
@@ -169,7 +179,7 @@ class Provider:
             self._arrived.notify_all()
             is_last = len(self._behaviours) == 1
             behaviour = self._behaviours[0] if is_last else self._behaviours.pop(0)
-            if behaviour not in ANSWERS or ANSWERS[behaviour].status not in REFUSALS:
+            if behaviour not in self.answers or self.answers[behaviour].status not in REFUSALS:
                 self.purchases.append(request.body["prompt"])
         self._free.wait()
         self.stopping.wait(self.latency())
@@ -233,13 +243,13 @@ class _Handler(BaseHTTPRequestHandler):
         elif behaviour in STREAMS:
             getattr(self, f"_{behaviour}")()
         else:
-            self._answer(ANSWERS[behaviour])
+            self._answer(self.server.provider.answers[behaviour])
 
     def _find_last_event(self, behaviour: str) -> bytes | None:
         """Return what follows the partial images; None where there is no stream."""
         if behaviour in EVENTS:
             return ENDINGS.get(behaviour, b"")
-        return completed(ANSWERS[behaviour])
+        return completed(self.server.provider.answers[behaviour])
 
     def _stream(self, behaviour: str, partial_images: int, last_event: bytes) -> None:
         headers = {"Content-Type": self.server.provider.stream_type, "Transfer-Encoding": "chunked"}

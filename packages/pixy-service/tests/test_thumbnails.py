@@ -1,5 +1,6 @@
 """Thumbnails of stored images: which are made, and when one is made again."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from pixy_core import ContentDamagedError, Image, InvalidInputError, RecordNotFoundError
 from pixy_data import ContentStore, ThumbnailStore
 from pixy_service import PrivateImageService
-from pixy_service.shrinking import WEBP
+from pixy_service.shrinking import VERSION, WEBP
 from pixy_service.thumbnails import Thumbnails
 
 
@@ -34,7 +35,9 @@ def test_the_name_has_the_width_that_the_picture_has(
 ) -> None:
     image = make_image()
     anns.make_thumbnail(image, 1280, WEBP)
-    assert list_thumbnails(tmp_path) == [f"{image.guid}.{min(1280, image.width or 0)}.webp"]
+    assert list_thumbnails(tmp_path) == [
+        f"{image.guid}.{min(1280, image.width or 0)}.{VERSION}.webp"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -47,6 +50,23 @@ def test_other_widths_and_types_are_refused(
     for ask in (anns.find_thumbnail, anns.make_thumbnail):
         with pytest.raises(InvalidInputError):
             ask(image, width, media_type)
+
+
+def test_a_thumbnail_of_an_older_version_is_made_again(
+    anns: PrivateImageService, make_image: Callable[..., Image], tmp_path: Path
+) -> None:
+    image = make_image()
+    made = anns.make_thumbnail(image, 160, WEBP)
+    (path,) = (tmp_path / "thumbnails").rglob("*.webp")
+    times = path.stat()
+    for older in (f".{VERSION - 1}.webp", ".webp"):
+        old = path.with_name(path.name.replace(f".{VERSION}.webp", older))
+        path.rename(old)
+        old.write_bytes(b"drawn wrongly")
+        os.utime(old, ns=(times.st_atime_ns, times.st_mtime_ns))
+        assert anns.find_thumbnail(image, 160, WEBP) is None
+        assert anns.make_thumbnail(image, 160, WEBP) == made
+        assert list_thumbnails(tmp_path) == [path.name]
 
 
 def test_an_image_that_was_deleted_meanwhile_leaves_no_thumbnail(

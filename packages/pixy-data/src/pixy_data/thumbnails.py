@@ -20,15 +20,23 @@ _RESERVE = 256 * 1024 * 1024
 
 
 class ThumbnailName(NamedTuple):
-    """Which thumbnail: of which image, how many pixels wide, and in which format."""
+    """Which thumbnail.
+
+    Attributes:
+        guid: The image's.
+        width: Pixels.
+        media_type: Its format.
+        version: Of the code that draws it. Thumbnails of other versions are not found.
+    """
 
     guid: str
     width: int
     media_type: str
+    version: int
 
 
 class ThumbnailStore:
-    """A folder of thumbnails, `<aa>/<guid>.<width>.<ext>`, where aa begins the guid.
+    """A folder of thumbnails, `<aa>/<guid>.<width>.<version>.<ext>`, where aa begins the guid.
 
     Args:
         directory: The folder; it is made when it is needed.
@@ -88,6 +96,7 @@ class ThumbnailStore:
             if shutil.disk_usage(self._directory).free >= self._reserve:
                 write_durably(self._locate(name), content)
                 self._stamp(name, stamp)
+                self._delete_other_versions(name)
         except OSError as error:
             _logger.warning("a thumbnail of image %s can't be kept: %s", name.guid, error.strerror)
 
@@ -102,6 +111,12 @@ class ThumbnailStore:
         """
         for path in (self._directory / guid[:2]).glob(f"{guid}.*"):
             path.unlink(missing_ok=True)
+
+    def _delete_other_versions(self, name: ThumbnailName) -> None:
+        current = self._locate(name)
+        for path in current.parent.glob(f"{name.guid}.{name.width}.*"):
+            if path.suffix == current.suffix and path != current:
+                path.unlink(missing_ok=True)
 
     def _read(self, name: ThumbnailName, stamp: int | None) -> bytes | None:
         try:
@@ -120,7 +135,8 @@ class ThumbnailStore:
             _logger.debug("a thumbnail of image %s is gone: %s", name.guid, error.strerror)
 
     def _locate(self, name: ThumbnailName) -> Path:
-        filename = f"{name.guid}.{name.width}.{THUMBNAIL_EXTENSIONS[name.media_type]}"
+        extension = THUMBNAIL_EXTENSIONS[name.media_type]
+        filename = f"{name.guid}.{name.width}.{name.version}.{extension}"
         return self._directory / name.guid[:2] / filename
 
 

@@ -1,16 +1,22 @@
 """Making a picture smaller: the one place where originals are decoded to be encoded again.
 
-No files and no rows here; what is kept of the result stands in thumbnails.py.
+The cache of what it returns is in thumbnails.py.
 """
 
 import io
 from typing import Any
 
 from PIL import Image as Picture
-from PIL import ImageOps, features
+from PIL import features
 
 from pixy_core import ContentDamagedError
-from pixy_service.generators.inspection import FORMATS, MAX_SIDE
+from pixy_service.colours import convert_to_srgb, find_profile
+from pixy_service.generators.inspection import FORMATS, open_image
+from pixy_service.orientation import Orientation
+from pixy_service.transparency import make_transparent
+
+VERSION = 2
+"""Raise it when thumbnails of the same file come to look different: cached ones are made again."""
 
 WEBP = "image/webp"
 AVIF = "image/avif"
@@ -39,31 +45,37 @@ def shrink(content: bytes, original_type: str, width: int, media_type: str) -> b
         ContentDamagedError: It can't be decoded.
     """
     try:
-        picture = _decode(content, original_type)
+        picture, orientation, profile = _decode(content, original_type)
     except Exception as error:
         # Pillow's decoders raise OSError, ValueError, SyntaxError, EOFError, struct.error and
         # its own DecompressionBombError on junk
         raise ContentDamagedError from error
-    if width < picture.width:
-        height = max(1, round(picture.height * width / picture.width))
+    seen_width, seen_height = orientation.turn_size(picture.size)
+    if width < seen_width:
+        size = orientation.turn_size((width, max(1, round(seen_height * width / seen_width))))
         # reducing in whole steps first is as good to the eye, and quicker
-        picture = picture.resize((width, height), Picture.Resampling.LANCZOS, reducing_gap=3.0)
+        picture = picture.resize(size, Picture.Resampling.LANCZOS, reducing_gap=3.0)
+    picture = convert_to_srgb(orientation.turn(picture), profile)
+    picture.info = {}  # what the encoders find there they write: the old profile, notes
     file = io.BytesIO()
-    profile = picture.info.get("icc_profile")
-    picture.save(file, **_ENCODERS[media_type], **({"icc_profile": profile} if profile else {}))
+    picture.save(file, **_ENCODERS[media_type])
     return file.getvalue()
 
 
-def _decode(content: bytes, original_type: str) -> Picture.Image:
-    picture: Picture.Image = Picture.open(io.BytesIO(content), formats=[FORMATS[original_type]])
-    # the size comes from the header, before any pixel takes memory
-    if max(picture.size) > MAX_SIDE:
+def _decode(content: bytes, original_type: str) -> tuple[Picture.Image, Orientation, bytes | None]:
+    picture = open_image(content)
+    if picture.format != FORMATS[original_type]:
         raise ValueError
-    # in place: a copy of the largest takes a quarter of a gigabyte
-    ImageOps.exif_transpose(picture, in_place=True)
-    if picture.mode == "I;16":  # converting would cut off all but the darkest shades
-        picture = picture.point(lambda shade: shade / 256).convert("L")
+    orientation, profile = Orientation(content), find_profile(picture, content)
     picture.load()
-    if picture.mode in ("RGB", "RGBA"):
-        return picture
-    return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    return _simplify(picture, content), orientation, profile
+
+
+def _simplify(picture: Picture.Image, content: bytes) -> Picture.Image:
+    """Return a picture of mode L, LA, RGB, RGBA or CMYK."""
+    if picture.mode == "P":
+        return picture.convert("RGBA" if picture.has_transparency_data else "RGB")
+    samples = picture.convert("L") if picture.mode == "1" else picture
+    if picture.format == "PNG" and samples.mode in ("L", "I;16", "RGB"):
+        return make_transparent(samples, content)
+    return samples

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from pixy_core import Image
 from pixy_data import ContentStore, ThumbnailName, ThumbnailStore, stamp_file
-from pixy_service.shrinking import shrink
+from pixy_service.shrinking import VERSION, shrink
 
 THUMBNAIL_WIDTHS = (160, 320, 640, 1280)
 """Pixels; of a narrower original it is the original's own width."""
@@ -90,4 +90,4 @@ class Thumbnails:
 
 
 def _name(image: Image, width: int, media_type: str) -> ThumbnailName:
-    return ThumbnailName(image.guid, min(width, image.width or width), media_type)
+    return ThumbnailName(image.guid, min(width, image.width or width), media_type, VERSION)

@@ -11,6 +11,7 @@ from PIL import WebPImagePlugin  # noqa: F401 - registers itself; see below
 
 from pixy_core import GeneratorResponseError
 from pixy_service.generators.metadata import strip_metadata
+from pixy_service.orientation import Orientation
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_SIDE = 8192
@@ -30,8 +31,8 @@ class ImageProperties(NamedTuple):
 
     Attributes:
         media_type: image/png, image/jpeg or image/webp.
-        width: Pixels.
-        height: Pixels.
+        width: Pixels, as people see it: its EXIF orientation is applied.
+        height: Pixels, likewise.
     """
 
     media_type: str
@@ -42,8 +43,7 @@ class ImageProperties(NamedTuple):
 def open_image(content: bytes) -> Picture.Image:
     """Open a PNG, JPEG or WebP; its pixels are not decoded yet.
 
-    Metadata that does not change the picture can't make this fail. A colour profile over 1 MiB is
-    left out.
+    Metadata can't make this fail. Orientation and colour space are not applied.
 
     Args:
         content: The file's bytes.
@@ -75,8 +75,9 @@ def inspect_image(content: bytes) -> ImageProperties:
         raise GeneratorResponseError
     try:
         with open_image(content) as picture:
+            orientation = Orientation(content)
             picture.load()
-            width, height = picture.size
+            width, height = orientation.turn_size(picture.size)
             return ImageProperties(_MEDIA_TYPES[str(picture.format)], width, height)
     except MemoryError:
         raise

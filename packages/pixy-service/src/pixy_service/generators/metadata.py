@@ -1,7 +1,8 @@
 """Leaves out of an image file what is not needed to draw it.
 
 Pillow refuses a whole file for one bad or large block of metadata, where browsers ignore the block.
-The copies made here are only decoded; what is stored is the original.
+The copies made here are only decoded; what is stored is the original. What EXIF and a PNG's chunks
+say of orientation and colours is read from the original, by orientation.py and colours.py.
 """
 
 import re
@@ -12,20 +13,13 @@ from collections.abc import Iterator
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 
-_PNG_KEPT = {b"tRNS": 1, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"eXIf": 1, b"iCCP": 5}
-"""Ancillary chunks that change how a picture looks, and the fewest bytes that Pillow takes."""
-
 _SHORTEST_TRANSPARENCY = {0: 2, 2: 6}
 """Bytes of a tRNS chunk for grey and RGB (PNG specification, section 11.3.1.1)."""
-
-_LARGEST_PROFILE = 1024 * 1024
-"""Pillow's MAX_TEXT_CHUNK, to which a colour profile may unpack."""
 
 _jpeg_segment = re.compile(rb"\xff+([\xc0-\xfe])(..)", re.DOTALL)
 _START_OF_SCAN = 0xDA
 # the shortest payloads that Pillow takes
-_JPEG_KEPT = {0xE0: (b"JFIF\0", 14), 0xE1: (b"Exif\0\0", 14), 0xE2: (b"ICC_PROFILE\0", 14)}
-_JPEG_KEPT |= {0xEE: (b"Adobe", 12)}
+_JPEG_KEPT = {0xE0: (b"JFIF\0", 14), 0xE2: (b"ICC_PROFILE\0", 14), 0xEE: (b"Adobe", 12)}
 _COMMENT = 0xFE
 
 
@@ -48,7 +42,7 @@ def strip_metadata(content: bytes) -> bytes:
 
 
 def _keep_png_parts(view: memoryview) -> Iterator[memoryview]:
-    """Yield the signature, critical chunks as they are, and those of _PNG_KEPT that are sound."""
+    """Yield the signature, critical chunks as they are, and tRNS if it is sound."""
     position, colour_type = len(PNG_SIGNATURE), view[25] if len(view) > 25 else 0
     yield view[:position]
     while len(view) - position >= 8:
@@ -66,25 +60,9 @@ def _keep_png_parts(view: memoryview) -> Iterator[memoryview]:
 
 
 def _is_png_chunk_kept(kind: bytes, chunk: memoryview, colour_type: int) -> bool:
-    data = chunk[8:-4]
-    if kind not in _PNG_KEPT or len(data) < _PNG_KEPT[kind]:
+    if kind != b"tRNS" or len(chunk) - 12 < _SHORTEST_TRANSPARENCY.get(colour_type, 1):
         return False
-    if zlib.crc32(chunk[4:-4]) != int.from_bytes(chunk[-4:]):
-        return False
-    if kind == b"tRNS":
-        return len(data) >= _SHORTEST_TRANSPARENCY.get(colour_type, 1)
-    return kind != b"iCCP" or _is_sound_profile(bytes(data))
-
-
-def _is_sound_profile(data: bytes) -> bool:
-    # a name, NUL, and 0 for the only method of compression
-    packed = data.partition(b"\0")[2]
-    unpacking = zlib.decompressobj()
-    try:
-        unpacking.decompress(packed[1:], _LARGEST_PROFILE)
-    except zlib.error:
-        return False
-    return packed.startswith(b"\0") and not unpacking.unconsumed_tail
+    return zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:])
 
 
 def _keep_jpeg_parts(view: memoryview) -> Iterator[memoryview]:

@@ -1,0 +1,29 @@
+"""The chunks of a PNG file, for what Pillow does not read or reads in another way."""
+
+import struct
+import zlib
+
+from pixy_service.generators.metadata import PNG_SIGNATURE
+
+
+def read_chunks(content: bytes) -> dict[bytes, bytes]:
+    """Return the sound chunks before the image data by their names, the first of each.
+
+    Browsers ignore all others: what describes a picture comes once, and before its data.
+
+    Args:
+        content: A file; one of another type has no chunks.
+    """
+    chunks: dict[bytes, bytes] = {}
+    place = len(PNG_SIGNATURE) if content.startswith(PNG_SIGNATURE) else len(content)
+    while place + 12 <= len(content):
+        length, name = struct.unpack_from(">I4s", content, place)
+        end = place + 8 + length
+        if name == b"IDAT":
+            break
+        if name not in chunks and zlib.crc32(content[place + 4 : end]) == int.from_bytes(
+            content[end : end + 4]
+        ):
+            chunks[name] = content[place + 8 : end]
+        place = end + 4
+    return chunks
