@@ -48,6 +48,17 @@ def test_a_new_creation_is_pending_and_keeps_what_was_asked_for(
     assert creations.find_creation(inserted.guid, "anna") == inserted
 
 
+def test_a_creation_whose_size_is_not_allowed_any_more_is_still_read(
+    creations: CreationRepository, database: Database, anna: User
+) -> None:
+    inserted = insert(creations, anna)
+    stored = '{"prompt": "a fox", "size": "16x16"}'
+    database.execute("UPDATE creations SET request = :stored", {"stored": stored})
+    found = creations.find_creation(inserted.guid, "anna")
+    assert found is not None
+    assert found.size == "16x16"
+
+
 def test_a_creation_is_found_by_its_owner_alone(
     creations: CreationRepository, users: UserRepository, anna: User
 ) -> None:

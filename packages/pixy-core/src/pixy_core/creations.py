@@ -6,10 +6,10 @@ An image that is there is in images.py; how it gets there is not a matter of mod
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StrictStr
 
 from pixy_core.generation_errors import Billed
-from pixy_core.image_requests import ImageRequest
+from pixy_core.image_requests import AUTO, ImageRequest
 from pixy_core.images import Guid
 
 
@@ -39,6 +39,8 @@ class CreationProblem(BaseModel):
 class Creation(ImageRequest):
     """A request for an image that has been accepted, and what became of it."""
 
+    # not validated again: the limits of sizes change, and what is stored stays readable
+    size: StrictStr = Field(AUTO, description="As it was asked for.")
     guid: Guid
     status: CreationStatus = Field(
         description="`pending`: it is being made. `failed`: there is no image, `problem` says why. "

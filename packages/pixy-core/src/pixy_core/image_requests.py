@@ -12,8 +12,10 @@ from pydantic import AfterValidator, Field, StrictStr
 from pixy_core.images import ImageDetailCreate
 
 AUTO = "auto"
-SIZE_PATTERN = "^(auto|[1-9][0-9]{1,3}x[1-9][0-9]{1,3})$"
-LONGEST_SIDE, LONGEST_SHORT_SIDE = 3840, 2160
+SIZE_PATTERN = "^(auto|[1-9][0-9]{2,3}x[1-9][0-9]{2,3})$"
+# the limits of OpenAI's image models since gpt-image-2
+LONGEST_SIDE = 3840
+FEWEST_PIXELS, MOST_PIXELS = 655_360, 8_294_400
 _STEP, _MOST_UNEVEN = 16, 3
 
 _size = re.compile(r"([1-9]\d{1,3})x([1-9]\d{1,3})", re.ASCII)
@@ -51,8 +53,10 @@ def _check_size(size: str) -> str:
         raise ValueError(f"must have sides that are multiples of {_STEP}")
     if long > _MOST_UNEVEN * short:
         raise ValueError(f"must not be more than {_MOST_UNEVEN} times as long as wide")
-    if long > LONGEST_SIDE or short > LONGEST_SHORT_SIDE:
-        raise ValueError(f"must not be larger than {LONGEST_SIDE}x{LONGEST_SHORT_SIDE}")
+    if long > LONGEST_SIDE:
+        raise ValueError(f"must not have a side longer than {LONGEST_SIDE}")
+    if not FEWEST_PIXELS <= short * long <= MOST_PIXELS:
+        raise ValueError(f"must have {FEWEST_PIXELS:,} to {MOST_PIXELS:,} pixels in all")
     return size
 
 
@@ -62,8 +66,8 @@ class ImageRequest(ImageDetailCreate):
     size: Annotated[StrictStr, AfterValidator(_check_size)] = Field(
         AUTO,
         description="Width and height in pixels, such as `1536x1024`: both multiples of 16, "
-        "neither more than three times the other, at most 3840x2160, lying or standing. "
-        "`auto`: the model chooses.",
+        "neither more than three times the other or over 3840, and 655,360 to 8,294,400 pixels in "
+        "all. `auto`: the model chooses.",
         examples=["1536x1024"],
         json_schema_extra={"pattern": SIZE_PATTERN},
     )

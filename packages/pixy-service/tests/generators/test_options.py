@@ -17,12 +17,12 @@ from pixy_service.generators.sketch import SketchGenerator
         ),
         ("gpt-image-2", "1536x864", "auto"),
         ("gpt-image-2-2026-04-21", "1536x864", "low"),
-        ("gpt-image-2.5-flare", "48x16", "xhigh"),
+        ("gpt-image-2.5-flare", "1536x864", "xhigh"),
         ("gpt-image-2.6-sunburst", "3840x2160", "max"),
-        ("gpt-image-3", "48x16", "max"),
-        ("gpt-image-10.1", "48x16", "max"),
-        ("chatgpt-image-latest", "48x16", "max"),
-        ("another", "48x16", "max"),
+        ("gpt-image-3", "1536x864", "max"),
+        ("gpt-image-10.1", "1536x864", "max"),
+        ("chatgpt-image-latest", "1536x864", "max"),
+        ("another", "1536x864", "max"),
     ],
 )
 def test_what_a_model_knows_is_let_through(model: str, size: str, quality: str) -> None:
@@ -34,7 +34,7 @@ def test_what_a_model_knows_is_let_through(model: str, size: str, quality: str) 
     [
         ("gpt-image-1", "1536x864", "high", {"size"}),
         ("gpt-image-1.5", "1024x1024", "max", {"quality"}),
-        ("gpt-image-1-mini", "48x16", "xhigh", {"size", "quality"}),
+        ("gpt-image-1-mini", "1536x864", "xhigh", {"size", "quality"}),
         ("gpt-image-2", "1536x864", "xhigh", {"quality"}),
         ("gpt-image-2-2026-04-21", "auto", "max", {"quality"}),
     ],
@@ -48,4 +48,4 @@ def test_what_a_model_does_not_know_is_named(
 
 
 def test_the_sketch_takes_them_all() -> None:
-    SketchGenerator().check("48x16", "max")
+    SketchGenerator().check("1536x864", "max")

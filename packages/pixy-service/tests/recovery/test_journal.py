@@ -56,6 +56,22 @@ def test_an_image_whose_entry_was_mended_is_recovered_at_the_next_start(
     assert stores.images.find_image(waiting.guid) is not None
 
 
+def test_an_image_whose_size_may_not_be_asked_for_any_more_is_recovered(
+    waiting: Creation, recovery: Recovery, stores: ImageStores, database: Database
+) -> None:
+    stored = '{"prompt": "a lighthouse", "size": "16x16"}'
+    database.execute("UPDATE creations SET request = :stored", {"stored": stored})
+    entry = stores.journal.find(waiting.guid)
+    assert entry is not None
+    small = entry.image.model_copy(update={"width": 16, "height": 16})
+    stores.journal.write(entry.model_copy(update={"image": small}))
+    recovery.run_once()
+    image = stores.images.find_image(waiting.guid)
+    assert image is not None
+    assert (image.width, image.height) == (16, 16)
+    assert status_of(stores, waiting) == CreationStatus.READY
+
+
 def test_an_entry_that_can_t_be_read_is_kept_said_once_and_holds_up_no_other(
     waiting: Creation,
     recovery: Recovery,
