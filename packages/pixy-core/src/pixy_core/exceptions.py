@@ -29,6 +29,7 @@ PixyProxyException
     ├── GeneratorRequestError       the provider calls our request or model wrong
     ├── GeneratorKeyError           the provider refuses our key
     ├── GeneratorUnreachableError   no connection was ever made
+    ├── GeneratorClientError        this server could not even make the request
     ├── GeneratorOverloadedError    the provider asks us to slow down
     ├── GeneratorQuotaError         the account has no money or budget left
     ├── GeneratorResponseError      the provider answered without a usable image

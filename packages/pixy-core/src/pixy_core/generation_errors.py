@@ -88,6 +88,15 @@ class GeneratorUnreachableError(GenerationError):
     retry_after = 30
 
 
+class GeneratorClientError(GenerationError):
+    """This server could not even make the request: memory, descriptors, certificates."""
+
+    message = "This server can't ask the provider"
+    code = "provider_not_asked"
+    retryable = True
+    retry_after = 30
+
+
 class GeneratorOverloadedError(GenerationError):
     """The provider limits our rate, or is overloaded."""
 

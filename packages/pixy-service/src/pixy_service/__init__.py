@@ -8,6 +8,7 @@ from pixy_service.checking import Finding, FindingKind, RepairRefusedError, Stor
 from pixy_service.creation import Created
 from pixy_service.creations import CreationPage, Submission, require_image
 from pixy_service.generators import (
+    CLIENT_VARIABLES,
     DEFAULT_OPENAI_BASE_URL,
     DEFAULT_OPENAI_MODEL,
     GENERATOR_NAMES,
@@ -31,6 +32,7 @@ from pixy_service.users import UserService
 from pixy_service.validation import IDEMPOTENCY_KEY_PATTERN, MAX_PAGE_SIZE, validate_guid
 
 __all__ = [
+    "CLIENT_VARIABLES",
     "DEFAULT_OPENAI_BASE_URL",
     "DEFAULT_OPENAI_MODEL",
     "GENERATOR_NAMES",

@@ -28,7 +28,7 @@ from pixy_web.own_process import (
 )
 from pixy_web.pages import build_document_router, build_pages_router
 from pixy_web.request_log import RequestLog
-from pixy_web.settings import Settings
+from pixy_web.settings import Settings, read_client_environment
 from pixy_web.threads import Threads
 
 CORS_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
@@ -161,6 +161,7 @@ def open_configured_services(settings: Settings) -> Services:
         model=settings.openai_model,
         timeout=settings.generation_timeout,
         partial_images=settings.partial_images,
+        environment=read_client_environment(),
     )
     return open_services(
         database_url=settings.database_url.get_secret_value(),

@@ -61,6 +61,7 @@ GENERATION_STATUSES: dict[type[core.PixyProxyException], int] = {
     core.GeneratorOverloadedError: 503,
     core.GeneratorQuotaError: 503,
     core.GeneratorUnreachableError: 503,
+    core.GeneratorClientError: 503,
     core.ImageNotStoredError: 503,
     core.GenerationTimeoutError: 504,
     core.GenerationError: 502,

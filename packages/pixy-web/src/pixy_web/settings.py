@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pixy_core import ConfigurationError
 from pixy_core.images import MAX_PROMPT_LENGTH
 from pixy_core.users import MAX_NAME_LENGTH
-from pixy_service import DEFAULT_OPENAI_MODEL, MAX_PARTIALS, Limits
+from pixy_service import CLIENT_VARIABLES, DEFAULT_OPENAI_MODEL, MAX_PARTIALS, Limits
 from pixy_web.masking import is_url, mask
 from pixy_web.setting_lists import Hosts, Networks, Origins
 
@@ -190,6 +190,11 @@ class Settings(BaseSettings):
             variable_name(type(self), field): mask(getattr(self, field))
             for field in type(self).model_fields
         }
+
+
+def read_client_environment() -> dict[str, str]:
+    """Return what the environment tells the provider's client, which reads it by itself."""
+    return {name: value for name, value in os.environ.items() if name.upper() in CLIENT_VARIABLES}
 
 
 def variable_name(settings: type[Settings], field: str) -> str:

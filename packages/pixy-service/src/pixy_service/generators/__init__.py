@@ -3,14 +3,23 @@
 Nothing here imports a provider's SDK before an image is asked for.
 """
 
-from urllib.parse import urlsplit
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from pixy_core import ConfigurationError
+from pixy_service.generators.client_settings import (
+    CLIENT_VARIABLES,
+    DEFAULT_OPENAI_BASE_URL,
+    check_base_url,
+    check_environment,
+    check_key,
+)
 from pixy_service.generators.interface import MAX_PARTIALS, GeneratedImage, ImageGenerator
 from pixy_service.generators.openai import OpenAIGenerator
 from pixy_service.generators.sketch import SketchGenerator
 
 __all__ = [
+    "CLIENT_VARIABLES",
     "DEFAULT_OPENAI_BASE_URL",
     "DEFAULT_OPENAI_MODEL",
     "GENERATOR_NAMES",
@@ -22,7 +31,6 @@ __all__ = [
 
 GENERATOR_NAMES = ("openai", "sketch")
 DEFAULT_OPENAI_MODEL = "gpt-image-2.6-flare"
-DEFAULT_OPENAI_BASE_URL = "https://api.openai.com/v1"
 
 
 def build_generator(
@@ -33,6 +41,7 @@ def build_generator(
     model: str,
     timeout: float,
     partial_images: int = 0,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> ImageGenerator:
     """Build the generator that a setting names; nothing is connected yet.
 
@@ -43,9 +52,11 @@ def build_generator(
         model: OpenAI's model.
         timeout: Seconds that one image may take in all.
         partial_images: Unfinished pictures to be shown of each, 0 to MAX_PARTIALS.
+        environment: Those of CLIENT_VARIABLES that are set; the client reads them itself.
 
     Raises:
-        ConfigurationError: No such generator, or the key is missing or can't be a key.
+        ConfigurationError: No such generator, or the provider can't be asked with this key, URL
+            or environment.
     """
     if name == "sketch":
         return SketchGenerator(partial_images)
@@ -53,35 +64,8 @@ def build_generator(
         raise ConfigurationError(
             "PIXY_GENERATOR names no generator: set PIXY_GENERATOR=openai or PIXY_GENERATOR=sketch"
         )
-    key, url = _check_key(api_key), _check_base_url(base_url or DEFAULT_OPENAI_BASE_URL)
+    key, url = check_key(api_key), check_base_url(base_url)
+    check_environment(environment, url)
     return OpenAIGenerator(
         api_key=key, base_url=url, model=model, timeout=timeout, partial_images=partial_images
     )
-
-
-def _check_key(api_key: str | None) -> str:
-    if not api_key:
-        raise ConfigurationError(
-            "OPENAI_API_KEY is missing: set OPENAI_API_KEY to your key, "
-            "or PIXY_GENERATOR=sketch to draw offline"
-        )
-    # anything else would break the header, and its error would show the key
-    if not (api_key.isascii() and api_key.isprintable() and " " not in api_key):
-        raise ConfigurationError(
-            "OPENAI_API_KEY holds a character that no key has: set OPENAI_API_KEY to your key"
-        )
-    return api_key
-
-
-def _check_base_url(base_url: str) -> str:
-    try:
-        parts = urlsplit(base_url)
-        is_usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_usable = False
-    if not is_usable:
-        raise ConfigurationError(
-            "OPENAI_BASE_URL is no URL of a server: set it like "
-            f"OPENAI_BASE_URL={DEFAULT_OPENAI_BASE_URL}, or leave it out"
-        )
-    return base_url

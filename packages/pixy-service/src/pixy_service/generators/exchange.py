@@ -7,8 +7,6 @@ what its answers hold in replies.py.
 import asyncio
 import hashlib
 import logging
-import ssl
-from functools import cached_property
 from typing import Any
 
 import httpx2
@@ -30,6 +28,7 @@ from pixy_service.generators.refusals import (
     read_retry_after,
 )
 from pixy_service.generators.replies import holds_events, read_body, read_events
+from pixy_service.generators.sending import Sending, explain_unsent
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +50,9 @@ class Exchange:
         base_url: Where the API is.
         timeout: Seconds that one image may take in all.
         partial_images: How many unfinished pictures are asked for.
+
+    Raises:
+        OSError: The certificates can't be read.
     """
 
     def __init__(self, *, api_key: str, base_url: str, timeout: float, partial_images: int) -> None:
@@ -58,6 +60,8 @@ class Exchange:
         self._base_url = base_url
         self._timeout = timeout
         self._partial_images = partial_images
+        # a client that makes its own reads every certificate authority again, for 20 ms
+        self._trusted = httpx2.create_ssl_context()
 
     async def request(
         self, prompt: str, user: str, options: dict[str, Any], on_partial: OnPartial
@@ -73,8 +77,27 @@ class Exchange:
         Raises:
             GenerationError: As `OpenAIGenerator.generate`.
         """
+        sending = Sending()
         try:
-            async with asyncio.timeout(self._timeout), self._open_client() as client:
+            return await self._request(sending, prompt, user, options, on_partial)
+        except Exception as error:
+            if sending.may_have_left or isinstance(error, GeneratorUnreachableError):
+                raise
+            if sending.is_connecting:
+                raise GeneratorUnreachableError from None
+            # not chained: it may quote what was to be sent
+            raise explain_unsent(error) from None
+
+    async def _request(
+        self,
+        sending: Sending,
+        prompt: str,
+        user: str,
+        options: dict[str, Any],
+        on_partial: OnPartial,
+    ) -> bytes:
+        try:
+            async with asyncio.timeout(self._timeout), self._open_client(sending) as client:
                 reply = await client.images.with_raw_response.generate(
                     prompt=prompt,
                     output_format="png",
@@ -111,20 +134,19 @@ class Exchange:
             # not chained, as above
             raise _explain_interruption(error, reply.request_id) from None
 
-    @cached_property
-    def _trusted(self) -> ssl.SSLContext:
-        # a client that makes its own reads every certificate authority again, for 20 ms
-        return httpx2.create_ssl_context()
-
-    def _open_client(self) -> openai.AsyncOpenAI:
-        timeout = httpx2.Timeout(None, connect=min(_CONNECT_TIMEOUT, self._timeout))
+    def _open_client(self, sending: Sending) -> openai.AsyncOpenAI:
+        # below the deadline: cancelled in a handshake, httpcore2 leaves its socket open
+        timeout = httpx2.Timeout(None, connect=min(_CONNECT_TIMEOUT, 0.9 * self._timeout))
         return openai.AsyncOpenAI(
             api_key=self._api_key,
             base_url=self._base_url,
             timeout=timeout,
             max_retries=0,
             http_client=openai.DefaultAsyncHttpxClient(
-                verify=self._trusted, follow_redirects=False, timeout=timeout
+                verify=self._trusted,
+                follow_redirects=False,
+                timeout=timeout,
+                event_hooks={"request": [sending.begin]},
             ),
         )
 

@@ -12,6 +12,7 @@ from pixy_core.image_requests import AUTO
 from pixy_service.generators.inspection import inspect_image
 from pixy_service.generators.interface import GeneratedImage, OnPartial, ignore_partial
 from pixy_service.generators.options import check_options
+from pixy_service.generators.sending import explain_unsent
 
 if TYPE_CHECKING:
     from pixy_service.generators.exchange import Exchange
@@ -86,6 +87,7 @@ class OpenAIGenerator:
             GeneratorQuotaError: The account has no budget left.
             GeneratorOverloadedError: It asks us to slow down.
             GeneratorUnreachableError: No connection was made.
+            GeneratorClientError: The request could not even be made.
             GenerationTimeoutError: The deadline passed.
             GenerationUnknownError: The exchange broke off.
             GeneratorResponseError: The answer holds no usable image.
@@ -96,11 +98,22 @@ class OpenAIGenerator:
         options |= {"model": self._model}
         if self._partial_images:
             options |= {"stream": True, "partial_images": self._partial_images}
-        content = asyncio.run(self._exchange.request(prompt, user, options, on_partial))
+        exchange, runner = self._open_exchange()
+        with runner:
+            content = runner.run(exchange.request(prompt, user, options, on_partial))
         return GeneratedImage(content, *inspect_image(content), _NAME, self._model)
 
     def close(self) -> None:
         """Do nothing: no connection outlives its image."""
+
+    def _open_exchange(self) -> "tuple[Exchange, asyncio.Runner]":
+        """Return the exchange and the loop that it runs on: both take memory and descriptors."""
+        try:
+            exchange, runner = self._exchange, asyncio.Runner()
+            runner.get_loop()
+        except Exception as error:
+            raise explain_unsent(error) from error
+        return exchange, runner
 
     @cached_property
     def _exchange(self) -> "Exchange":

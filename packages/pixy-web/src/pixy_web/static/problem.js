@@ -53,6 +53,7 @@ const WORDS = {
   storage_unavailable: "PixyProxy has no room for another picture. Tell whoever runs it.",
   provider_overloaded: "The image provider is busy.",
   provider_unreachable: "The image provider can’t be reached.",
+  provider_not_asked: "PixyProxy can’t ask the image provider just now. Tell whoever runs it. It cost nothing.",
   provider_quota_exhausted: "The budget for pictures is used up. Tell whoever runs PixyProxy.",
   provider_refused_credentials: "The image provider refuses PixyProxy’s key. Tell whoever runs it.",
   provider_refused_request: "The image provider refuses the request. Try another prompt.",

@@ -1,0 +1,35 @@
+"""Answers about a provider that was not asked: case C830."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provider import Provider
+from running_service import RunningService
+
+
+@pytest.mark.case("C830")
+def test_a_request_that_this_server_can_t_make_is_not_billed_and_runs_anew(
+    start_service: Callable[..., RunningService],
+    provider: Provider,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    service = start_service(
+        generator="openai", openai_api_key="sk-of-the-test", openai_base_url=provider.base_url
+    )
+    client, key = service.sign_in(), {"Idempotency-Key": "key"}
+    # as if the file had gone after the start
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
+    answer = client.post("/image", json={"prompt": "a fox"}, headers=key)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (503, "provider_not_asked")
+    assert (problem["billed"], problem["retryable"]) == ("no", True)
+    assert int(answer.headers["retry-after"]) > 0
+    assert str(tmp_path) not in answer.text
+    assert provider.connections == 0
+    (creation,) = client.get("/image", params={"status": "failed"}).json()
+    assert creation["problem"]["code"] == "provider_not_asked"
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert client.post("/image", json={"prompt": "a fox"}, headers=key).status_code == 201
