@@ -24,6 +24,7 @@ from pixy_data.inventory import FileRecord, Inventory
 from pixy_data.journal import Journal, JournalEntry
 from pixy_data.loop_calls import LoopCalls
 from pixy_data.partial_images import PartialImage, PartialImageStore
+from pixy_data.quarantine import AnswerNote, Quarantine
 from pixy_data.schema import (
     SCHEMA_REVISION,
     SELECT_REVISION,
@@ -39,6 +40,7 @@ from pixy_data.users import UserRepository
 
 __all__ = [
     "LEASE",
+    "AnswerNote",
     "ClaimRepository",
     "ContentFile",
     "ContentStore",
@@ -59,6 +61,7 @@ __all__ = [
     "PartialImage",
     "PartialImageStore",
     "Position",
+    "Quarantine",
     "Result",
     "Row",
     "SignInFailure",

@@ -19,6 +19,8 @@ from pixy_data.content_files import ContentFile, PageLoader
 from pixy_data.durable_files import make_folder
 from pixy_data.hash_memory import HashMemory
 from pixy_data.partial_images import PartialImageStore
+from pixy_data.quarantine import FOLDER as QUARANTINE
+from pixy_data.quarantine import Quarantine
 from pixy_data.staging import FOLDER as STAGING
 from pixy_data.staging import StagingFolder
 from pixy_data.store_marker import StoreMarker
@@ -51,6 +53,7 @@ class ContentStore:
     Attributes:
         staging: The files that are not an image's yet.
         partials: What can be seen of images in the making.
+        quarantine: What was paid for and is no image, beside the folder.
     """
 
     def __init__(
@@ -64,6 +67,7 @@ class ContentStore:
         self._loader = PageLoader()
         self.staging = StagingFolder(self._directory)
         self.partials = PartialImageStore(self._directory / STAGING, reserve=reserve)
+        self.quarantine = Quarantine(self._directory.parent / QUARANTINE, reserve=reserve)
 
     def stage(self, guid: str, media_type: str, content: bytes) -> StoredContent:
         """Write the bytes of an image, without making them its file yet.

@@ -28,6 +28,7 @@ from pixy_service.adoption import ImageAdopter
 from pixy_service.claims import Claims
 from pixy_service.generators.interface import GeneratedImage, ImageGenerator, OnPartial
 from pixy_service.partial_images import PartialImageKeeper
+from pixy_service.quarantine import keep_answer
 from pixy_service.stores import ImageStores
 
 logger = logging.getLogger(__name__)
@@ -161,6 +162,7 @@ class ImageCreator:
                 on_partial=on_partial,
             )
         except GenerationError as error:
+            keep_answer(self._stores.content.quarantine, creation, error)
             self._claims.fail(creation.guid, error)
             raise
         except BaseException:

@@ -63,7 +63,7 @@ def read_body(body: bytes) -> bytes:
         reply = _Body.model_validate_json(body)
     except ValidationError:
         # not chained: this error quotes what the provider sent
-        raise GeneratorResponseError from None
+        raise GeneratorResponseError(answer=body) from None
     return _decode(reply.data[0].b64_json)
 
 

@@ -1,5 +1,6 @@
-"""Answers about a provider that was not asked: case C830."""
+"""Answers about a provider that was not asked, or sent something else: C830 and C831."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -33,3 +34,18 @@ def test_a_request_that_this_server_can_t_make_is_not_billed_and_runs_anew(
     assert creation["problem"]["code"] == "provider_not_asked"
     monkeypatch.delenv("SSL_CERT_FILE")
     assert client.post("/image", json={"prompt": "a fox"}, headers=key).status_code == 201
+
+
+@pytest.mark.case("C831")
+def test_what_was_paid_for_and_is_no_image_is_kept_and_not_shown(
+    patient: RunningService, provider: Provider
+) -> None:
+    provider.behave("wrong_shape")
+    client = patient.sign_in()
+    answer = client.post("/image", json={"prompt": "a fox"})
+    assert (answer.status_code, answer.json()["code"]) == (502, "provider_sent_no_image")
+    (creation,) = client.get("/image", params={"status": "failed"}).json()
+    kept = patient.settings.data_dir / "quarantine" / f"{creation['guid']}.answer"
+    assert json.loads(kept.read_bytes()) == {"created": 1, "data": "image"}
+    assert "quarantine" not in answer.text
+    assert client.get(f"/image/{creation['guid']}/content").status_code == 404
