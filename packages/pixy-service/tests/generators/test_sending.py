@@ -2,6 +2,8 @@
 
 import contextlib
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -140,3 +142,30 @@ def test_a_request_that_can_t_be_written_asks_nobody(provider: Provider) -> None
     generator = make_generator(provider.base_url, model="\ud83d")
     assert type(fail(generator)) is GeneratorClientError
     assert provider.connections == 0
+
+
+WITHOUT_DESCRIPTORS = """
+import resource, sys
+from pixy_core import GenerationError
+from pixy_service.generators.openai import OpenAIGenerator
+generator = OpenAIGenerator(api_key="k", base_url=sys.argv[1], model="m", timeout=20)
+generator.generate("a fox", user="ann")
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+try:
+    generator.generate("a fox", user="ann")
+except GenerationError as error:
+    print(type(error).__name__, error.billed)
+"""
+
+
+def test_without_descriptors_nobody_is_asked(provider: Provider) -> None:
+    # in a process of its own: no loop can be made, and half of one complains when it is collected
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_DESCRIPTORS, provider.base_url],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "GeneratorClientError no\n"
+    assert provider.connections == 1
