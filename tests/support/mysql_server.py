@@ -106,6 +106,21 @@ class MySQLServer:
         self.kill()
         self.start(*options)
 
+    def copy_to(self, folder: Path) -> "MySQLServer":
+        """Return another server with a copy of all data, not running; this one is restarted.
+
+        Args:
+            folder: An empty folder for everything that the other server writes.
+        """
+        self.stop()
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        self.start()
+        # by this two servers know each other
+        (folder / "data" / "auto.cnf").unlink(missing_ok=True)
+        other = MySQLServer(self.mysqld, folder)
+        other.is_mariadb = self.is_mariadb
+        return other
+
     def suspend(self) -> None:
         """Let the server hang: connections stay open and nothing answers."""
         assert self._process is not None

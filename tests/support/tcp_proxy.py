@@ -6,6 +6,8 @@ from contextlib import suppress
 from typing import Self
 
 _BLOCK = 65536
+# a result of one column, whose description is a byte long and ends within its first field
+_NONSENSE = b"\x01\x00\x00\x01\x01" + b"\x01\x00\x00\x02\x09"
 
 
 class TcpProxy:
@@ -18,6 +20,7 @@ class TcpProxy:
     def __init__(self, target: int) -> None:
         self._target = target
         self._swallowed: bytes | None = None
+        self._spoiled: bytes | None = None
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -37,6 +40,23 @@ class TcpProxy:
         """
         with self._lock:
             self._swallowed = request
+
+    def redirect(self, target: int) -> None:
+        """Pass new connections on to another port; those that are open stay where they are.
+
+        Args:
+            target: On the loopback address.
+        """
+        self._target = target
+
+    def spoil_answer_to(self, request: bytes) -> None:
+        """Let the next request that contains these bytes through, and answer it with nonsense.
+
+        Args:
+            request: Part of a query; the nonsense is a MySQL packet that can't be read.
+        """
+        with self._lock:
+            self._spoiled = request
 
     def cut(self) -> None:
         """Break off every connection; new ones are passed on."""
@@ -69,32 +89,46 @@ class TcpProxy:
                 continue
             with self._lock:
                 self._pairs.append((client, server))
-            cutting = threading.Event()
+            faults = _Faults()
             for pump in (self._pump_requests, self._pump_answers):
-                threading.Thread(target=pump, args=(client, server, cutting), daemon=True).start()
+                threading.Thread(target=pump, args=(client, server, faults), daemon=True).start()
 
     def _pump_requests(
-        self, client: socket.socket, server: socket.socket, cutting: threading.Event
+        self, client: socket.socket, server: socket.socket, faults: "_Faults"
     ) -> None:
         with suppress(OSError):
             while block := client.recv(_BLOCK):
                 with self._lock:
                     if self._swallowed is not None and self._swallowed in block:
                         self._swallowed = None
-                        cutting.set()
+                        faults.cutting.set()
+                    if self._spoiled is not None and self._spoiled in block:
+                        self._spoiled = None
+                        faults.spoiling.set()
                 server.sendall(block)
         _close(client, server)
 
     def _pump_answers(
-        self, client: socket.socket, server: socket.socket, cutting: threading.Event
+        self, client: socket.socket, server: socket.socket, faults: "_Faults"
     ) -> None:
         with suppress(OSError):
             while block := server.recv(_BLOCK):
-                if cutting.is_set():
+                if faults.cutting.is_set():
                     self.swallowed.set()
                     break
+                if faults.spoiling.is_set():
+                    faults.spoiling.clear()
+                    block = _NONSENSE
                 client.sendall(block)
         _close(client, server)
+
+
+class _Faults:
+    """What one connection is told to do to its next answer."""
+
+    def __init__(self) -> None:
+        self.cutting = threading.Event()
+        self.spoiling = threading.Event()
 
 
 def _close(*sockets: socket.socket) -> None:

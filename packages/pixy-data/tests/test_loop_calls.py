@@ -163,8 +163,10 @@ def test_a_connection_that_the_server_closes_is_replaced(
         mysql_server.execute(f"KILL {first}")
         second = await calls.run(fetch, server_database)
         assert second != first
+        for _ in range(5):
+            assert await calls.run(fetch, server_database) == second
+        # the loop goes on with the one that a thread has opened, though the others are suspect
         assert elsewhere.count == 1
-        assert await calls.run(fetch, server_database) == second
 
     on_loop(test)
 

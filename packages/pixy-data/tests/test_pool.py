@@ -110,6 +110,36 @@ def test_what_was_open_with_a_suspect_is_replaced_once(
     assert pool.take() is replacement
 
 
+def test_what_is_older_than_a_connection_is_replaced(engine: Engine, closed: list[object]) -> None:
+    pool = Pool(engine, size=3, timeout=1)
+    old, new = pool.take(), pool.take()
+    pool.give_back(new)
+    pool.replace_older(new)
+    pool.give_back(old)
+    replacement = pool.take()
+    assert closed == [old.driver]
+    assert pool.take() is new
+    assert replacement is not old
+
+
+def test_a_fresh_connection_takes_a_free_place_before_an_idle_one_s(
+    engine: Engine, closed: list[object]
+) -> None:
+    pool = Pool(engine, size=2, timeout=1)
+    idle = pool.take()
+    pool.give_back(idle)
+    fresh = pool.take(fresh=True)
+    assert closed == []
+    pool.discard(fresh)
+    held = pool.take()
+    assert held is idle
+    other = pool.take()
+    pool.give_back(held)
+    fresh_again = pool.take(fresh=True)
+    assert fresh_again not in (idle, other)
+    assert closed == [fresh.driver, idle.driver]
+
+
 def test_closing_closes_what_is_idle_now_and_what_is_held_later(
     engine: Engine, closed: list[object]
 ) -> None:

@@ -98,7 +98,10 @@ def test_what_can_not_be_told_has_an_exit_code_of_its_own(run: Run, tmp_path: Pa
     (tmp_path / "blocked").touch()
     told = run(PIXY_DATABASE_URL=f"sqlite:///{tmp_path}/blocked/pixy")
     assert told.returncode == 3
-    assert told.stderr == "pixy: the check stopped: Error connecting to the database\n"
+    assert told.stderr == (
+        "pixy: the check stopped: Error connecting to the database: "
+        f"{tmp_path}/blocked: File exists\n"
+    )
 
 
 @pytest.mark.parametrize(

@@ -44,14 +44,24 @@ from typing import ClassVar
 class PixyProxyException(Exception):  # noqa: N818 - the specification gives this name
     """A failure that PixyProxy has a name for.
 
+    Attributes:
+        reason: What operators need to know besides, such as host and error code. For the log and
+            the command line only, never for a response.
+
     Args:
         message: What happened, in words that a stranger may read; else the class's own.
     """
 
     message: ClassVar[str] = "An unexpected error occurred while processing your request."
+    reason: str = ""
 
     def __init__(self, message: str | None = None) -> None:
         super().__init__(message or self.message)
+
+    @property
+    def explanation(self) -> str:
+        """The message and the reason, for the log and the command line."""
+        return f"{self}: {self.reason}" if self.reason else str(self)
 
 
 class InvalidInputError(PixyProxyException):

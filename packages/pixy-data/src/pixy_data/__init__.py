@@ -12,6 +12,7 @@ from pixy_data.content import ContentStore, StoredContent
 from pixy_data.content_files import ContentFile
 from pixy_data.creations import CreationRepository, KeyedCreation
 from pixy_data.database import Database, Result, Row
+from pixy_data.errors import ServerRefusalError
 from pixy_data.found_files import FoundFile, FoundFiles
 from pixy_data.images import ImageRepository
 from pixy_data.interfaces import (
@@ -127,32 +128,33 @@ def initialise_database(database: Database) -> None:
         database: One whose statements fail until this has succeeded.
 
     Raises:
-        ConfigurationError: The server refuses the user or database, or can't be used.
+        ConfigurationError: The database refuses the user or a statement, or can't be used.
         DBConnectionError: The database can't be reached.
         DatabaseBusyError: It takes no more connections, or another process migrates too long.
         SchemaError: Its tables are newer than this code.
     """
-    _reach(database)
-    if _find_revision(database) != SCHEMA_REVISION:
-        # Alembic alone takes longer to import than all the rest
-        from pixy_data.upgrade import migrate  # noqa: PLC0415
-
-        migrate(database.url)
+    try:
+        _reach(database)
+        _upgrade(database)
+    except ServerRefusalError as error:
+        raise explain_refusal(error, database.url) from error
     database.initialised = True
 
 
 def _reach(database: Database) -> None:
     if database.sqlite:
         _make_private_file(Path(database.url.database or ""))
-    try:
-        row = database.fetch_at_start("SELECT 1" if database.sqlite else SELECT_SERVER)
-    except DBConnectionError as error:
-        refusal = explain_refusal(error)
-        if refusal is None:
-            raise
-        raise refusal from error
+    row = database.fetch_at_start("SELECT 1" if database.sqlite else SELECT_SERVER)
     if row is not None and not database.sqlite:
         check_server(row)
+
+
+def _upgrade(database: Database) -> None:
+    if _find_revision(database) != SCHEMA_REVISION:
+        # Alembic alone takes longer to import than all the rest
+        from pixy_data.upgrade import migrate  # noqa: PLC0415
+
+        migrate(database.url)
 
 
 def _make_private_file(path: Path) -> None:
@@ -163,7 +165,9 @@ def _make_private_file(path: Path) -> None:
         if not path.exists():
             path.touch(mode=0o600)
     except OSError as error:
-        raise DBConnectionError from error
+        failure = DBConnectionError()
+        failure.reason = f"{error.filename}: {error.strerror}"
+        raise failure from error
 
 
 def _find_revision(database: Database) -> str | None:

@@ -12,8 +12,8 @@ from sqlalchemy import URL, NullPool, text
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from pixy_core import DBConnectionError, PixyProxyException
-from pixy_data.engine import build_engine
-from pixy_data.errors import ConnectionLostError, translate_error
+from pixy_data.engine import build_engine, describe_url
+from pixy_data.errors import ConnectionLostError, ReadOnlyServerError, translate_error
 from pixy_data.pool import Connection, Pool
 
 T = TypeVar("T")
@@ -52,9 +52,12 @@ class ConnectionPool:
         self._driver: Any = self._engine.dialect.loaded_dbapi
         self._silence = read_timeout * _SILENCE
         self._statements: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._where = describe_url(url)
+        self._is_read_only = False
         sqlite = url.get_backend_name() == "sqlite"
-        # a plain BEGIN takes SQLite's write lock at the first write, too late to wait for it
-        self._begin = "BEGIN IMMEDIATE" if sqlite else "BEGIN"
+        # a plain BEGIN takes SQLite's write lock at the first write, too late to wait for it,
+        # and is what a read-only server still accepts
+        self._begin = "BEGIN IMMEDIATE" if sqlite else "START TRANSACTION READ WRITE"
 
     def acquire(self) -> Connection:
         """Take a connection from the pool, or open one.
@@ -66,35 +69,49 @@ class ConnectionPool:
             DBConnectionError: None could be opened, or the pool is closed.
             DatabaseBusyError: None became free in time, or the server takes no more.
         """
+        return self._take(fresh=False)
+
+    def _take(self, *, fresh: bool) -> Connection:
         try:
-            return self._pool.take()
+            return self._pool.take(fresh=fresh)
         except PixyProxyException:
             raise
         except Exception as error:
-            raise translate_error(error, self._driver) from error
+            raise translate_error(error, self._driver, self._where) from error
 
     def begin(self) -> Connection:
-        """Take a connection and open a transaction on it; BEGIN also finds a dead connection.
+        """Take a connection and open a transaction that may write on it.
+
+        This also finds connections that are dead, or lead to a server that was made read-only by
+        a failover. While the server is read-only, each transaction opens a connection, because
+        its address may mean another server by now; reads keep theirs.
 
         Returns:
             A connection for the caller alone.
 
         Raises:
             DBConnectionError: None could be opened.
-            DatabaseBusyError: None became free in time, or SQLite's write lock didn't.
+            DatabaseBusyError: None became free in time, or SQLite's write lock didn't, or the
+                server is read-only.
         """
+        if self._is_read_only:
+            return self._begin_once()
         try:
             return self._begin_once()
-        except ConnectionLostError:
+        except (ConnectionLostError, ReadOnlyServerError):
             return self._begin_once()
 
     def _begin_once(self) -> Connection:
-        connection = self.acquire()
+        connection = self._take(fresh=self._is_read_only)
         try:
             self.run(connection, self._begin, {}, take_nothing)
         except BaseException:
             self.release(connection)
             raise
+        if self._is_read_only:
+            # older connections may lead to the server that was read-only
+            self._is_read_only = False
+            self._pool.replace_older(connection)
         return connection
 
     def release(self, connection: Connection) -> None:
@@ -140,6 +157,7 @@ class ConnectionPool:
         Raises:
             ConnectionLostError: The connection is dead and discarded.
             DBConnectionError: The server was silent too long; the connection is discarded.
+            ReadOnlyServerError: The server takes no writes; the connection is discarded.
             PixyProxyException: The statement failed, see `errors`.
         """
         driver_sql, names = self._statements.get(sql) or self._translate(sql)
@@ -159,13 +177,17 @@ class ConnectionPool:
     def _examine(
         self, connection: Connection, error: Exception, elapsed: float
     ) -> PixyProxyException:
-        translated = translate_error(error, self._driver)
+        translated = translate_error(error, self._driver, self._where)
         if isinstance(translated, ConnectionLostError):
             self._pool.suspect(connection)
             if elapsed >= self._silence:
                 translated = DBConnectionError()
+                translated.reason = f"{self._where}: no answer in time"
+        elif isinstance(translated, ReadOnlyServerError) and not self._is_read_only:
+            self._is_read_only = self._pool.suspect(connection)
         # an answer from the server leaves the connection sound; anything else may not
-        if isinstance(translated, DBConnectionError) or not isinstance(error, self._driver.Error):
+        is_sound = isinstance(error, self._driver.Error)
+        if not is_sound or isinstance(translated, (DBConnectionError, ReadOnlyServerError)):
             self.discard(connection)
         return translated
 

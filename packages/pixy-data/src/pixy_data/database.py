@@ -12,7 +12,7 @@ from sqlalchemy.engine.interfaces import DBAPICursor
 
 from pixy_core import DBConnectionError, RecordNotFoundError
 from pixy_data.connections import ConnectionPool
-from pixy_data.engine import parse_url
+from pixy_data.engine import describe_url, parse_url
 from pixy_data.errors import ConnectionLostError
 from pixy_data.transactions import ThreadBound, run_transaction
 
@@ -133,6 +133,18 @@ class Database:
         """
         self._read("SELECT 1", {}, _take_one)
 
+    def find_writer(self) -> None:
+        """Make sure that connections lead to the server that takes writes, not to a replica.
+
+        A process that only reads would not notice a failover otherwise. SQLite has none.
+
+        Raises:
+            DatabaseBusyError: There is no such server at the moment.
+            DBConnectionError: The database can't be reached.
+        """
+        if not self.sqlite:
+            run_transaction(self, lambda: None)
+
     def now(self) -> datetime:
         """Return the time by the database's clock, which every process on it shares.
 
@@ -179,6 +191,12 @@ class Database:
         """
         return self._read_twice(sql, {}, _take_one)
 
+    def not_ready(self) -> DBConnectionError:
+        """Return the error for a database that has not been initialised yet."""
+        error = DBConnectionError()
+        error.reason = f"{describe_url(self.url)}: not ready since the start"
+        return error
+
     def close(self) -> None:
         """Close every connection; statements fail from now on.
 
@@ -195,7 +213,7 @@ class Database:
         if context is not None and context.begun:
             return context.run(sql, parameters, take)
         if not self.initialised:
-            raise DBConnectionError
+            raise self.not_ready()
         return self._read_twice(sql, parameters, take)
 
     def _read_twice(

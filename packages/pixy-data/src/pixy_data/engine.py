@@ -57,6 +57,21 @@ def parse_url(url: str) -> URL:
     return parsed.set(drivername="mysql+mysqldb")
 
 
+def describe_url(url: URL) -> str:
+    """Say which database a URL means, for the log: never with the user or the password.
+
+    Args:
+        url: From `parse_url`.
+
+    Raises:
+        Nothing.
+    """
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    host = f"[{url.host}]" if ":" in str(url.host) else url.host
+    return f"{url.database} at {url.query.get('unix_socket') or f'{host}:{url.port or 3306}'}"
+
+
 def build_engine(
     url: URL,
     *,

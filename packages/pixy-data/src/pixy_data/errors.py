@@ -1,15 +1,14 @@
-"""What a driver raises, told apart once: driver errors become PixyProxy's own here.
+"""Driver errors: what each code means, and which of PixyProxy's exceptions it becomes.
 
-No other module reads an error code. Messages never hold SQL or values; the driver's own error
-stays reachable as `__cause__`.
+No other module reads an error code. Messages never hold SQL or values; what operators need is in
+`reason`, and the driver's own error stays reachable as `__cause__`.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy.exc
 
 from pixy_core import (
-    ConfigurationError,
     ConstraintViolationError,
     DatabaseBusyError,
     DatabaseError,
@@ -22,118 +21,165 @@ class ConnectionLostError(DBConnectionError):
     """The connection was dead before or while it was used; another one may work."""
 
 
+class ServerRefusalError(DBConnectionError):
+    """The database answers, and refuses until an operator changes something."""
+
+
+class AccountRefusedError(ServerRefusalError):
+    """The server refuses the user, the password, the database's name or the kind of connection."""
+
+
+class PrivilegeMissingError(ServerRefusalError):
+    """The user may connect, and may not run this statement."""
+
+
+class ReadOnlyServerError(DatabaseBusyError):
+    """The server takes no writes; after a failover a new connection reaches one that does."""
+
+
 class TransactionConflictError(DatabaseBusyError):
     """Deadlock or lock wait: the whole transaction, rolled back, may succeed if run again."""
 
 
-# MySQL: https://dev.mysql.com/doc/mysql-errors/9.7/en/ ; MariaDB: error codes in its knowledge base
-_MYSQL_LOST = frozenset(
-    {
-        1053,  # server shutdown in progress
-        1152,  # aborted connection
-        1158,  # reading or writing communication packets: 1158 to 1161
-        1159,
-        1160,
-        1161,
-        1927,  # MariaDB: connection was killed
-        2006,  # server has gone away
-        2013,  # lost connection during query
-        2014,  # commands out of sync
-        2026,  # TLS failed: with OpenSSL 3 also what a connection's end looks like over TLS
-        2055,  # lost connection, with the system's error number
-        3169,  # session was killed
-        4031,  # disconnected by the server for inactivity
-    }
-)
-_MYSQL_UNREACHABLE = frozenset(
-    {
-        1044,  # access denied to the database
-        1045,  # access denied for the user
-        1049,  # unknown database
-        1129,  # host is blocked
-        1130,  # host is not allowed
-        1251,  # authentication protocol not supported
-        1698,  # access denied, no password allowed
-        2002,  # can't connect: 2002, 2003
-        2003,
-        2005,  # unknown host
-        2012,  # handshake failed
-        2054,  # authentication method unknown
-        2059,  # authentication plugin can't be loaded
-        3159,  # the server takes no connection without TLS
-    }
-)
-MYSQL_REFUSED = frozenset({1044, 1045, 1049, 1251, 1698, 2059, 3159})
-"""Codes of a server that answers and will refuse the same settings forever."""
-_MYSQL_CONFLICT = frozenset(
-    {
-        1020,  # MariaDB with innodb_snapshot_isolation: row changed since the snapshot
-        1205,  # lock wait timeout
-        1213,  # deadlock
-    }
-)
-_MYSQL_BUSY = frozenset(
-    {
-        1021,  # disk full
-        1040,  # too many connections
-        1114,  # table full
-        1203,  # too many connections of this user
-        1226,  # resource limit of this user
-        1290,  # read-only server
-        1792,  # read-only transaction
-        1836,  # read-only mode
-        1969,  # MariaDB: statement time exceeded
-        3024,  # MySQL: statement time exceeded
-    }
-)
-_MYSQL_CONSTRAINT = frozenset({1406, 3819, 4025})  # data too long; CHECK in MySQL; in MariaDB
-# https://www.sqlite.org/rescode.html, primary codes
-_SQLITE_CONFLICT = frozenset({5, 6})  # BUSY, LOCKED
-_SQLITE_BUSY = frozenset({8, 13})  # READONLY, FULL
-_SQLITE_UNREACHABLE = frozenset({3, 10, 14})  # PERM, IOERR, CANTOPEN
-_SQLITE_NO_DATABASE = 26
-_SQLITE_CONSTRAINT = frozenset({18, 19, 20})  # TOOBIG, CONSTRAINT, MISMATCH
+class Code(NamedTuple):
+    """What an error code means, in an operator's words, and what it becomes."""
 
-_MYSQL_KINDS: tuple[tuple[frozenset[int], type[PixyProxyException]], ...] = (
-    (_MYSQL_LOST, ConnectionLostError),
-    (_MYSQL_UNREACHABLE, DBConnectionError),
-    (_MYSQL_CONFLICT, TransactionConflictError),
-    (_MYSQL_BUSY, DatabaseBusyError),
-    (_MYSQL_CONSTRAINT, ConstraintViolationError),
-)
-_SQLITE_KINDS: tuple[tuple[frozenset[int], type[PixyProxyException]], ...] = (
-    (_SQLITE_CONFLICT, TransactionConflictError),
-    (_SQLITE_BUSY, DatabaseBusyError),
-    (_SQLITE_UNREACHABLE, DBConnectionError),
-    (_SQLITE_CONSTRAINT, ConstraintViolationError),
-)
+    meaning: str
+    kind: type[PixyProxyException]
 
 
-def find_mysql_code(error: BaseException | None) -> int | None:
-    """Return the number that MySQL or its client library gave an error.
+# MySQL: https://dev.mysql.com/doc/mysql-errors/9.7/en/ ; MariaDB: its knowledge base;
+# TiDB, which is not tested: https://docs.pingcap.com/tidb/stable/error-codes
+MYSQL_CODES: dict[int, Code] = {
+    1020: Code("the row changed since the snapshot (MariaDB)", TransactionConflictError),
+    1021: Code("the server's disk is full", DatabaseBusyError),
+    1030: Code("the storage engine failed", DatabaseBusyError),
+    1037: Code("the server is out of memory", DatabaseBusyError),
+    1038: Code("the server is out of memory for sorting", DatabaseBusyError),
+    1040: Code("the server has too many connections", DatabaseBusyError),
+    1041: Code("the server is out of memory", DatabaseBusyError),
+    1044: Code("the user may not use this database", AccountRefusedError),
+    1045: Code("the user or the password is wrong", AccountRefusedError),
+    1047: Code("the node is not a working part of its cluster", ConnectionLostError),
+    1049: Code("there is no such database", AccountRefusedError),
+    1053: Code("the server is shutting down", ConnectionLostError),
+    1095: Code("the user lacks a privilege", PrivilegeMissingError),
+    1102: Code("the database's name is not a legal one", AccountRefusedError),
+    1105: Code("the server or a proxy in front of it failed", DBConnectionError),
+    1114: Code("a table or the server's disk is full", DatabaseBusyError),
+    1129: Code("this host is blocked after too many failures", DBConnectionError),
+    1130: Code("this host may not connect", DBConnectionError),
+    1135: Code("the server can't start another thread", DatabaseBusyError),
+    1142: Code("the user lacks a privilege", PrivilegeMissingError),
+    1143: Code("the user lacks a privilege on a column", PrivilegeMissingError),
+    1152: Code("the server aborted the connection", ConnectionLostError),
+    1153: Code("a statement is larger than max_allowed_packet", DBConnectionError),
+    1158: Code("the server could not read from the connection", ConnectionLostError),
+    1159: Code("the server waited too long for a packet", ConnectionLostError),
+    1160: Code("the server could not write to the connection", ConnectionLostError),
+    1161: Code("the server waited too long to write a packet", ConnectionLostError),
+    1180: Code("the server could not commit", DBConnectionError),
+    1203: Code("the user has too many connections", DatabaseBusyError),
+    1205: Code("waited too long for a lock", TransactionConflictError),
+    1206: Code("the server has no room for more locks", DatabaseBusyError),
+    1213: Code("deadlock", TransactionConflictError),
+    1226: Code("the user has used up a limit of the server", DatabaseBusyError),
+    1227: Code("the user lacks a privilege", PrivilegeMissingError),
+    1235: Code("the server does not support a statement that is needed", ServerRefusalError),
+    1251: Code("the client library does not know the user's authentication", AccountRefusedError),
+    1290: Code("the server is read-only", ReadOnlyServerError),
+    1317: Code("the statement was interrupted", DatabaseBusyError),
+    1370: Code("the user lacks a privilege on a routine", PrivilegeMissingError),
+    1406: Code("a value is too long", ConstraintViolationError),
+    1637: Code("the server has too many transactions", DatabaseBusyError),
+    1698: Code("the user can't sign in with a password", AccountRefusedError),
+    1792: Code("transactions are read-only", ReadOnlyServerError),
+    1820: Code("the user's password must be changed", AccountRefusedError),
+    1836: Code("the server is in read-only mode", ReadOnlyServerError),
+    1862: Code("the user's password has expired", AccountRefusedError),
+    1927: Code("the connection was killed (MariaDB)", ConnectionLostError),
+    1969: Code("the statement took too long (MariaDB)", DatabaseBusyError),
+    2002: Code("no connection to the server", DBConnectionError),
+    2003: Code("no connection to the server", DBConnectionError),
+    2005: Code("the host is unknown", DBConnectionError),
+    2006: Code("the server has gone away", ConnectionLostError),
+    2012: Code("the handshake failed", DBConnectionError),
+    2013: Code("the connection was lost", ConnectionLostError),
+    2014: Code("commands out of order", ConnectionLostError),
+    # with OpenSSL 3 also what a connection's end looks like over TLS
+    2026: Code("TLS failed", ConnectionLostError),
+    2027: Code("malformed packet", ConnectionLostError),
+    2054: Code("the client library does not know the user's authentication", DBConnectionError),
+    2055: Code("the connection was lost", ConnectionLostError),
+    2059: Code("the client library lacks a plugin for authentication", AccountRefusedError),
+    3024: Code("the statement took too long", DatabaseBusyError),
+    3032: Code("the server is in offline mode", DBConnectionError),
+    3100: Code("the cluster could not replicate the transaction", DBConnectionError),
+    3101: Code("the cluster rolled the transaction back", TransactionConflictError),
+    3118: Code("the user's account is locked", AccountRefusedError),
+    3159: Code("the server takes no connection without TLS", AccountRefusedError),
+    3169: Code("the session was killed", ConnectionLostError),
+    3819: Code("a value breaks a CHECK", ConstraintViolationError),
+    4025: Code("a value breaks a CHECK (MariaDB)", ConstraintViolationError),
+    4031: Code("the server closed the connection for inactivity", ConnectionLostError),
+    4151: Code("the user's account is locked (MariaDB)", AccountRefusedError),
+    8002: Code("conflict with another transaction (TiDB)", TransactionConflictError),
+    8022: Code("the commit was rolled back (TiDB)", TransactionConflictError),
+    8028: Code("the tables changed meanwhile (TiDB)", TransactionConflictError),
+    8147: Code("the transaction was aborted (TiDB)", TransactionConflictError),
+    9001: Code("the placement driver does not answer (TiDB)", DatabaseBusyError),
+    9002: Code("the storage does not answer (TiDB)", DatabaseBusyError),
+    9003: Code("the storage is busy (TiDB)", DatabaseBusyError),
+    9004: Code("waited too long for a lock (TiDB)", TransactionConflictError),
+    9005: Code("a region is unavailable (TiDB)", DatabaseBusyError),
+    9007: Code("conflict with another transaction (TiDB)", TransactionConflictError),
+}
+"""What MySQL, MariaDB and their client libraries may answer; other codes are a DatabaseError."""
 
-    Args:
-        error: A driver's error; anything else has no number.
+# https://www.sqlite.org/rescode.html: an extended code has its primary code in its last byte
+SQLITE_CODES: dict[int, Code] = {
+    3: Code("no permission", DBConnectionError),
+    4: Code("the statement was aborted by a rollback", TransactionConflictError),
+    5: Code("another connection has the lock", TransactionConflictError),
+    6: Code("another statement has the lock", TransactionConflictError),
+    7: Code("out of memory", DatabaseBusyError),
+    8: Code("the file or its folder is read-only", ReadOnlyServerError),
+    9: Code("the statement was interrupted", DatabaseBusyError),
+    # a connection keeps the descriptors of a file system that was mounted again
+    10: Code("the disk failed", ConnectionLostError),
+    11: Code("the file is damaged: restore it from a backup", ServerRefusalError),
+    13: Code("the disk is full", DatabaseBusyError),
+    14: Code("the file can't be opened", DBConnectionError),
+    15: Code("the lock could not be had", TransactionConflictError),
+    17: Code("the tables changed meanwhile", TransactionConflictError),
+    18: Code("a value is too long", ConstraintViolationError),
+    19: Code("a value breaks a constraint", ConstraintViolationError),
+    20: Code("a value has the wrong type", ConstraintViolationError),
+    22: Code("the file is too large for its file system", DatabaseBusyError),
+    23: Code("no permission", DBConnectionError),
+    24: Code("the file has another format: restore it from a backup", ServerRefusalError),
+    26: Code("the file is no SQLite database", ServerRefusalError),
+}
+"""What SQLite may answer, by primary code; other codes are a DatabaseError."""
 
-    Returns:
-        A server error (1000 and above) or client error (2000 to 2999), or None.
-
-    Raises:
-        Nothing.
-    """
-    code = error.args[0] if error is not None and error.args else None
-    return code if isinstance(code, int) else None
+_CLIENT_CODES = range(2000, 3000)
+_BROKEN = Code("the client library failed", DBConnectionError)
+# mysqlclient raises InterfaceError(0, "") on a connection that it has closed itself, and -1
+_CLOSED = Code("the connection is closed", ConnectionLostError)
+_UNKNOWN = Code("see its documentation", DatabaseError)
+_LONGEST_TEXT = 300
 
 
-def translate_error(error: Exception, driver: Any) -> PixyProxyException:
+def translate_error(error: Exception, driver: Any, where: str = "") -> PixyProxyException:
     """Name a driver's failure as one of PixyProxy's; the caller raises it `from` the original.
 
     Args:
         error: Whatever connecting or a statement raised, SQLAlchemy's wrapping included.
         driver: The DB-API module (PEP 249) that made the connection.
+        where: Which database, for the reason.
 
     Returns:
-        A new exception, not raised.
+        A new exception with its reason, not raised.
 
     Raises:
         Nothing.
@@ -148,18 +194,29 @@ def translate_error(error: Exception, driver: Any) -> PixyProxyException:
         return DatabaseError()
     sqlite_code: Any = getattr(error, "sqlite_errorcode", None)
     if isinstance(sqlite_code, int):
-        return _translate_sqlite(sqlite_code & 0xFF)
-    return _translate_mysql(find_mysql_code(error))
+        kind, reason = _read_sqlite(error, sqlite_code)
+    else:
+        kind, reason = _read_mysql(error)
+    translated = kind()
+    translated.reason = f"{where}: {reason}" if where else reason
+    return translated
 
 
-def _translate_sqlite(code: int) -> PixyProxyException:
-    if code == _SQLITE_NO_DATABASE:
-        return ConfigurationError("The file that the database URL names is no SQLite database")
-    return next((kind() for codes, kind in _SQLITE_KINDS if code in codes), DatabaseError())
+def _read_sqlite(error: Exception, number: int) -> tuple[type[PixyProxyException], str]:
+    code = SQLITE_CODES.get(number & 0xFF, _UNKNOWN)
+    name = getattr(error, "sqlite_errorname", number)
+    return code.kind, f"{name}, {code.meaning}"
 
 
-def _translate_mysql(code: int | None) -> PixyProxyException:
-    # mysqlclient raises InterfaceError(0, "") on a connection that it has closed itself
-    if code is None or code == 0:
-        return ConnectionLostError()
-    return next((kind() for codes, kind in _MYSQL_KINDS if code in codes), DatabaseError())
+def _read_mysql(error: Exception) -> tuple[type[PixyProxyException], str]:
+    number = error.args[0] if error.args else None
+    if not isinstance(number, int) or number < 1000:
+        return _CLOSED.kind, _CLOSED.meaning
+    default = _BROKEN if number in _CLIENT_CODES else _UNKNOWN
+    code = MYSQL_CODES.get(number, default)
+    reason = f"error {number}, {code.meaning}"
+    # these texts name hosts, users, privileges and tables; others may hold values or SQL
+    if number in _CLIENT_CODES or issubclass(code.kind, ServerRefusalError):
+        text = str(error.args[1]) if len(error.args) > 1 else ""
+        reason += f" ({text[:_LONGEST_TEXT]})" if text else ""
+    return code.kind, reason

@@ -65,8 +65,12 @@ class Pool:
         self._closed = False
         self._returned = threading.Condition(threading.Lock())
 
-    def take(self) -> Connection:
+    def take(self, *, fresh: bool = False) -> Connection:
         """Return a connection for the caller alone.
+
+        Args:
+            fresh: Whether to open one, instead of an idle one if there is no other place; not on
+                the event loop.
 
         Raises:
             DatabaseBusyError: None became free in time.
@@ -76,8 +80,8 @@ class Pool:
         """
         if find_call() is not None:
             return self._take_open()
-        connection = self._take_place()
-        if connection is not None and connection.opened < self._stale_before:
+        connection = self._take_place(fresh=fresh)
+        if connection is not None and (fresh or self._is_stale(connection)):
             connection.close()
             connection = None
         if connection is None:
@@ -122,18 +126,34 @@ class Pool:
             connection.close()
             self._leave_place()
 
-    def suspect(self, connection: Connection) -> None:
+    def suspect(self, connection: Connection) -> bool:
         """Replace every connection that is open now before it is used again.
 
         Args:
-            connection: The one whose server has gone away: it took all others with it, but for
-                those that were opened after it was known.
+            connection: The one whose server has gone away, or takes no writes any more: so do
+                all others, but for those that were opened after it was known.
+
+        Returns:
+            Whether it wasn't known.
 
         Raises:
             Nothing.
         """
-        if connection.opened >= self._stale_before:
+        is_news = not self._is_stale(connection)
+        if is_news:
             self._stale_before = monotonic()
+        return is_news
+
+    def replace_older(self, connection: Connection) -> None:
+        """Replace every connection that was opened before this one before it is used again.
+
+        Args:
+            connection: From `take`.
+
+        Raises:
+            Nothing.
+        """
+        self._stale_before = max(self._stale_before, connection.opened)
 
     def close(self) -> None:
         """Close every idle connection, each other one when it is given back, and open no more.
@@ -150,23 +170,29 @@ class Pool:
 
     def _take_open(self) -> Connection:
         with self._returned:
-            if not self._idle or self._idle[-1].opened < self._stale_before:
-                raise WouldBlockError
-            connection = self._idle.pop()
-        connection.is_valid = True
-        return connection
+            for _ in range(len(self._idle)):
+                if not self._is_stale(self._idle[-1]):
+                    connection = self._idle.pop()
+                    connection.is_valid = True
+                    return connection
+                # to the threads' end: they can replace it
+                self._idle.rotate(1)
+        raise WouldBlockError
 
-    def _take_place(self) -> Connection | None:
+    def _take_place(self, *, fresh: bool) -> Connection | None:
         """Return an idle connection, or None with the right to open one."""
         with self._returned:
             if not (self._idle or self._places or self._closed) and not self._wait():
                 raise DatabaseBusyError("No database connection became free in time")
             if self._closed:
                 raise DBConnectionError
-            if self._idle:
+            if self._idle and not (fresh and self._places):
                 return self._idle.popleft()
             self._places -= 1
             return None
+
+    def _is_stale(self, connection: Connection) -> bool:
+        return connection.opened < self._stale_before
 
     def _wait(self) -> bool:
         return self._returned.wait_for(

@@ -5,12 +5,17 @@ What the tables look like stands in `migrations`, how they get there in `upgrade
 
 import re
 
-from pixy_core import ConfigurationError, PixyProxyException
+from sqlalchemy import URL
+
+from pixy_core import ConfigurationError
 from pixy_data.database import Row
-from pixy_data.errors import MYSQL_REFUSED, find_mysql_code
+from pixy_data.errors import AccountRefusedError, PrivilegeMissingError, ServerRefusalError
 
 SCHEMA_REVISION = "0004"
 """The newest migration that this code brings."""
+
+PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES"
+"""What MySQL's user needs on the database; the first four once the tables are up to date."""
 
 _OLDEST_MYSQL = (8, 0)  # the first whose CREATE TABLE is atomic; MariaDB's since 10.6
 _OLDEST_MARIADB = (10, 6)
@@ -40,23 +45,36 @@ def check_server(row: Row) -> None:
         )
 
 
-def explain_refusal(error: PixyProxyException) -> ConfigurationError | None:
-    """Tell a server that is down from one that will refuse these settings forever.
+def explain_refusal(error: ServerRefusalError, url: URL) -> ConfigurationError:
+    """Say what has to be changed before this database can be used.
 
     Args:
-        error: What connecting raised, its cause being the driver's error.
-
-    Returns:
-        What to set, or None when waiting may help.
+        error: What connecting or a statement raised.
+        url: The database's.
 
     Raises:
         Nothing.
     """
-    if find_mysql_code(error.__cause__) not in MYSQL_REFUSED:
-        return None
-    # MariaDB's answer to a connection without TLS is the same as to a wrong password
-    return ConfigurationError(
-        "The database server refuses this user, password or database name, or a connection "
-        "without TLS: correct the database URL (?ssl_mode=REQUIRED asks for TLS), or create "
-        "them on the server"
-    )
+    return ConfigurationError(f"{_describe_refusal(error)}: {error.reason}{_advise(error, url)}")
+
+
+def _describe_refusal(error: ServerRefusalError) -> str:
+    if isinstance(error, AccountRefusedError):
+        # MariaDB's answer to a connection without TLS is the same as to a wrong password
+        return (
+            "The database server refuses this user, password or database name, or a connection "
+            "without TLS"
+        )
+    if isinstance(error, PrivilegeMissingError):
+        return "The database's user may not do what PixyProxy needs"
+    return "The database can't be used"
+
+
+def _advise(error: ServerRefusalError, url: URL) -> str:
+    grant = f"GRANT {PRIVILEGES} ON `{url.database}`.* TO '{url.username}'@'%'"
+    if isinstance(error, AccountRefusedError):
+        return (
+            ". Correct the database URL (?ssl_mode=REQUIRED asks for TLS), or create them on the "
+            f"server; the user needs: {grant}"
+        )
+    return f". It needs: {grant}" if isinstance(error, PrivilegeMissingError) else ""

@@ -77,13 +77,14 @@ class DatabaseContext:
 
         Raises:
             DBConnectionError: The database can't be reached.
-            DatabaseBusyError: No connection, or SQLite's write lock, became free in time.
+            DatabaseBusyError: No connection, or SQLite's write lock, became free in time, or the
+                server is read-only.
             RuntimeError: One is open already.
         """
         if self.begun:
             raise RuntimeError("a transaction is open already")
         if not self._database.initialised:
-            raise DBConnectionError
+            raise self._database.not_ready()
         self._connection = self._database.pool.begin()
         self.begun = True
 
@@ -135,7 +136,9 @@ class DatabaseContext:
             PixyProxyException: It failed, or one before it did.
         """
         if self._failure is not None:
-            raise type(self._failure) from self._failure
+            again = type(self._failure)()
+            again.reason = self._failure.reason
+            raise again from self._failure
         connection = self._connection
         if connection is None or not connection.is_valid:
             raise DBConnectionError

@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, NullPool, text
 
 from pixy_core import DatabaseBusyError, PixyProxyException, SchemaError
-from pixy_data.engine import build_engine
+from pixy_data.engine import build_engine, describe_url
 from pixy_data.errors import translate_error
 
 _CONNECT_TIMEOUT = 10
@@ -31,7 +31,7 @@ def migrate(url: URL) -> None:
         url: From `engine.parse_url`.
 
     Raises:
-        DBConnectionError: The connection broke.
+        DBConnectionError: The connection broke, or the user may not change tables.
         DatabaseBusyError: Another process migrated for longer than a minute.
         SchemaError: The tables are newer than this code.
     """
@@ -48,7 +48,7 @@ def migrate(url: URL) -> None:
     except PixyProxyException:
         raise
     except Exception as error:
-        raise translate_error(error, engine.dialect.loaded_dbapi) from error
+        raise translate_error(error, engine.dialect.loaded_dbapi, describe_url(url)) from error
     finally:
         engine.dispose()
 

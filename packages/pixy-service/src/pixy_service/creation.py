@@ -197,7 +197,8 @@ class ImageCreator:
         except ImageDeletedError:
             raise
         except PixyProxyException as error:
-            logger.error("image %s is safe, and waits to be seen: %s", creation.guid, error)  # noqa: TRY400
+            reason = error.explanation
+            logger.error("image %s is safe, and waits to be seen: %s", creation.guid, reason)  # noqa: TRY400
             return creation
 
 

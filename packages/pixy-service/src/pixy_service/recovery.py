@@ -78,6 +78,7 @@ class Recovery:
                 self._expire(creation)
         self._is_calm = True
         self._remove_leftovers()
+        self._stores.database.find_writer()
 
     def adopt_journal(self) -> None:
         """Make images of the journal's entries; what can't be made one is kept, and logged.
@@ -97,7 +98,9 @@ class Recovery:
                 self.run_once()
             except PixyProxyException as error:
                 if not is_waiting:
-                    logger.warning("recovery is tried again every few seconds: %s", error)
+                    logger.warning(
+                        "recovery is tried again every few seconds: %s", error.explanation
+                    )
                 is_waiting = True
             except Exception:
                 logger.exception("a recovery failed")

@@ -175,7 +175,10 @@ class Services:
         except (DBConnectionError, DatabaseBusyError) as error:
             if not wait_for_database:
                 raise
-            logger.warning("the database is not ready, and is tried again every second: %s", error)
+            logger.warning(
+                "the database is not ready, and is tried again every second: %s",
+                error.explanation,
+            )
             self._wait_for_database()
         else:
             self._look_at_content()
@@ -186,7 +189,7 @@ class Services:
         try:
             self._stores.content.verify()
         except PixyProxyException as error:
-            logger.critical("no image can be read or stored: %s", error)
+            logger.critical("no image can be read or stored: %s", error.explanation)
 
     def _wait_for_database(self) -> None:
         """Initialise the database in a thread of its own, every second until it works."""
@@ -200,7 +203,7 @@ class Services:
             try:
                 initialise_database(self._stores.database)
             except PixyProxyException as error:
-                logger.warning("the database is still not ready: %s", error)
+                logger.warning("the database is still not ready: %s", error.explanation)
             else:
                 logger.info("the database is ready")
                 self._look_at_content()

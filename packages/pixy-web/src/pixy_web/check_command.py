@@ -67,7 +67,7 @@ def check(repair: bool, as_json: bool, min_age: float | None, accept_store: bool
 
 
 def _give_up(error: PixyProxyException) -> None:
-    click.echo(f"pixy: the check stopped: {error}", err=True)
+    click.echo(f"pixy: the check stopped: {error.explanation}", err=True)
     if isinstance(error, StoreMismatchError):
         click.echo(f"pixy: {_WAY_OUT}", err=True)
     sys.exit(_UNKNOWN)

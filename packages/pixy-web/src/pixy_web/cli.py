@@ -177,7 +177,7 @@ def main() -> None:
     except InvalidInputError as error:
         _fail("\n".join(f"{'.'.join(where)}: {why}" for where, why in error.errors), 2)
     except PixyProxyException as error:
-        _fail(str(error), 1)
+        _fail(error.explanation, 1)
 
 
 def _fail(message: str, code: int) -> None:

@@ -110,7 +110,8 @@ def _respond_to_failure(request: Request, error: core.PixyProxyException) -> Res
     if isinstance(error, core.TooManyFailuresError):
         headers = {"Retry-After": str(error.retry_after)}
     if status >= 500:
-        logger.error("%s", error, exc_info=error if code == "internal_error" else None)
+        is_unknown = code == "internal_error"
+        logger.error("%s", error.explanation, exc_info=error if is_unknown else None)
     return _respond(request, status, code, str(error), headers)
 
 
