@@ -49,6 +49,8 @@ class Deployment:
         self.provider = provider
         self.data = folder / "data"
         self.answers: list[httpx2.Response] = []
+        self.deleted: set[str] = set()
+        """Guids of images that a test has deleted, so that no row of theirs is expected."""
         self.killed_in_flight = 0
         self._unended: set[str] = set()
         self._log_read = 0
@@ -161,10 +163,11 @@ class Deployment:
             list(threads.map(self.make_image, ["in a place"] * PLACES))
 
     def wait_for_recovery(self) -> None:
-        """Return when nothing is in the journal, in the making, or half written."""
+        """Return when nothing is in the journal, in the making, half written, or half deleted."""
         wait_until(lambda: not self.journal(), "the journal to be empty")
         wait_until(lambda: "pending" not in self.creations().values(), "claims to be settled")
         wait_until(lambda: not self.unfinished(), "temporary files to be removed")
+        wait_until(lambda: not self.query("SELECT guid FROM deletions"), "deletions to be finished")
 
 
 def wait_until(is_so: Callable[[], object], what: str = "it to be so") -> None:

@@ -45,7 +45,7 @@ def test_an_image_whose_file_is_gone_can_be_deleted(
         anns.get_image_by_guid(guid)
 
 
-def test_a_file_that_can_t_be_removed_is_logged_and_its_row_is_deleted(
+def test_a_file_that_can_t_be_removed_is_logged_and_its_image_is_deleted(
     anns: PrivateImageService,
     make_image: Callable[..., Image],
     caplog: pytest.LogCaptureFixture,

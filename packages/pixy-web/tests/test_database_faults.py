@@ -1,5 +1,6 @@
-"""A database that fails under a running service: case C875."""
+"""A database or a disk that fails under a running service: cases C875 and C876."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -43,3 +44,29 @@ def test_a_damaged_database_is_told_to_operators_only(
     assert answer.json()["detail"] == "Error connecting to the database"
     assert int(answer.headers["retry-after"]) > 0
     assert f"{file}: SQLITE_CORRUPT, the file is damaged" in "\n".join(service.log_lines())
+
+
+@pytest.mark.case("C876")
+def test_a_file_that_can_t_be_removed_is_removed_later(
+    restart: Callable[[], RunningService],
+) -> None:
+    service = restart()
+    client = service.sign_in()
+    guid = service.make_image(client, visibility="public")["guid"]
+    (file,) = (service.settings.data_dir / "images").rglob(f"{guid}.*")
+    content = file.read_bytes()
+    file.unlink()
+    # unlink refuses a folder, for root as well
+    file.mkdir()
+    assert client.delete(f"/image/{guid}").status_code == 204
+    file.rmdir()
+    file.write_bytes(content)
+    for caller in (client, service.client()):
+        assert caller.get(f"/image/{guid}").status_code == 404
+        assert caller.get(f"/image/{guid}/content").status_code == 404
+        assert guid not in caller.get("/image").text
+    restart()
+    deadline = time.monotonic() + 30
+    while file.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

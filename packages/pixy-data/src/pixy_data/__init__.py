@@ -12,6 +12,7 @@ from pixy_data.content import ContentStore, StoredContent
 from pixy_data.content_files import ContentFile
 from pixy_data.creations import CreationRepository, KeyedCreation
 from pixy_data.database import Database, Result, Row
+from pixy_data.deletions import Deletion, DeletionRepository
 from pixy_data.errors import ServerRefusalError
 from pixy_data.found_files import FoundFile, FoundFiles
 from pixy_data.images import ImageRepository
@@ -48,6 +49,8 @@ __all__ = [
     "CreationRepository",
     "Database",
     "DatabaseContext",
+    "Deletion",
+    "DeletionRepository",
     "ExpiredCreation",
     "FileRecord",
     "FoundFile",

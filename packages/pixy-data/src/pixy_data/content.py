@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from pixy_core import ContentDamagedError, ImageDetail, InvalidInputError, StorageUnavailableError
 from pixy_data.content_files import ContentFile, PageLoader
-from pixy_data.durable_files import make_folder
+from pixy_data.durable_files import make_folder, sync_folder
 from pixy_data.hash_memory import HashMemory
 from pixy_data.partial_images import PartialImageStore
 from pixy_data.quarantine import FOLDER as QUARANTINE
@@ -189,8 +189,13 @@ class ContentStore:
             ContentDamagedError: The name is none that this store gives.
             StorageUnavailableError: It can't be removed.
         """
+        path = self.locate(filename)
         try:
-            self.locate(filename).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            # else the file may be back after a crash of the machine
+            sync_folder(path.parent)
+        except FileNotFoundError:
+            return
         except OSError as error:
             raise StorageUnavailableError from error
 

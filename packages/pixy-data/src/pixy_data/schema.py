@@ -11,7 +11,7 @@ from pixy_core import ConfigurationError
 from pixy_data.database import Row
 from pixy_data.errors import AccountRefusedError, PrivilegeMissingError, ServerRefusalError
 
-SCHEMA_REVISION = "0004"
+SCHEMA_REVISION = "0005"
 """The newest migration that this code brings."""
 
 PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES"

@@ -1,28 +1,34 @@
-"""How an image is taken away: its journal entry, then its row, then its file.
+"""How an image is deleted: its journal entry, then its row, then its files.
 
-An entry would bring the row back. Between the last two a file has no row, which nobody can see;
-the other way about, a row without its file could be seen.
+The entry would bring the row back. The transaction that deletes the row lists the image in
+`deletions`, and it stays there until the files are removed: by the caller, or by the recovery of
+any process. A file without a row is never served.
 """
 
 import logging
 
 from pixy_core import (
+    ContentDamagedError,
     CreationStatus,
     ImagePendingError,
     PermissionDeniedError,
     PixyProxyException,
     RecordNotFoundError,
+    StorageUnavailableError,
+    StoreMismatchError,
     User,
 )
-from pixy_data import run_transaction
+from pixy_data import Deletion, run_transaction
 from pixy_service.stores import ImageStores
 from pixy_service.thumbnails import Thumbnails
 
 logger = logging.getLogger(__name__)
 
+_BATCH = 100
+
 
 class ImageRemover:
-    """Deletes images for their owners.
+    """Deletes images for their owners, and removes the files of deleted images.
 
     Args:
         stores: Rows, files and the journal.
@@ -32,6 +38,7 @@ class ImageRemover:
     def __init__(self, stores: ImageStores, thumbnails: Thumbnails) -> None:
         self._stores = stores
         self._thumbnails = thumbnails
+        self._stuck: set[str] = set()
 
     def delete(self, guid: str, user: User) -> None:
         """Delete an image of the user's own, or what is remembered of one that failed.
@@ -48,16 +55,58 @@ class ImageRemover:
             DBConnectionError: The database can't be reached.
         """
         self._stores.content.verify()
-        filename = run_transaction(self._stores.database, lambda: self._delete_row(guid, user))
-        if filename is None:
+        deletion = run_transaction(self._stores.database, lambda: self._delete_row(guid, user))
+        if deletion is None:
             return
         try:
-            self._stores.content.delete(filename)
-        except (PixyProxyException, OSError):
-            logger.exception("the row of image %s is deleted, its file %s is not", guid, filename)
-        self._thumbnails.delete(guid)
+            self._finish(deletion)
+        except (PixyProxyException, OSError) as error:
+            # the image is deleted; a recovery removes its files
+            self._note_stuck(deletion, error)
 
-    def _delete_row(self, guid: str, user: User) -> str | None:
+    def finish_deletions(self) -> None:
+        """Remove the files of all deleted images; what can't be removed is logged, and stays.
+
+        Raises:
+            StoreMismatchError: The folder is not the one that the rows are about.
+            PixyProxyException: The database failed.
+        """
+        after = ""
+        while deletions := self._stores.deletions.list_deletions(_BATCH, after):
+            for deletion in deletions:
+                self._finish_or_note(deletion)
+            after = deletions[-1].guid
+
+    def _finish_or_note(self, deletion: Deletion) -> None:
+        try:
+            self._finish(deletion)
+        except StoreMismatchError:
+            raise
+        except (StorageUnavailableError, ContentDamagedError, OSError) as error:
+            self._note_stuck(deletion, error)
+        else:
+            logger.info("removed the files of image %s, which was deleted", deletion.guid)
+
+    def _finish(self, deletion: Deletion) -> None:
+        self._stores.content.delete(deletion.filename)
+        self._thumbnails.delete(deletion.guid)
+        self._stores.content.partials.delete(deletion.guid)
+        # a volume that went away meanwhile has lost no file
+        self._stores.content.verify()
+        self._stores.deletions.delete_deletion(deletion.guid)
+        self._stuck.discard(deletion.guid)
+
+    def _note_stuck(self, deletion: Deletion, error: Exception) -> None:
+        if deletion.guid not in self._stuck:
+            self._stuck.add(deletion.guid)
+            logger.error(
+                "the row of image %s is deleted, its file %s is not; that is tried again",
+                deletion.guid,
+                deletion.filename,
+                exc_info=error,
+            )
+
+    def _delete_row(self, guid: str, user: User) -> Deletion | None:
         image = self._stores.images.find_visible_image(guid, user)
         if image is None:
             self._discard_creation(guid, user)
@@ -67,7 +116,9 @@ class ImageRemover:
         self._stores.journal.remove(guid)
         if not self._stores.images.delete_image(guid, user.username):
             raise RecordNotFoundError
-        return image.filename
+        deletion = Deletion(guid, image.filename)
+        self._stores.deletions.insert_deletion(deletion)
+        return deletion
 
     def _discard_creation(self, guid: str, user: User) -> None:
         creation = self._stores.creations.find_creation(guid, user.username)

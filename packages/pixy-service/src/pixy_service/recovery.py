@@ -21,6 +21,7 @@ from pixy_core import (
 from pixy_data import LEASE, ExpiredCreation, JournalEntry
 from pixy_service.adoption import ImageAdopter
 from pixy_service.claims import Claims
+from pixy_service.deletion import ImageRemover
 from pixy_service.idempotency import describe_problem
 from pixy_service.stores import ImageStores
 
@@ -37,12 +38,20 @@ class Recovery:
         stores: Rows, files and the journal.
         claims: The claims of this process.
         adopter: Makes images of journal entries.
+        remover: Removes the files of deleted images; None where nothing is to be removed.
     """
 
-    def __init__(self, stores: ImageStores, claims: Claims, adopter: ImageAdopter) -> None:
+    def __init__(
+        self,
+        stores: ImageStores,
+        claims: Claims,
+        adopter: ImageAdopter,
+        remover: ImageRemover | None = None,
+    ) -> None:
         self._stores = stores
         self._claims = claims
         self._adopter = adopter
+        self._remover = remover
         self._hopeless: set[str] = set()
         self._stuck: set[str] = set()
         self._is_calm = False
@@ -77,6 +86,8 @@ class Recovery:
             for creation in self._stores.claims.list_expired():
                 self._expire(creation)
         self._is_calm = True
+        if self._remover is not None:
+            self._remover.finish_deletions()
         self._remove_leftovers()
         self._stores.database.find_writer()
 

@@ -80,7 +80,7 @@ class Services:
             executor=GenerationExecutor(generation_concurrency),
             max_prompt_length=limits.prompt_length,
         )
-        self._recovery = Recovery(stores, claims, adopter)
+        self._recovery = Recovery(stores, claims, adopter, self._tools.remover)
         self._closing = threading.Event()
         self._waiter: threading.Thread | None = None
         self.users = UserService(stores.users, limits)

@@ -8,6 +8,7 @@ from pixy_data import (
     ContentStore,
     CreationRepository,
     Database,
+    DeletionRepository,
     ImageRepository,
     ImageRepositoryInterface,
     Journal,
@@ -26,6 +27,7 @@ class ImageStores:
         users: The rows of their owners.
         creations: The rows of what was asked for, as owners see them.
         claims: The same rows, as they go on.
+        deletions: The rows of images whose files are to be removed.
         content: The files.
         journal: What is to become a row.
     """
@@ -35,6 +37,7 @@ class ImageStores:
     users: UserRepositoryInterface
     creations: CreationRepository
     claims: ClaimRepository
+    deletions: DeletionRepository
     content: ContentStore
     journal: Journal
 
@@ -53,6 +56,7 @@ class ImageStores:
             users=UserRepository(database),
             creations=CreationRepository(database),
             claims=ClaimRepository(database),
+            deletions=DeletionRepository(database),
             content=content,
             journal=journal,
         )

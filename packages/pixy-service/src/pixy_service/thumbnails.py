@@ -71,15 +71,21 @@ class Thumbnails:
             self._cache.write(name, thumbnail, stamp)
             # deleting removes the original first: one that is gone by now took no thumbnail along
             if self._stamp(image) is None:
-                self.delete(image.guid)
+                self._discard(image.guid)
         return thumbnail
 
     def delete(self, guid: str) -> None:
-        """Remove every thumbnail of an image; one that can't be removed is logged.
+        """Remove every thumbnail of an image.
 
         Args:
             guid: A validated guid.
+
+        Raises:
+            OSError: One can't be removed.
         """
+        self._cache.delete(guid)
+
+    def _discard(self, guid: str) -> None:
         try:
             self._cache.delete(guid)
         except OSError:

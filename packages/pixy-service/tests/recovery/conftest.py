@@ -38,10 +38,14 @@ def people(database: Database) -> tuple[User, ...]:
 
 
 @pytest.fixture
-def delete(stores: ImageStores, people: tuple[User, ...], tmp_path: Path) -> Callable[[str], None]:
+def remover(stores: ImageStores, tmp_path: Path) -> ImageRemover:
+    return ImageRemover(stores, Thumbnails(stores.content, ThumbnailStore(tmp_path / "thumbnails")))
+
+
+@pytest.fixture
+def delete(remover: ImageRemover, people: tuple[User, ...]) -> Callable[[str], None]:
     """Return a function that deletes an image of Ann's."""
-    thumbnails = Thumbnails(stores.content, ThumbnailStore(tmp_path / "thumbnails"))
-    return lambda guid: ImageRemover(stores, thumbnails).delete(guid, people[0])
+    return lambda guid: remover.delete(guid, people[0])
 
 
 @pytest.fixture
