@@ -20,13 +20,16 @@ from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
-from provider_answers import ANSWERS, Answer
-from provider_events import ENDINGS, EVENTS, completed, partial
+from provider_answers import ANSWERS as USUAL_ANSWERS
+from provider_answers import Answer
+from provider_events import ENDINGS, EVENTS, PARTIALS, completed, partial
+from provider_oddities import ODD_ANSWERS
 
 PAID_PATH = "/v1/images/generations"
 REFUSALS = (400, 401, 403, 404, 409, 422, 429, 503)
 """Statuses for which a provider doesn't charge."""
-STREAMS = ("drip", "reset", "silent", "stall", "truncated")
+STREAMS = ("drip", "long_line", "reset", "silent", "stall", "stall_after_image", "truncated")
+ANSWERS = USUAL_ANSWERS | ODD_ANSWERS
 BEHAVIOURS = (*ANSWERS, *STREAMS)
 """What `behave` takes; and EVENTS, which are only seen by who asks for a stream."""
 
@@ -252,7 +255,10 @@ class _Handler(BaseHTTPRequestHandler):
         return completed(self.server.provider.answers[behaviour])
 
     def _stream(self, behaviour: str, partial_images: int, last_event: bytes) -> None:
-        headers = {"Content-Type": self.server.provider.stream_type, "Transfer-Encoding": "chunked"}
+        headers: dict[str, str | None] = {
+            "Content-Type": self.server.provider.stream_type,
+            "Transfer-Encoding": "chunked",
+        }
         self._send_head(200, None, headers)
         provider = self.server.provider
         for index in range(partial_images):
@@ -261,6 +267,11 @@ class _Handler(BaseHTTPRequestHandler):
         provider.wait_to_show(_ALL - 1)
         if behaviour == "events_cut":
             self.wfile.write(b'100\r\nevent: image_generation.completed\ndata: {"b64_')
+            return
+        if behaviour == "events_cut_in_doubt":
+            # a picture, and no word of whether it is finished
+            event = b'data: {"b64_json": "%s' % base64.b64encode(PARTIALS[2])
+            self.wfile.write(b"1000\r\n" + event + b'"}\n\n' + event)
             return
         while behaviour == "events_drip" and not provider.stopping.wait(0.02):
             self._send_chunk(b": \n")
@@ -279,17 +290,18 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_head(answer.status, len(body), answer.headers)
         self.wfile.write(body)
 
-    def _send_head(self, status: int, length: int | None, headers: dict[str, str]) -> None:
+    def _send_head(self, status: int, length: int | None, headers: dict[str, str | None]) -> None:
         self.close_connection = True
         self.send_response(status)
-        defaults = {
+        defaults: dict[str, str | None] = {
             "Content-Type": "application/json",
             **({} if length is None else {"Content-Length": str(length)}),
             "Connection": "close",
             "x-request-id": "req_stand_in",
         }
         for name, value in (defaults | headers).items():
-            self.send_header(name, value)
+            if value is not None:
+                self.send_header(name, value)
         self.end_headers()
 
     def _silent(self) -> None:
@@ -302,6 +314,19 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_head(200, 1000, {})
         self.wfile.write(b'{"data": [')
         self.server.provider.stopping.wait()
+
+    def _stall_after_image(self) -> None:
+        """Send an image, and never end the answer."""
+        self._send_head(200, 1_000_000, {})
+        self.wfile.write(json.dumps(ANSWERS["png"].body).encode())
+        self.server.provider.stopping.wait()
+
+    def _long_line(self) -> None:
+        """Send an event of 200 MB."""
+        self._send_head(200, 200_000_000, {"Content-Type": "text/event-stream"})
+        self.wfile.write(b'data: {"type": "image_generation.completed", "b64_json": "')
+        for _ in range(200):
+            self.wfile.write(b"A" * 1_000_000)
 
     def _drip(self) -> None:
         """Send an answer that has no end, a byte at a time."""

@@ -26,12 +26,12 @@ class Answer:
     Attributes:
         status: HTTP's.
         body: Bytes, or anything that JSON has a form for.
-        headers: More headers, or others than the usual ones.
+        headers: More headers, or others than the usual ones; None for no such header.
     """
 
     status: int
     body: object
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str | None] = field(default_factory=dict)
 
 
 def make_png(width: int, height: int, compression: int = -1) -> bytes:
@@ -55,17 +55,43 @@ PNG = make_png(64, 48)
 LARGE_PNG = make_png(4000, 3000, compression=0)
 """12 MB, more than waits in the sockets of a client that doesn't read."""
 
+_TEXT = zlib.compress(b"x" * 1_048_577)
+_TEXT_CHUNK = b"zTXtkey\0\0" + _TEXT
+LARGE_TEXT_PNG = b"".join(
+    (
+        *(PNG[:33], struct.pack(">I", len(_TEXT) + 5), _TEXT_CHUNK),
+        *(struct.pack(">I", zlib.crc32(_TEXT_CHUNK)), PNG[33:]),
+    )
+)
+"""Its text unpacks to more than Pillow takes."""
+
 
 def _image(content: bytes, **extra: object) -> Answer:
     picture = {"b64_json": base64.b64encode(content).decode()}
     return Answer(200, {"created": 1_795_392_000, "data": [picture], **extra})
 
 
-def _refusal(status: int, code: str | None, **headers: str) -> Answer:
+def _refusal(status: int, code: str | None, **headers: str | None) -> Answer:
     message = "The stand-in repeats the prompt and a key: sk-secret"
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
     return Answer(status, {"error": error}, headers)
 
+
+def _late(code: object, status: int = 200, **members: object) -> Answer:
+    """Return an error as gateways send it: with a status of 200, or in another shape."""
+    error = {"message": "The stand-in repeats the prompt and a key: sk-secret", "code": code}
+    return Answer(status, {"error": {**error, **members}})
+
+
+def _inflating(status: int) -> Answer:
+    """Return 2 MB of gzip (RFC 1952) that unpack to 2 GiB of white space."""
+    packing = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = packing.compress(b" " * 1024 * 1024) + packing.flush(zlib.Z_FULL_FLUSH)
+    head = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+    return Answer(status, head + block * 2048, {"Content-Encoding": "gzip"})
+
+
+_SAFETY = "Your request was rejected as a result of our safety system."
 
 ANSWERS: dict[str, Answer] = {
     "png": _image(PNG, output_format="png", size="64x48"),
@@ -73,10 +99,30 @@ ANSWERS: dict[str, Answer] = {
     "jpeg": _image(JPEG, output_format="jpeg"),
     "webp": _image(WEBP, output_format="webp"),
     "unnamed_format": _image(PNG),
+    "unnamed_jpeg": _image(JPEG),
+    "unnamed_webp": _image(WEBP),
+    "jpeg_as_png": _image(JPEG, output_format="png"),
+    "jpeg_as_jpg": _image(JPEG, output_format="jpg"),
+    "large_text": _image(LARGE_TEXT_PNG),
     # 200 without a usable image
     "null_data": Answer(200, {"created": 1, "data": None}),
     "empty_data": Answer(200, {"created": 1, "data": []}),
     "no_b64": Answer(200, {"created": 1, "data": [{"url": "http://127.0.0.1:1/image.png"}]}),
+    "link_as_b64": Answer(200, {"data": [{"b64_json": "https://127.0.0.1:1/image.png"}]}),
+    "partial_only": Answer(
+        200,
+        {
+            "type": "image_generation.partial_image",
+            "partial_image_index": 0,
+            "b64_json": base64.b64encode(PNG).decode(),
+        },
+    ),
+    "partial_only_cut": Answer(
+        200, b'{"partial_image_index": 0, "b64_json": "' + base64.b64encode(PNG), {}
+    ),
+    "no_content": Answer(200, b""),
+    "brotli": Answer(200, b"\x8b\x02\x80 unreadable \x03", {"Content-Encoding": "br"}),
+    "gzip_bomb": _inflating(200),
     "bad_base64": Answer(200, {"created": 1, "data": [{"b64_json": "*no base64*"}]}),
     "wrong_shape": Answer(200, {"created": 1, "data": "image"}),
     "json_list": Answer(200, []),
@@ -84,11 +130,48 @@ ANSWERS: dict[str, Answer] = {
     "html": Answer(200, b"<html>Welcome</html>", {"Content-Type": "text/html"}),
     "junk_image": _image(b"this is no image at all"),
     "truncated_image": _image(PNG[:60]),
-    "jpeg_as_png": _image(JPEG, output_format="png"),
     "gif": _image(GIF, output_format="gif"),
     "gif_as_png": _image(GIF, output_format="png"),
     "too_wide": _image(make_png(8193, 1)),
+    # refusals with a status of 200
+    "late_moderation_blocked": _late("moderation_blocked"),
+    "late_moderation_input": _late(
+        "moderation_blocked", moderation_details={"moderation_stage": "input"}
+    ),
+    "late_moderation_output": _late(
+        "moderation_blocked", moderation_details={"moderation_stage": "output"}
+    ),
+    "late_content_filter": _late("content_filter"),
+    "late_inner_error": _late(None, innererror={"code": "ResponsibleAIPolicyViolation"}),
+    "late_400_moderation": _late("400", message=_SAFETY),
+    "late_400_number": _late(400, type="ContentPolicyViolationError"),
+    "late_400": _late("400"),
+    "late_401": _late("401"),
+    "late_429": _late(429),
+    "late_insufficient_quota": _late("insufficient_quota"),
+    "late_quota_type": _late(None, type="insufficient_quota"),
+    "late_usage_limit": _late("organization_usage_limit_exceeded"),
+    "late_slow_down": _late("slow_down"),
+    "late_rate_limit": _late("rate_limit_exceeded"),
+    "late_invalid_key": _late("invalid_api_key"),
+    "late_invalid_request": _late("invalid_value", type="invalid_request_error"),
+    "late_user_error": _late("other", type="image_generation_user_error"),
+    "late_server_error": _late("server_error"),
+    "late_text": Answer(200, {"error": "something failed"}),
+    "late_bare": Answer(200, {"code": "moderation_blocked", "message": "no"}),
     # refusals
+    "content_filter": _late("contentFilter", 400),
+    "inner_error": _late("BadRequest", 400, inner_error={"code": "ResponsibleAIPolicyViolation"}),
+    "moderation_400": _late("400", 400, message=_SAFETY),
+    "moderation_output": _late(
+        "moderation_blocked", 400, moderation_details={"moderation_stage": "output"}
+    ),
+    "usage_limit": _late("organization_usage_limit_exceeded", 429),
+    "quota_type": _late(None, 429, type="insufficient_quota"),
+    "slow_down": _late("slow_down", 503),
+    "refused_with_bomb": _inflating(400),
+    "refused_with_html": Answer(403, b"<html>", {"Content-Type": "text/html; charset=hex"}),
+    "refused_and_cut": Answer(429, b'{"error": {"co', {"Content-Length": "1000"}),
     "moderation_blocked": _refusal(400, "moderation_blocked"),
     "content_policy_violation": _refusal(400, "content_policy_violation"),
     "billing_hard_limit_reached": _refusal(400, "billing_hard_limit_reached"),

@@ -7,6 +7,7 @@ import base64
 import json
 
 from provider_answers import PNG, Answer, make_png
+from provider_oddities import ODD_EVENTS
 
 PARTIALS = tuple(make_png(64 * number, 48 * number) for number in (1, 2, 3))
 
@@ -67,14 +68,17 @@ ENDINGS: dict[str, bytes] = {
     "events_odd": b"".join(map(frame, ([], 5, None, "sk-secret", {}, {"type": 7}))),
     "events_completed_without_image": _event("image_generation.completed", {}),
     "events_completed_with_junk": _event("image_generation.completed", {"b64_json": _JUNK}),
+    "events_slow_down": _error("slow_down"),
+    "events_only_partials": partial(0) + partial(1),
     # an image all the same
     "events_with_bad_partials": partial(0, "*no base64*") + partial(1, _JUNK) + _DONE,
     "events_with_many_partials": b"".join(map(partial, range(20))) + _DONE,
     "events_with_odd_ones": b"".join(map(frame, ([], 5, None, "x", {"type": "news"}))) + _DONE,
+    **ODD_EVENTS,
 }
 """What follows the partial images, by behaviour, before the stream ends as it should."""
 
-ENDLESS_EVENTS = ("events_cut", "events_drip", "events_stall")
+ENDLESS_EVENTS = ("events_cut", "events_cut_in_doubt", "events_drip", "events_stall")
 """Streams that don't end as they should."""
 
 EVENTS = (*ENDINGS, *ENDLESS_EVENTS)

@@ -1,4 +1,7 @@
-"""Making, changing and deleting images: cases C201 to C206, C212 to C219, C601 to C703."""
+"""Making, changing and deleting images.
+
+Cases C201 to C206, C212 to C219, C601 to C703 and C820 to C823.
+"""
 
 import hashlib
 import shutil
@@ -12,6 +15,8 @@ import httpx2
 import pytest
 
 from provider import Provider
+from provider_answers import JPEG, LARGE_TEXT_PNG, WEBP
+from provider_oddities import ODD_PNG
 from running_service import PASSWORD, RunningService
 
 ABSENT = "00000000-0000-4000-8000-000000000000"
@@ -212,6 +217,68 @@ def test_a_provider_that_breaks_off_may_have_charged(
 ) -> None:
     status, problem, _ = refused(paid, provider, behaviour)
     assert (status, problem["code"], problem["billed"]) == (502, code, billed)
+
+
+@pytest.mark.case("C820")
+@pytest.mark.parametrize(
+    ("behaviour", "content", "media_type"),
+    [
+        ("format_null", ODD_PNG, "image/png"),
+        ("base64_data_url", ODD_PNG, "image/png"),
+        ("json_byte_order_mark", ODD_PNG, "image/png"),
+        ("labelled_stream", ODD_PNG, "image/png"),
+        ("unasked_events", ODD_PNG, "image/png"),
+        ("packed_unlabelled", ODD_PNG, "image/png"),
+        ("unnamed_jpeg", JPEG, "image/jpeg"),
+        ("unnamed_webp", WEBP, "image/webp"),
+        ("large_text", LARGE_TEXT_PNG, "image/png"),
+    ],
+)
+def test_a_paid_image_is_kept_however_it_is_labelled(
+    paid: RunningService, provider: Provider, behaviour: str, content: bytes, media_type: str
+) -> None:
+    provider.behave(behaviour)
+    client = paid.sign_in()
+    image = paid.make_image(client)
+    assert image["media_type"] == media_type
+    assert client.get(f"/image/{image['guid']}/content").content == content
+
+
+@pytest.mark.case("C821")
+def test_a_link_is_told_and_not_followed(paid: RunningService, provider: Provider) -> None:
+    status, problem, _ = refused(paid, provider, "no_b64")
+    assert (status, problem["code"], problem["billed"]) == (502, "provider_sent_no_image", "yes")
+    assert "link" in str(problem["detail"])
+    assert (provider.connections, provider.other_requests) == (1, 0)
+
+
+@pytest.mark.case("C822")
+@pytest.mark.parametrize(
+    ("behaviour", "expected"),
+    [
+        ("late_moderation_blocked", (422, "prompt_rejected", "no")),
+        ("late_content_filter", (422, "prompt_rejected", "no")),
+        ("late_400_moderation", (422, "prompt_rejected", "no")),
+        ("late_insufficient_quota", (503, "provider_quota_exhausted", "no")),
+        ("late_slow_down", (503, "provider_overloaded", "no")),
+        ("late_server_error", (502, "outcome_unknown", "unknown")),
+    ],
+)
+def test_an_error_with_status_200_means_what_its_code_says(
+    paid: RunningService, provider: Provider, behaviour: str, expected: tuple[int, str, str]
+) -> None:
+    status, problem, _ = refused(paid, provider, behaviour)
+    assert (status, problem["code"], problem["billed"]) == expected
+
+
+@pytest.mark.case("C823")
+@pytest.mark.parametrize("behaviour", ["moderation_output", "late_moderation_output"])
+def test_a_rejected_image_may_have_been_charged(
+    paid: RunningService, provider: Provider, behaviour: str
+) -> None:
+    status, problem, _ = refused(paid, provider, behaviour)
+    assert (status, problem["code"], problem["billed"]) == (422, "image_rejected", "unknown")
+    assert problem["retryable"] is False
 
 
 @pytest.mark.case("C216")

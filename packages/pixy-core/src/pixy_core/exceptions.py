@@ -26,6 +26,7 @@ PixyProxyException
 └── GenerationError                 an image could not be made
     ├── GenerationBusyError         all places are taken
     ├── PromptRejectedError         the provider will not draw this
+    │   └── ImageRejectedError      it drew it, and rejected the image
     ├── GeneratorRequestError       the provider calls our request or model wrong
     ├── GeneratorKeyError           the provider refuses our key
     ├── GeneratorUnreachableError   no connection was ever made
@@ -33,6 +34,7 @@ PixyProxyException
     ├── GeneratorOverloadedError    the provider asks us to slow down
     ├── GeneratorQuotaError         the account has no money or budget left
     ├── GeneratorResponseError      the provider answered without a usable image
+    │   └── GeneratorLinkError      it sent the address of one
     ├── ImageNotStoredError         it was made, and its bytes can't be written
     ├── GenerationUnknownError      it broke off after the request was sent
     └── GenerationTimeoutError      our deadline passed

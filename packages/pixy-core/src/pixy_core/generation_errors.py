@@ -65,6 +65,14 @@ class PromptRejectedError(GenerationError):
     code = "prompt_rejected"
 
 
+class ImageRejectedError(PromptRejectedError):
+    """The provider drew an image and its moderation rejected that: it may have been charged."""
+
+    message = "The provider rejected the image that it made of this prompt"
+    code = "image_rejected"
+    billed = "unknown"
+
+
 class GeneratorRequestError(GenerationError):
     """The provider calls our request, or the model that it names, wrong."""
 
@@ -121,6 +129,12 @@ class GeneratorResponseError(GenerationError):
     message = "The provider sent no usable image"
     code = "provider_sent_no_image"
     billed = "yes"
+
+
+class GeneratorLinkError(GeneratorResponseError):
+    """The provider sent the address of an image, which is never fetched."""
+
+    message = "The provider sent a link instead of the image, and links are not followed"
 
 
 class ImageNotStoredError(GenerationError, StorageUnavailableError):

@@ -1,7 +1,9 @@
+import json
 import logging
 import re
 import socket
 import traceback
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,18 +13,22 @@ from pixy_core import (
     GenerationTimeoutError,
     GenerationUnknownError,
     GeneratorKeyError,
+    GeneratorLinkError,
     GeneratorOverloadedError,
     GeneratorQuotaError,
     GeneratorRequestError,
     GeneratorResponseError,
     GeneratorUnreachableError,
+    ImageRejectedError,
     InvalidInputError,
     PromptRejectedError,
 )
 from pixy_service import build_generator
+from pixy_service.generators.bodies import MAX_ANSWER_BYTES
 from pixy_service.generators.openai import OpenAIGenerator
-from provider import BEHAVIOURS, STREAMS, Provider
-from provider_answers import ANSWERS, JPEG, LARGE_PNG, PNG, RATE_LIMIT_SECONDS, WEBP
+from provider import ANSWERS, BEHAVIOURS, STREAMS, Provider
+from provider_answers import JPEG, LARGE_PNG, LARGE_TEXT_PNG, PNG, RATE_LIMIT_SECONDS, WEBP, Answer
+from provider_oddities import ODD_ANSWERS
 
 KEY = "sk-secret-of-the-server"
 MODEL = "gpt-image-2.6-flare"
@@ -34,7 +40,12 @@ IMAGES = {
     "jpeg": JPEG,
     "webp": WEBP,
     "unnamed_format": PNG,
+    "unnamed_jpeg": JPEG,
+    "unnamed_webp": WEBP,
     "jpeg_as_png": JPEG,
+    "jpeg_as_jpg": JPEG,
+    "large_text": LARGE_TEXT_PNG,
+    "stall_after_image": PNG,
 }
 OUTCOMES: dict[str, type[GenerationError]] = {
     "moderation_blocked": PromptRejectedError,
@@ -66,7 +77,14 @@ OUTCOMES: dict[str, type[GenerationError]] = {
     "stall": GenerationTimeoutError,
     "null_data": GeneratorResponseError,
     "empty_data": GeneratorResponseError,
-    "no_b64": GeneratorResponseError,
+    "no_b64": GeneratorLinkError,
+    "link_as_b64": GeneratorLinkError,
+    "partial_only": GeneratorResponseError,
+    "partial_only_cut": GeneratorResponseError,
+    "no_content": GeneratorResponseError,
+    "brotli": GeneratorResponseError,
+    "gzip_bomb": GeneratorResponseError,
+    "long_line": GeneratorResponseError,
     "bad_base64": GeneratorResponseError,
     "wrong_shape": GeneratorResponseError,
     "json_list": GeneratorResponseError,
@@ -77,6 +95,37 @@ OUTCOMES: dict[str, type[GenerationError]] = {
     "gif": GeneratorResponseError,
     "gif_as_png": GeneratorResponseError,
     "too_wide": GeneratorResponseError,
+    "late_moderation_blocked": PromptRejectedError,
+    "late_moderation_input": PromptRejectedError,
+    "late_moderation_output": ImageRejectedError,
+    "late_content_filter": PromptRejectedError,
+    "late_inner_error": PromptRejectedError,
+    "late_400_moderation": PromptRejectedError,
+    "late_400_number": PromptRejectedError,
+    "late_400": GeneratorRequestError,
+    "late_401": GeneratorKeyError,
+    "late_429": GeneratorOverloadedError,
+    "late_insufficient_quota": GeneratorQuotaError,
+    "late_quota_type": GeneratorQuotaError,
+    "late_usage_limit": GeneratorQuotaError,
+    "late_slow_down": GeneratorOverloadedError,
+    "late_rate_limit": GeneratorOverloadedError,
+    "late_invalid_key": GeneratorKeyError,
+    "late_invalid_request": GeneratorRequestError,
+    "late_user_error": GenerationUnknownError,
+    "late_server_error": GenerationUnknownError,
+    "late_text": GenerationUnknownError,
+    "late_bare": PromptRejectedError,
+    "content_filter": PromptRejectedError,
+    "inner_error": PromptRejectedError,
+    "moderation_400": PromptRejectedError,
+    "moderation_output": ImageRejectedError,
+    "usage_limit": GeneratorQuotaError,
+    "quota_type": GeneratorQuotaError,
+    "slow_down": GeneratorOverloadedError,
+    "refused_with_bomb": GeneratorRequestError,
+    "refused_with_html": GeneratorKeyError,
+    "refused_and_cut": GeneratorOverloadedError,
 }
 
 
@@ -93,8 +142,9 @@ def fail(provider: Provider, behaviour: str) -> BaseException | None:
         return call.exception(PATIENCE)
 
 
-def test_every_behaviour_of_the_provider_is_expected_here() -> None:
-    assert set(OUTCOMES) | set(IMAGES) == set(BEHAVIOURS) == set(ANSWERS) | set(STREAMS)
+def test_every_behaviour_of_the_provider_is_expected_here_or_among_the_odd_ones() -> None:
+    expected = set(OUTCOMES) | set(IMAGES) | set(ODD_ANSWERS)
+    assert expected == set(BEHAVIOURS) == set(ANSWERS) | set(STREAMS)
 
 
 @pytest.mark.parametrize(("behaviour", "content"), IMAGES.items())
@@ -102,7 +152,9 @@ def test_an_image_comes_back_byte_for_byte(
     provider: Provider, behaviour: str, content: bytes
 ) -> None:
     provider.behave(behaviour)
-    assert open_generator(provider.base_url).generate("a fox", user="ann").content == content
+    timeout = 1 if behaviour == "stall_after_image" else PATIENCE
+    generator = open_generator(provider.base_url, timeout)
+    assert generator.generate("a fox", user="ann").content == content
 
 
 def test_an_image_is_described_as_it_is(provider: Provider) -> None:
@@ -135,6 +187,65 @@ def test_a_failure_tells_neither_the_key_nor_the_prompt_nor_the_provider_s_words
     # the line of this test that asks for the image is part of the traceback
     assert not re.search(r"sk-secret|The stand-in repeats|Welcome", told)
     assert "secret prompt" not in f"{error!r} {vars(error)} {caplog.text}"
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        name
+        for name, kind in OUTCOMES.items()
+        if issubclass(kind, GeneratorResponseError | GenerationUnknownError | ImageRejectedError)
+        and isinstance(ANSWERS.get(name), Answer)
+        and name != "gzip_bomb"
+    ],
+)
+def test_what_may_have_been_paid_for_comes_with_the_error(
+    provider: Provider, behaviour: str
+) -> None:
+    error = fail(provider, behaviour)
+    assert isinstance(error, GenerationError)
+    body = ANSWERS[behaviour].body
+    sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+    assert error.answer == (sent or None)
+
+
+@pytest.mark.parametrize("behaviour", ["truncated", "stall"])
+def test_what_arrived_before_a_break_comes_with_the_error(
+    provider: Provider, behaviour: str
+) -> None:
+    error = fail(provider, behaviour)
+    assert isinstance(error, GenerationUnknownError)
+    assert error.answer == b'{"data": ['
+
+
+@pytest.mark.parametrize("behaviour", ["reset", "silent", "moderation_blocked", "late_slow_down"])
+def test_what_is_empty_or_cost_nothing_does_not(provider: Provider, behaviour: str) -> None:
+    error = fail(provider, behaviour)
+    assert isinstance(error, GenerationError)
+    assert error.answer is None
+
+
+@pytest.mark.parametrize("behaviour", ["gzip_bomb", "refused_with_bomb", "long_line"])
+def test_an_answer_without_end_takes_a_bounded_amount_of_memory(
+    provider: Provider, behaviour: str
+) -> None:
+    tracemalloc.start()
+    try:
+        fail(provider, behaviour)
+        assert tracemalloc.get_traced_memory()[1] < 3 * MAX_ANSWER_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_provider_is_asked_not_to_compress(provider: Provider) -> None:
+    open_generator(provider.base_url).generate("a fox", user="ann")
+    assert provider.requests[0].headers["Accept-Encoding"] == "identity"
+
+
+def test_a_link_is_told_and_not_followed(provider: Provider) -> None:
+    error = fail(provider, "no_b64")
+    assert "link" in str(error)
+    assert (provider.connections, provider.other_requests) == (1, 0)
 
 
 def test_a_delay_that_the_provider_names_is_passed_on(provider: Provider) -> None:

@@ -8,7 +8,12 @@ from pixy_core import (
     GeneratorRequestError,
     PromptRejectedError,
 )
-from pixy_service.generators.refusals import classify_refusal, printable_code, read_retry_after
+from pixy_service.generators.refusals import (
+    ProviderError,
+    classify_refusal,
+    printable_code,
+    read_retry_after,
+)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +31,8 @@ from pixy_service.generators.refusals import classify_refusal, printable_code, r
 def test_a_code_decides_before_the_status(
     status: int, code: str | None, expected: type[GenerationError]
 ) -> None:
-    assert classify_refusal(status, code) is expected
+    error = ProviderError() if code is None else ProviderError((code,))
+    assert classify_refusal(status, error) is expected
 
 
 @pytest.mark.parametrize(

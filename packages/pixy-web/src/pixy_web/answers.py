@@ -23,7 +23,8 @@ _PROBLEMS = {
     415: "The body is not `application/json`.",
     416: "The file has no byte in that range.",
     422: "A value breaks a rule (`invalid_input`), the provider rejects the prompt "
-    "(`prompt_rejected`), or the key came with another request (`idempotency_key_reused`).",
+    "(`prompt_rejected`) or what it drew (`image_rejected`), or the key came with another request "
+    "(`idempotency_key_reused`).",
     429: "Too many wrong passwords for this user name came from this address.",
     431: "The address and header fields are too large.",
     500: "The server failed (`internal_error`), or the image's file is damaged "

@@ -16,18 +16,14 @@ from pixy_core import (
     GenerationError,
     GenerationTimeoutError,
     GenerationUnknownError,
-    GeneratorKeyError,
-    GeneratorQuotaError,
     GeneratorUnreachableError,
 )
+from pixy_service.generators.bodies import bound_body
+from pixy_service.generators.documents import decode_text
 from pixy_service.generators.interface import OnPartial
-from pixy_service.generators.refusals import (
-    classify_interruption,
-    classify_refusal,
-    printable_code,
-    read_retry_after,
-)
-from pixy_service.generators.replies import holds_events, read_body, read_events
+from pixy_service.generators.messages import read_refusal
+from pixy_service.generators.refusals import explain_refusal
+from pixy_service.generators.replies import Answer, Picture
 from pixy_service.generators.sending import Sending, explain_unsent
 
 logger = logging.getLogger(__name__)
@@ -65,8 +61,8 @@ class Exchange:
 
     async def request(
         self, prompt: str, user: str, options: dict[str, Any], on_partial: OnPartial
-    ) -> bytes:
-        """Ask for one image, once, and return its bytes.
+    ) -> Picture:
+        """Ask for one image, once.
 
         Args:
             prompt: What is to be drawn.
@@ -77,35 +73,33 @@ class Exchange:
         Raises:
             GenerationError: As `OpenAIGenerator.generate`.
         """
-        sending = Sending()
+        sending, answer = Sending(), Answer(self._partial_images, on_partial)
+        failure: GenerationError | None = None
         try:
-            return await self._request(sending, prompt, user, options, on_partial)
+            await self._receive(
+                sending, answer, prompt=prompt, safety_identifier=_hash_user(user), **options
+            )
         except Exception as error:
-            if sending.may_have_left or isinstance(error, GeneratorUnreachableError):
-                raise
-            if sending.is_connecting:
-                raise GeneratorUnreachableError from None
-            # not chained: it may quote what was to be sent
-            raise explain_unsent(error) from None
+            failure = _explain_failure(error, sending)
+        # the image may have arrived before it
+        return answer.conclude(failure)
 
-    async def _request(
-        self,
-        sending: Sending,
-        prompt: str,
-        user: str,
-        options: dict[str, Any],
-        on_partial: OnPartial,
-    ) -> bytes:
+    async def _receive(self, sending: Sending, answer: Answer, **parameters: Any) -> None:
+        """Send the request, and give the answer the bytes that come."""
         try:
-            async with asyncio.timeout(self._timeout), self._open_client(sending) as client:
-                reply = await client.images.with_raw_response.generate(
-                    prompt=prompt,
-                    output_format="png",
-                    safety_identifier=_hash_user(user),
-                    **options,
-                )
+            async with (
+                asyncio.timeout(self._timeout),
+                self._open_client(sending) as client,
+                client.images.with_streaming_response.generate(
+                    output_format="png", extra_headers={"Accept-Encoding": "identity"}, **parameters
+                ) as reply,
+            ):
+                answer.request_id = reply.request_id
                 logger.info("the provider answered, request id %s", reply.request_id)
-                return await self._receive(reply, on_partial)
+                async for content in reply.http_response.aiter_raw():
+                    answer.feed(content)
+                    if answer.is_complete:
+                        break
         except TimeoutError as error:
             raise GenerationTimeoutError from error
         except openai.APIStatusError as error:
@@ -115,24 +109,6 @@ class Exchange:
             raise _explain_break(error.__cause__) from error
         except httpx2.HTTPError as error:
             raise _explain_break(error) from error
-
-    async def _receive(self, reply: Any, on_partial: OnPartial) -> bytes:
-        """Return the image's bytes of an answer whose head is there."""
-        media_type = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if not (self._partial_images and media_type == "text/event-stream"):
-            # also from a server that is like OpenAI's, and knows no streams, or doesn't say that
-            # it sends one: it has been paid
-            body = await reply.http_response.aread()
-            if not (self._partial_images and holds_events(body)):
-                return read_body(body)
-        try:
-            async with reply.parse() as events:
-                return await read_events(events, self._partial_images, on_partial)
-        except (openai.APIStatusError, openai.APIConnectionError):
-            raise
-        except openai.APIError as error:
-            # not chained, as above
-            raise _explain_interruption(error, reply.request_id) from None
 
     def _open_client(self, sending: Sending) -> openai.AsyncOpenAI:
         # below the deadline: cancelled in a handshake, httpcore2 leaves its socket open
@@ -146,7 +122,7 @@ class Exchange:
                 verify=self._trusted,
                 follow_redirects=False,
                 timeout=timeout,
-                event_hooks={"request": [sending.begin]},
+                event_hooks={"request": [sending.begin], "response": [bound_body]},
             ),
         )
 
@@ -155,32 +131,34 @@ def _hash_user(user: str) -> str:
     return hashlib.sha256(b"pixy-proxy user\0" + user.encode()).hexdigest()
 
 
+def _explain_failure(error: Exception, sending: Sending) -> GenerationError:
+    """Return what a failure means, by how far the request has come.
+
+    Raises:
+        GenerationError: None of the request has left, so there is no answer to look at.
+    """
+    if not sending.may_have_left:
+        if sending.is_connecting or isinstance(error, GeneratorUnreachableError):
+            raise GeneratorUnreachableError from None
+        # not chained: it may quote what was to be sent
+        raise explain_unsent(error) from None
+    if isinstance(error, GenerationError):
+        return error
+    logger.error("the provider's answer could not be read to its end", exc_info=error)
+    return GenerationUnknownError()
+
+
 def _explain_refusal(error: openai.APIStatusError) -> GenerationError:
-    kind = classify_refusal(error.status_code, error.code)
-    # somebody has to act on these two: no request succeeds until then
-    is_alert = issubclass(kind, GeneratorQuotaError | GeneratorKeyError)
-    logger.log(
-        logging.CRITICAL if is_alert else logging.WARNING,
-        "the provider refused: status %d, code %s, request id %s",
+    content = error.response.content
+    refusal = explain_refusal(
         error.status_code,
-        printable_code(error.code),
+        read_refusal(decode_text(content)),
         error.request_id,
+        error.response.headers.get("retry-after"),
     )
-    return kind(
-        upstream_request_id=error.request_id,
-        retry_after=read_retry_after(error.response.headers.get("retry-after")),
-    )
-
-
-def _explain_interruption(error: openai.APIError, request_id: str | None) -> GenerationError:
-    kind = classify_interruption(error.code)
-    logger.log(
-        logging.CRITICAL if issubclass(kind, GeneratorQuotaError) else logging.WARNING,
-        "the provider broke its events off: code %s, request id %s",
-        printable_code(error.code),
-        request_id,
-    )
-    return kind(upstream_request_id=request_id)
+    if refusal.billed != "no":
+        refusal.answer = content
+    return refusal
 
 
 def _explain_break(cause: BaseException | None) -> GenerationError:

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pixy_core.image_requests import AUTO
-from pixy_service.generators.inspection import inspect_image
 from pixy_service.generators.interface import GeneratedImage, OnPartial, ignore_partial
 from pixy_service.generators.options import check_options
 from pixy_service.generators.sending import explain_unsent
@@ -90,7 +89,9 @@ class OpenAIGenerator:
             GeneratorClientError: The request could not even be made.
             GenerationTimeoutError: The deadline passed.
             GenerationUnknownError: The exchange broke off.
+            ImageRejectedError: It drew an image, and its moderation refused that.
             GeneratorResponseError: The answer holds no usable image.
+            ImageNotStoredError: It holds one, and there is no memory to decode it.
         """
         # an event loop of its own gives the call a deadline that no dripping body outlives
         given = {"size": size, "quality": quality}
@@ -100,8 +101,8 @@ class OpenAIGenerator:
             options |= {"stream": True, "partial_images": self._partial_images}
         exchange, runner = self._open_exchange()
         with runner:
-            content = runner.run(exchange.request(prompt, user, options, on_partial))
-        return GeneratedImage(content, *inspect_image(content), _NAME, self._model)
+            picture = runner.run(exchange.request(prompt, user, options, on_partial))
+        return GeneratedImage(picture.content, *picture.properties, _NAME, self._model)
 
     def close(self) -> None:
         """Do nothing: no connection outlives its image."""

@@ -1,10 +1,12 @@
 """What OpenAI's error answers mean, decided by their `error.code` first and their status second.
 
 Knows no SDK: exchange.py takes the answers apart. Codes and statuses are those of
-https://platform.openai.com/docs/guides/error-codes.
+https://platform.openai.com/docs/guides/error-codes, and those that gateways make of them.
 """
 
+import logging
 import re
+from typing import Any, NamedTuple
 
 from pixy_core import (
     GenerationError,
@@ -13,34 +15,104 @@ from pixy_core import (
     GeneratorOverloadedError,
     GeneratorQuotaError,
     GeneratorRequestError,
+    ImageRejectedError,
     PromptRejectedError,
 )
 
-_REJECTION_CODES = frozenset({"moderation_blocked", "content_policy_violation"})
+logger = logging.getLogger(__name__)
+
+# in the spelling of `_fold`; Azure's are contentFilter, content_filter and the last
+_REJECTION_CODES = frozenset(
+    {
+        "moderationblocked",
+        "contentpolicyviolation",
+        "contentfilter",
+        "responsibleaipolicyviolation",
+    }
+)
 _QUOTA_CODES = frozenset(
-    {"credit_balance_exhausted", "insufficient_quota", "billing_hard_limit_reached"}
+    {
+        "credit_balance_exhausted",
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "organization_usage_limit_exceeded",
+    }
 )
 _QUOTA_SUFFIX = "spend_limit_exceeded"
+_QUOTA_TYPE = "insufficient_quota"
+_OVERLOAD_CODES = frozenset({"slow_down", "rate_limit_exceeded"})
+_KEY_CODE = "invalid_api_key"
+_REQUEST_TYPE = "invalid_request_error"
 _OVERLOAD_STATUSES = frozenset({429, 503})
 _KEY_STATUSES = frozenset({401, 403})
 _REQUEST_TIMEOUT = 408
 _MAX_RETRY_AFTER = 3600
+_mentions_moderation = re.compile(
+    r"moderation|content[ _]?(?:policy|filter|management)|safety system", re.IGNORECASE
+).search
+_is_status = re.compile(r"[45][0-9]{2}").fullmatch
 
 
-def classify_refusal(status: int, code: str | None) -> type[GenerationError]:
+class ProviderError(NamedTuple):
+    """The error object of an answer.
+
+    Attributes:
+        codes: Its `code`, and the more exact one that Azure puts inside it.
+        kind: Its `type`.
+        message: The provider's words: not for the log, nor for anybody else.
+        stage: When its moderation stopped it: `input`, `output` or `unknown`.
+    """
+
+    codes: tuple[str, ...] = ()
+    kind: str = ""
+    message: str = ""
+    stage: str = ""
+
+    @property
+    def code(self) -> str | None:
+        """The code, if it has one."""
+        return self.codes[0] if self.codes else None
+
+
+def read_error(error: object) -> ProviderError:
+    """Return what an error object says, of whatever shape it is.
+
+    Args:
+        error: Of JSON.
+    """
+    if not isinstance(error, dict):
+        return ProviderError(message=error if isinstance(error, str) else "")
+    details = error.get("moderation_details")
+    inner = error.get("innererror") or error.get("inner_error")
+    codes = (error.get("code"), inner.get("code") if isinstance(inner, dict) else None)
+    return ProviderError(
+        tuple(code for code in map(_to_text, codes) if code),
+        _to_text(error.get("type")),
+        _to_text(error.get("message")),
+        _to_text(details.get("moderation_stage")) if isinstance(details, dict) else "",
+    )
+
+
+def _to_text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def classify_refusal(status: int, error: ProviderError) -> type[GenerationError]:
     """Return the class of an answer that is no success.
 
     Args:
         status: The answer's HTTP status: 3xx, 4xx or 5xx.
-        code: Its `error.code`, where it has one.
+        error: Its error.
     """
-    if code in _REJECTION_CODES:
-        return PromptRejectedError
-    if code is not None and (code in _QUOTA_CODES or code.endswith(_QUOTA_SUFFIX)):
+    if _is_rejection(error):
+        # only what was stopped before it was drawn is surely not billed
+        is_drawn = error.stage in ("output", "unknown")
+        return ImageRejectedError if is_drawn else PromptRejectedError
+    if _is_quota(error):
         return GeneratorQuotaError
     if status in _KEY_STATUSES:
         return GeneratorKeyError
-    if status in _OVERLOAD_STATUSES:
+    if status in _OVERLOAD_STATUSES or error.code == "slow_down":
         return GeneratorOverloadedError
     # a 408 leaves open what became of the request, as a 5xx does
     if status >= 500 or status == _REQUEST_TIMEOUT:
@@ -48,14 +120,88 @@ def classify_refusal(status: int, code: str | None) -> type[GenerationError]:
     return GeneratorRequestError
 
 
-def classify_interruption(code: object) -> type[GenerationError]:
-    """Return the class of an error that comes among the events of an answer whose status was 200.
+def explain_refusal(
+    status: int, error: ProviderError, request_id: str | None, retry_after: str | None
+) -> GenerationError:
+    """Return what to raise for an answer that is no success, and log it.
 
     Args:
-        code: Its `error.code`, if it has one; of any type, since nobody has checked it.
+        status: The answer's HTTP status.
+        error: Its error.
+        request_id: The provider's own.
+        retry_after: The Retry-After header.
     """
-    # what was drawn before it may have been charged, unless the code says why nothing was
-    return classify_refusal(500, code if isinstance(code, str) else None)
+    kind = classify_refusal(status, error)
+    _log_refusal(kind, status, error, request_id)
+    return kind(upstream_request_id=request_id, retry_after=read_retry_after(retry_after))
+
+
+def explain_late_refusal(
+    error: ProviderError, request_id: str | None, answer: bytes | None, *, is_drawn: bool
+) -> GenerationError:
+    """Return what to raise for an error in an answer whose status was 200, and log it.
+
+    Args:
+        error: The error.
+        request_id: The provider's own.
+        answer: What the provider sent, kept if it may have been paid for.
+        is_drawn: Whether a partial image came before the error.
+    """
+    kind = _classify_late_refusal(error, is_drawn=is_drawn)
+    _log_refusal(kind, 200, error, request_id)
+    return kind(upstream_request_id=request_id, answer=None if kind.billed == "no" else answer)
+
+
+def _log_refusal(
+    kind: type[GenerationError], status: int, error: ProviderError, request_id: str | None
+) -> None:
+    # somebody has to act on these two: no request succeeds until then
+    is_alert = issubclass(kind, GeneratorQuotaError | GeneratorKeyError)
+    logger.log(
+        logging.CRITICAL if is_alert else logging.WARNING,
+        "the provider refused: status %d, code %s, request id %s",
+        status,
+        printable_code(error.code),
+        request_id,
+    )
+
+
+def _classify_late_refusal(error: ProviderError, *, is_drawn: bool) -> type[GenerationError]:
+    kind = classify_refusal(_find_status(error), error)
+    # what was drawn may have been charged, unless the code says why nothing was
+    if is_drawn and not issubclass(kind, PromptRejectedError | GeneratorQuotaError):
+        return GenerationUnknownError
+    return kind
+
+
+def _find_status(error: ProviderError) -> int:
+    """Return the status that the error would have had in the place of 200."""
+    # LiteLLM gives it as the code
+    if error.code and _is_status(error.code):
+        return int(error.code)
+    if error.code in _OVERLOAD_CODES:
+        return 429
+    if error.code == _KEY_CODE:
+        return 401
+    return 400 if error.kind == _REQUEST_TYPE else 500
+
+
+def _is_rejection(error: ProviderError) -> bool:
+    if not _REJECTION_CODES.isdisjoint(map(_fold, error.codes)):
+        return True
+    # LiteLLM leaves nothing else of the code
+    return error.code == "400" and bool(_mentions_moderation(f"{error.kind} {error.message}"))
+
+
+def _fold(code: str) -> str:
+    return code.replace("_", "").replace("-", "").lower()
+
+
+def _is_quota(error: ProviderError) -> bool:
+    code = error.code
+    if code is None or _is_status(code):
+        return error.kind == _QUOTA_TYPE
+    return code in _QUOTA_CODES or code.endswith(_QUOTA_SUFFIX)
 
 
 def read_retry_after(header: str | None) -> int | None:
@@ -71,5 +217,5 @@ def read_retry_after(header: str | None) -> int | None:
 
 def printable_code(code: object) -> str:
     """Return an error code for the log, or "-" when it is not the plain word that codes are."""
-    is_plain = isinstance(code, str) and re.fullmatch(r"[a-z0-9_.]{1,64}", code)
+    is_plain = isinstance(code, str) and re.fullmatch(r"[A-Za-z0-9_.]{1,64}", code)
     return str(code) if is_plain else "-"

@@ -1,120 +1,174 @@
-"""What OpenAI's answers hold: an image in a body, or as the last of some events.
+"""What an answer of the provider comes to: an image, or the reason why there is none.
 
-Knows no SDK: exchange.py brings the body and the events. What the bytes have to be stands in
-inspection.py.
+Whatever comes with a status of 200 may have been paid for. So no label is believed, an image that
+can be decoded is taken however it is wrapped, and an error brings along what could not be read.
+Knows no SDK: exchange.py brings the bytes.
 """
 
-import base64
-import binascii
 import logging
 import re
-from collections.abc import AsyncIterable
+from collections.abc import Iterator
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from pixy_core import GenerationUnknownError, GeneratorResponseError
+from pixy_core import (
+    GenerationError,
+    GenerationUnknownError,
+    GeneratorLinkError,
+    GeneratorResponseError,
+    ImageNotStoredError,
+)
+from pixy_service.generators.base64_text import decode_base64
+from pixy_service.generators.documents import decode_text
+from pixy_service.generators.events import Event, EventReader
+from pixy_service.generators.inspection import MAX_BYTES, ImageProperties, inspect_image
 from pixy_service.generators.interface import OnPartial
+from pixy_service.generators.messages import Kind, Message, read_messages
+from pixy_service.generators.refusals import ProviderError, explain_late_refusal
 
 logger = logging.getLogger(__name__)
 
-_PARTIAL = "image_generation.partial_image"
-_COMPLETED = "image_generation.completed"
-# how a stream of events begins (HTML standard, section 9.2.5), and no JSON does
-_begins_events = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:data|event|id|retry)?:").match
+# a byte-order mark of UTF-8 among it
+_blank = re.compile(rb"[\s\xef\xbb\xbf]*")
+# NUL, FE and FF begin UTF-16 and UTF-32
+_JSON_BEGINNINGS = b'{["\0\xfe\xff'
 
 
-class _Encoded(BaseModel):
-    b64_json: str
+class Picture(NamedTuple):
+    """An image that an answer holds: its bytes, and what they are."""
+
+    content: bytes
+    properties: ImageProperties
 
 
-class _Body(BaseModel):
-    """The part of the body that counts; the SDK's own model accepts any type anywhere."""
-
-    data: list[_Encoded] = Field(min_length=1)
-
-
-class _Event(BaseModel):
-    """The same of an event, partial or the last."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    b64_json: str
-
-
-def holds_events(body: bytes) -> bool:
-    """Return whether a whole answer is a stream of events, whatever type it has.
+class Answer:
+    """One answer, from its first byte to its last.
 
     Args:
-        body: All of it.
-    """
-    return _begins_events(body) is not None
-
-
-def read_body(body: bytes) -> bytes:
-    """Return the bytes of the image that a whole answer holds.
-
-    Args:
-        body: JSON, if it is what it should be.
-
-    Raises:
-        GeneratorResponseError: It holds no image.
-    """
-    try:
-        reply = _Body.model_validate_json(body)
-    except ValidationError:
-        # not chained: this error quotes what the provider sent
-        raise GeneratorResponseError(answer=body) from None
-    return _decode(reply.data[0].b64_json)
-
-
-async def read_events(events: AsyncIterable[object], most: int, on_partial: OnPartial) -> bytes:
-    """Return the bytes of the image that a stream of events ends with.
-
-    Args:
-        events: As the SDK gives them: of any type.
-        most: How many partial images are passed on, whatever the provider sends.
+        most: How many partial images are passed on, whatever the provider sends; 0 if none was
+            asked for.
         on_partial: Is given each of them.
 
-    Raises:
-        GenerationUnknownError: It ended without one.
-        GeneratorResponseError: The one that it ended with is none.
+    Attributes:
+        request_id: The provider's own id of the request.
+        is_complete: Whether nothing that follows matters.
     """
-    passed_on = 0
-    try:
-        async for event in events:
-            kind = getattr(event, "type", None)
-            if kind == _COMPLETED:
-                return _read_event(event)
-            if kind == _PARTIAL and passed_on < most:
-                passed_on += 1
-                _pass_on(event, on_partial)
-    except (ValueError, RecursionError) as error:
-        # what the SDK raises at an event that is no JSON; it holds the event
-        logger.warning("the provider sent an event that can't be read: %s", type(error).__name__)
-        raise GenerationUnknownError from None
-    logger.warning("the provider's events ended without an image")
-    raise GenerationUnknownError
 
+    def __init__(self, most: int, on_partial: OnPartial) -> None:
+        self.request_id: str | None = None
+        self.is_complete = False
+        self._partials_left = most
+        self._has_asked_for_partials = most > 0
+        self._on_partial = on_partial
+        self._received = bytearray()
+        self._blank = 0
+        self._events: EventReader | None = None
+        self._is_json = self._has_events = False
+        self._completed: list[str] = []
+        self._others: list[str] = []
+        self._error: ProviderError | None = None
+        self._is_drawn = self._is_completed = self._has_link = False
 
-def _pass_on(event: object, on_partial: OnPartial) -> None:
-    try:
-        content = _read_event(event)
-    except GeneratorResponseError:
-        logger.warning("the provider sent a partial image that is none")
-    else:
-        on_partial(content)
+    def feed(self, content: bytes) -> None:
+        """Take the next bytes, and pass on the partial images in them.
 
+        Args:
+            content: Of any length.
+        """
+        self._received += content
+        if self._events is None and not self._is_json:
+            self._choose_reader()
+        if self._events is not None:
+            self._take_events(self._events.read())
 
-def _read_event(event: object) -> bytes:
-    try:
-        read = _Event.model_validate(event)
-    except ValidationError:
-        raise GeneratorResponseError from None
-    return _decode(read.b64_json)
+    def conclude(self, failure: GenerationError | None) -> Picture:
+        """Return the image of what has arrived, when no more is to come.
 
+        Args:
+            failure: Why no more is to come, unless the answer ended as it should.
 
-def _decode(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise GeneratorResponseError from None
+        Raises:
+            GenerationError: There is none: `failure`, if the answer does not tell why.
+        """
+        # what is over the limit is no image, and would take several times its length to read
+        if not isinstance(failure, GeneratorResponseError):
+            self._read_rest()
+        for content in self._decode_images(is_cut=failure is not None):
+            try:
+                return Picture(content, inspect_image(content))
+            except GeneratorResponseError:
+                continue
+            except MemoryError as error:
+                raise ImageNotStoredError(answer=content) from error
+        raise self._explain(failure)
+
+    def _choose_reader(self) -> None:
+        """Tell events from JSON by the first byte that is not blank: types are often wrong."""
+        if match := _blank.match(self._received, self._blank):
+            self._blank = match.end()
+        if self._blank < len(self._received):
+            self._is_json = self._received[self._blank] in _JSON_BEGINNINGS
+            self._events = None if self._is_json else EventReader(self._received)
+
+    def _take_events(self, events: Iterator[Event]) -> None:
+        for event in events:
+            self._has_events = True
+            if event.data.strip() == "[DONE]":
+                self.is_complete = True
+                continue
+            for message in read_messages(event.data, event.name):
+                self._take_message(message)
+
+    def _take_message(self, message: Message) -> None:
+        self._error = self._error or message.error
+        self._has_link |= message.has_link
+        if message.kind == Kind.PARTIAL:
+            self._is_drawn = True
+            self._pass_on(message)
+        elif message.kind == Kind.COMPLETED:
+            self._completed += message.images
+            self.is_complete |= bool(message.images)
+            self._is_completed |= message.is_parsed
+        elif message.images:
+            # only the last of those that don't say what they are can be the finished one
+            self._others = message.images
+
+    def _pass_on(self, message: Message) -> None:
+        if self._partials_left and message.images:
+            self._partials_left -= 1
+            self._on_partial(decode_base64(message.images[0]))
+
+    def _read_rest(self) -> None:
+        if self._events is not None:
+            self._take_events(self._events.read_rest())
+        if not self._has_events:
+            for message in read_messages(decode_text(self._received)):
+                self._take_message(message)
+
+    def _decode_images(self, *, is_cut: bool) -> Iterator[bytes]:
+        """Yield what may be the finished image, the likeliest first."""
+        # cut off before it said so, an event may be about a partial image
+        if is_cut and self._has_events and self._has_asked_for_partials:
+            self._others = []
+        for images in (self._completed, self._others):
+            while images:
+                yield decode_base64(images.pop(0))
+        if not self._has_events and len(self._received) <= MAX_BYTES:
+            # a body that is the image itself
+            yield bytes(self._received)
+
+    def _explain(self, failure: GenerationError | None) -> GenerationError:
+        answer = bytes(self._received) or None
+        if self._error is not None:
+            return explain_late_refusal(
+                self._error, self.request_id, answer, is_drawn=self._is_drawn
+            )
+        if failure is not None:
+            failure.answer = failure.answer or answer
+            return failure
+        kind: type[GenerationError] = GeneratorResponseError
+        if self._has_link:
+            kind = GeneratorLinkError
+        elif self._has_events and not self._is_completed:
+            logger.warning("the provider's events ended without an image")
+            kind = GenerationUnknownError
+        return kind(upstream_request_id=self.request_id, answer=answer)

@@ -45,6 +45,7 @@ const WORDS = {
   record_not_found: "This picture isn’t there any more, or isn’t shared with you.",
   permission_denied: "Only the owner of a picture may change it.",
   prompt_rejected: "The image provider doesn’t draw this prompt. Reword it, then make it again. It cost nothing.",
+  image_rejected: "The image provider drew this prompt, and withheld the picture. It may have been charged.",
   generation_busy: "All places for making pictures are taken.",
   sign_in_busy: "Too many people are signing in.",
   shutting_down: "PixyProxy is about to restart.",
