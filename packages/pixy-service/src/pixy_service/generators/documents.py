@@ -9,11 +9,12 @@ import re
 from typing import Any
 
 _decoder = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str, strict=False)
-# between documents; a byte-order mark of UTF-8 whose bytes are characters is one of them
 _MOST_DOCUMENTS = 1000
 _MOST_BRANCHES = 100_000
 """An answer has some dozens; in memory each takes many times the bytes that it is written with."""
 
+_begins_json = re.compile(r"\s*[{\[]").match
+# between documents; the bytes of a byte-order mark may be characters here
 _gap = re.compile("(?:[\\s\x00\x1e,]|\xef\xbb\xbf|\ufeff)*")
 
 
@@ -31,7 +32,8 @@ def parse_documents(text: str) -> list[Any]:
         while len(documents) < _MOST_DOCUMENTS and (gap := _gap.match(text, position)):
             document, position = _decoder.raw_decode(text, gap.end())
             # JSON within JSON, as gateways make that treat a body as text
-            documents += parse_documents(document) if isinstance(document, str) else [document]
+            is_json = isinstance(document, str) and _begins_json(document)
+            documents += parse_documents(document) if is_json else [document]
     except (ValueError, RecursionError):
         pass
     return documents
