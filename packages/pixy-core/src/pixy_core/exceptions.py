@@ -34,7 +34,6 @@ PixyProxyException
     ├── GeneratorOverloadedError    the provider asks us to slow down
     ├── GeneratorQuotaError         the account has no money or budget left
     ├── GeneratorResponseError      the provider answered without a usable image
-    │   └── GeneratorLinkError      it sent the address of one
     ├── ImageNotStoredError         it was made, and its bytes can't be written
     ├── GenerationUnknownError      it broke off after the request was sent
     └── GenerationTimeoutError      our deadline passed

@@ -26,6 +26,7 @@ class GenerationError(PixyProxyException):
         upstream_request_id: The provider's own id of the request, for its support.
         retry_after: Seconds, when the provider named a delay; else the class's own.
         answer: As the attribute.
+        message: What happened, where the class's own words leave out something.
     """
 
     message = "The image could not be made"
@@ -41,8 +42,9 @@ class GenerationError(PixyProxyException):
         upstream_request_id: str | None = None,
         retry_after: int | None = None,
         answer: bytes | None = None,
+        message: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(message)
         self.upstream_request_id = upstream_request_id
         self.answer = answer
         if retry_after is not None:
@@ -129,12 +131,6 @@ class GeneratorResponseError(GenerationError):
     message = "The provider sent no usable image"
     code = "provider_sent_no_image"
     billed = "yes"
-
-
-class GeneratorLinkError(GeneratorResponseError):
-    """The provider sent the address of an image, which is never fetched."""
-
-    message = "The provider sent a link instead of the image, and links are not followed"
 
 
 class ImageNotStoredError(GenerationError, StorageUnavailableError):

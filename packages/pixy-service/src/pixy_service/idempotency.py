@@ -80,6 +80,9 @@ def describe_problem(error: GenerationError) -> CreationProblem:
 def _replay(status: CreationStatus, problem: CreationProblem) -> GenerationError:
     is_unknown = status == CreationStatus.UNKNOWN
     kind = GenerationUnknownError if is_unknown else find_generation_error(problem.code)
-    error = kind(upstream_request_id=problem.upstream_request_id)
+    error = kind(
+        upstream_request_id=problem.upstream_request_id,
+        message=None if is_unknown else problem.detail,
+    )
     error.replayed = True
     return error

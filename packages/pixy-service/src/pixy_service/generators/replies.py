@@ -13,7 +13,6 @@ from typing import NamedTuple
 from pixy_core import (
     GenerationError,
     GenerationUnknownError,
-    GeneratorLinkError,
     GeneratorResponseError,
     ImageNotStoredError,
 )
@@ -27,6 +26,7 @@ from pixy_service.generators.refusals import ProviderError, explain_late_refusal
 
 logger = logging.getLogger(__name__)
 
+_LINK_MESSAGE = "The provider sent a link instead of an image, and links are not followed"
 # a byte-order mark of UTF-8 among it
 _blank = re.compile(rb"[\s\xef\xbb\xbf]*")
 # NUL, FE and FF begin UTF-16 and UTF-32
@@ -165,10 +165,11 @@ class Answer:
         if failure is not None:
             failure.answer = failure.answer or answer
             return failure
-        kind: type[GenerationError] = GeneratorResponseError
-        if self._has_link:
-            kind = GeneratorLinkError
-        elif self._has_events and not self._is_completed:
+        if self._has_events and not self._is_completed and not self._has_link:
             logger.warning("the provider's events ended without an image")
-            kind = GenerationUnknownError
-        return kind(upstream_request_id=self.request_id, answer=answer)
+            return GenerationUnknownError(upstream_request_id=self.request_id, answer=answer)
+        return GeneratorResponseError(
+            upstream_request_id=self.request_id,
+            answer=answer,
+            message=_LINK_MESSAGE if self._has_link else None,
+        )
