@@ -16,7 +16,7 @@ ODD_PNG = make_png(67, 47)
 
 _TEXT = base64.b64encode(ODD_PNG).decode()
 _PIECES = [ODD_PNG[start : start + 40] for start in range(0, len(ODD_PNG), 40)]
-_STREAM = {"Content-Type": "text/event-stream"}
+_STREAM: dict[str, str | None] = {"Content-Type": "text/event-stream"}
 
 
 def _body(b64_json: str = _TEXT, **members: object) -> bytes:

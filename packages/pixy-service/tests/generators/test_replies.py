@@ -2,6 +2,8 @@
 
 import base64
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -17,6 +19,23 @@ from pixy_service.generators.interface import ignore_partial
 from pixy_service.generators.replies import Answer
 from provider_answers import PNG, make_png
 
+SHORT_OF_MEMORY = """
+import base64, resource, sys
+from pixy_core import ImageNotStoredError
+from pixy_service.generators.interface import ignore_partial
+from pixy_service.generators.replies import Answer
+
+image = sys.stdin.buffer.read()
+answer = Answer(0, ignore_partial)
+answer.feed(b'{"data": [{"b64_json": "' + base64.b64encode(image) + b'"}]}')
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + 30_000_000, -1))
+try:
+    answer.conclude(None)
+except ImageNotStoredError as error:
+    assert error.answer == image
+    print(error.billed)
+"""
 ROUGH = base64.b64encode(make_png(8, 8)).decode()
 FINAL = base64.b64encode(PNG).decode()
 COMPLETED = b'data: {"type": "image_generation.completed", "b64_json": "%s"}\n\n' % FINAL.encode()
@@ -111,3 +130,11 @@ def test_an_error_before_a_break_tells_what_happened() -> None:
 def test_junk_is_read_to_its_end(content: bytes) -> None:
     with pytest.raises((GeneratorResponseError, GenerationUnknownError)):
         conclude(content)
+
+
+def test_a_lack_of_memory_is_not_the_image_s_fault() -> None:
+    # 64 million pixels
+    image = make_png(8000, 8000)
+    command = [sys.executable, "-c", SHORT_OF_MEMORY]
+    ended = subprocess.run(command, input=image, capture_output=True, timeout=60, check=False)
+    assert ended.stdout == b"yes\n", ended.stderr
