@@ -79,7 +79,7 @@ class Exchange:
             await self._receive(
                 sending, answer, prompt=prompt, safety_identifier=_hash_user(user), **options
             )
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - what it means depends on what has been sent
             failure = _explain_failure(error, sending)
         # the image may have arrived before it
         return answer.conclude(failure)
@@ -144,7 +144,7 @@ def _explain_failure(error: Exception, sending: Sending) -> GenerationError:
         raise explain_unsent(error) from None
     if isinstance(error, GenerationError):
         return error
-    logger.error("the provider's answer could not be read to its end", exc_info=error)
+    logger.error("the provider's answer could not be read to its end: %s", type(error).__name__)
     return GenerationUnknownError()
 
 
