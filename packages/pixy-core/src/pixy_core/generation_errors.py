@@ -41,7 +41,7 @@ class GenerationError(PixyProxyException):
         *,
         upstream_request_id: str | None = None,
         retry_after: int | None = None,
-        answer: bytes | None = None,
+        answer: bytes | bytearray | None = None,
         message: str | None = None,
     ) -> None:
         super().__init__(message)

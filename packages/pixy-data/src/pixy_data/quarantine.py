@@ -64,7 +64,7 @@ class Quarantine:
         self._directory = directory
         self._reserve = reserve
 
-    def keep(self, note: AnswerNote, answer: bytes) -> Path:
+    def keep(self, note: AnswerNote, answer: bytes | bytearray) -> Path:
         """Write an answer durably, for this process's user alone.
 
         Args:

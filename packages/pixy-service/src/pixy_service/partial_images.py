@@ -78,7 +78,7 @@ class PartialImageKeeper:
             content = self._latest.pop()
             try:
                 media_type = inspect_image(content).media_type
-            except (GeneratorResponseError, MemoryError):
+            except (GeneratorResponseError, MemoryError, OSError):
                 logger.warning("a partial image of %s can't be decoded", self._guid)
                 return
             self._store.write(self._guid, PartialImage(content, media_type))

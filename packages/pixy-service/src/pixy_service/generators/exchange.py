@@ -23,7 +23,7 @@ from pixy_service.generators.documents import decode_text
 from pixy_service.generators.interface import OnPartial
 from pixy_service.generators.messages import read_refusal
 from pixy_service.generators.refusals import explain_refusal
-from pixy_service.generators.replies import Answer, Picture
+from pixy_service.generators.replies import Answer
 from pixy_service.generators.sending import Sending, explain_unsent
 
 logger = logging.getLogger(__name__)
@@ -61,8 +61,8 @@ class Exchange:
 
     async def request(
         self, prompt: str, user: str, options: dict[str, Any], on_partial: OnPartial
-    ) -> Picture:
-        """Ask for one image, once.
+    ) -> tuple[Answer, GenerationError | None]:
+        """Ask for one image, once, and return what has arrived, still to be decoded.
 
         Args:
             prompt: What is to be drawn.
@@ -70,8 +70,11 @@ class Exchange:
             options: Further parameters of the request, the model among them.
             on_partial: As for `ImageGenerator.generate`.
 
+        Returns:
+            The answer, and why no more of it arrived, unless it ended as it should.
+
         Raises:
-            GenerationError: As `OpenAIGenerator.generate`.
+            GenerationError: The request has not left.
         """
         sending, answer = Sending(), Answer(self._partial_images, on_partial)
         failure: GenerationError | None = None
@@ -82,7 +85,7 @@ class Exchange:
         except Exception as error:  # noqa: BLE001 - what it means depends on what has been sent
             failure = _explain_failure(error, sending)
         # the image may have arrived before it
-        return answer.conclude(failure)
+        return answer, failure
 
     async def _receive(self, sending: Sending, answer: Answer, **parameters: Any) -> None:
         """Send the request, and give the answer the bytes that come."""

@@ -10,6 +10,7 @@ from PIL import Image as Picture
 from PIL import WebPImagePlugin  # noqa: F401 - registers itself; see below
 
 from pixy_core import GeneratorResponseError
+from pixy_service.generators.decoding import SHORTAGES, require_memory
 from pixy_service.generators.metadata import strip_metadata
 from pixy_service.orientation import Orientation
 
@@ -19,6 +20,9 @@ MAX_SIDE = 8192
 
 FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
 """Pillow's name of each media type that is stored."""
+
+_AMPLE = 128 * 1024 * 1024
+"""Bytes with which an image of up to 32 million pixels is decoded."""
 
 _MEDIA_TYPES = {name: media_type for media_type, name in FORMATS.items()}
 
@@ -70,6 +74,7 @@ def inspect_image(content: bytes) -> ImageProperties:
     Raises:
         GeneratorResponseError: It is no whole image, or too large.
         MemoryError: There is not enough memory to tell.
+        OSError: There are not enough descriptors, or not enough memory, to tell.
     """
     if len(content) > MAX_BYTES:
         raise GeneratorResponseError
@@ -82,4 +87,8 @@ def inspect_image(content: bytes) -> ImageProperties:
     except MemoryError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in SHORTAGES:
+            raise
+        # some decoders call a lack of memory broken data
+        require_memory(_AMPLE)
         raise GeneratorResponseError from error

@@ -5,10 +5,12 @@ be in inspection.py.
 """
 
 import asyncio
-from functools import cached_property
+import time
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from pixy_core.image_requests import AUTO
+from pixy_service.generators.decoding import decode_in_turn
 from pixy_service.generators.interface import GeneratedImage, OnPartial, ignore_partial
 from pixy_service.generators.options import check_options
 from pixy_service.generators.sending import explain_unsent
@@ -41,6 +43,7 @@ class OpenAIGenerator:
         self, *, api_key: str, base_url: str, model: str, timeout: float, partial_images: int = 0
     ) -> None:
         self._model = model
+        self._timeout = timeout
         self._partial_images = partial_images
         self._settings: dict[str, Any] = {
             "api_key": api_key,
@@ -101,7 +104,8 @@ class OpenAIGenerator:
             options |= {"stream": True, "partial_images": self._partial_images}
         exchange, runner = self._open_exchange()
         with runner:
-            picture = runner.run(exchange.request(prompt, user, options, on_partial))
+            answer, failure = runner.run(exchange.request(prompt, user, options, on_partial))
+        picture = decode_in_turn(partial(answer.conclude, failure), deadline, answer.received)
         return GeneratedImage(picture.content, *picture.properties, _NAME, self._model)
 
     def close(self) -> None:

@@ -10,13 +10,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pixy_core import (
-    GenerationError,
-    GenerationUnknownError,
-    GeneratorResponseError,
-    ImageNotStoredError,
-)
+from pixy_core import GenerationError, GenerationUnknownError, GeneratorResponseError
 from pixy_service.generators.base64_text import decode_base64
+from pixy_service.generators.decoding import require_memory
 from pixy_service.generators.documents import decode_text
 from pixy_service.generators.events import Event, EventReader
 from pixy_service.generators.inspection import MAX_BYTES, ImageProperties, inspect_image
@@ -49,6 +45,7 @@ class Answer:
         on_partial: Is given each of them.
 
     Attributes:
+        received: Its bytes so far.
         request_id: The provider's own id of the request.
         is_complete: Whether nothing that follows matters.
     """
@@ -59,7 +56,8 @@ class Answer:
         self._partials_left = most
         self._has_asked_for_partials = most > 0
         self._on_partial = on_partial
-        self._received = bytearray()
+        self.received = bytearray()
+        self._is_read = False
         self._blank = 0
         self._events: EventReader | None = None
         self._is_json = self._has_events = False
@@ -74,7 +72,7 @@ class Answer:
         Args:
             content: Of any length.
         """
-        self._received += content
+        self.received += content
         if self._events is None and not self._is_json:
             self._choose_reader()
         if self._events is not None:
@@ -83,31 +81,36 @@ class Answer:
     def conclude(self, failure: GenerationError | None) -> Picture:
         """Return the image of what has arrived, when no more is to come.
 
+        It may be called again after a lack of memory.
+
         Args:
             failure: Why no more is to come, unless the answer ended as it should.
 
         Raises:
             GenerationError: There is none: `failure`, if the answer does not tell why.
+            MemoryError: There is not enough memory to tell.
+            OSError: There are not enough descriptors, or not enough memory, to tell.
         """
         # what is over the limit is no image, and would take several times its length to read
-        if not isinstance(failure, GeneratorResponseError):
+        if not (self._is_read or isinstance(failure, GeneratorResponseError)):
+            # for its text, and the bytes in it
+            require_memory(2 * len(self.received))
             self._read_rest()
+            self._is_read = True
         for content in self._decode_images(is_cut=failure is not None):
             try:
                 return Picture(content, inspect_image(content))
             except GeneratorResponseError:
                 continue
-            except MemoryError as error:
-                raise ImageNotStoredError(answer=content) from error
         raise self._explain(failure)
 
     def _choose_reader(self) -> None:
         """Tell events from JSON by the first byte that is not blank: types are often wrong."""
-        if match := _blank.match(self._received, self._blank):
+        if match := _blank.match(self.received, self._blank):
             self._blank = match.end()
-        if self._blank < len(self._received):
-            self._is_json = self._received[self._blank] in _JSON_BEGINNINGS
-            self._events = None if self._is_json else EventReader(self._received)
+        if self._blank < len(self.received):
+            self._is_json = self.received[self._blank] in _JSON_BEGINNINGS
+            self._events = None if self._is_json else EventReader(self.received)
 
     def _take_events(self, events: Iterator[Event]) -> None:
         for event in events:
@@ -141,7 +144,7 @@ class Answer:
         if self._events is not None:
             self._take_events(self._events.read_rest())
         if not self._has_events:
-            for message in read_messages(decode_text(self._received)):
+            for message in read_messages(decode_text(self.received)):
                 self._take_message(message)
 
     def _decode_images(self, *, is_cut: bool) -> Iterator[bytes]:
@@ -151,13 +154,15 @@ class Answer:
             self._others = []
         for images in (self._completed, self._others):
             while images:
-                yield decode_base64(images.pop(0))
-        if not self._has_events and len(self._received) <= MAX_BYTES:
+                yield decode_base64(images[0])
+                # only one that is no image is taken away
+                images.pop(0)
+        if not self._has_events and len(self.received) <= MAX_BYTES:
             # a body that is the image itself
-            yield bytes(self._received)
+            yield bytes(self.received)
 
     def _explain(self, failure: GenerationError | None) -> GenerationError:
-        answer = bytes(self._received) or None
+        answer = bytes(self.received) or None
         if self._error is not None:
             return explain_late_refusal(
                 self._error, self.request_id, answer, is_drawn=self._is_drawn
