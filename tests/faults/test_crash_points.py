@@ -10,7 +10,9 @@ import pytest
 from deployment import Deployment, wait_until
 from syscalls import Strace, Syscall
 
-CALLS = "fsync,fdatasync,rename,unlink,sendto,pwrite64"
+CALLS = "fsync,fdatasync,rename,renameat,unlink,unlinkat,sendto,pwrite64"
+FATAL = ("fsync", "fdatasync", "rename", "renameat", "unlink", "unlinkat")
+"""The calls to die at, all that write names or make something durable."""
 
 
 class CrashPoint(NamedTuple):
@@ -28,18 +30,17 @@ def trace(deployment: Deployment, tmp_path: Path) -> list[Syscall]:
     strace = Strace(deployment.pixy.pid, tmp_path / "trace", CALLS)
     deployment.make_image("traced")
     calls = strace.stop()
-    (thread,) = {call.thread for call in calls if call.name == "rename"}
+    (thread,) = {call.thread for call in calls if call.name == "renameat"}
     return [call for call in calls if call.thread == thread]
 
 
-def place(trace: list[Syscall], name: str, *words: str) -> int:
-    """Return where the only call of this name with these words in its arguments is."""
-    (found,) = [
+def places(trace: list[Syscall], name: str, *words: str) -> list[int]:
+    """Return where the calls of this name with these words in their arguments are."""
+    return [
         position
         for position, call in enumerate(trace)
         if call.name == name and all(word in call.rest for word in words)
     ]
-    return found
 
 
 def commits(trace: list[Syscall]) -> list[int]:
@@ -54,14 +55,20 @@ def commits(trace: list[Syscall]) -> list[int]:
 
 @pytest.mark.fault("F23")
 def test_nothing_is_promised_before_it_is_on_disk(trace: list[Syscall]) -> None:
+    staging, reserved = places(trace, "fsync", "/.staging>"), places(trace, "fsync", "/journal>")
     order = [
-        place(trace, "fsync", ".staging/", ".part"),
-        place(trace, "fsync", "/journal/", ".part"),
-        place(trace, "rename", "/journal/"),
-        place(trace, "fsync", "/journal>"),
-        place(trace, "rename", "/.staging/"),
+        staging[0],
+        reserved[0],
+        # the claim, and that the provider is asked
+        *commits(trace)[:2],
+        *places(trace, "fsync", ".staging/", ".part"),
+        *places(trace, "fsync", "/journal/", ".part"),
+        *places(trace, "renameat", "/journal>"),
+        reserved[1],
+        *places(trace, "rename", "/.staging/"),
     ]
     assert order == sorted(order), trace
+    assert (len(order), len(staging), len(reserved)) == (9, 1, 2), trace
     renamed = order[-1]
     folders = [
         position
@@ -69,19 +76,19 @@ def test_nothing_is_promised_before_it_is_on_disk(trace: list[Syscall]) -> None:
         if call.name == "fsync" and "/images/" in call.rest and ".part" not in call.rest
     ]
     synced = [position for position in folders if position > renamed]
-    forgotten = place(trace, "unlink", "/journal/")
+    (forgotten,) = places(trace, "unlink", "/journal/")
     committed = [position for position in commits(trace) if position > renamed]
     assert renamed < synced[0] < committed[0] < forgotten, trace
 
 
 def find_points(trace: list[Syscall]) -> list[CrashPoint]:
-    """Return the calls to die at: all that write names or make something durable."""
+    """Return the calls to die at."""
     counts = Counter[str]()
     points = []
     for call in trace:
         counts[call.name] += 1
         is_commit = call.name == "sendto" and "COMMIT" in call.rest
-        if is_commit or call.name in ("fsync", "fdatasync", "rename", "unlink"):
+        if is_commit or call.name in FATAL:
             points.append(CrashPoint(call.name, counts[call.name]))
     return points
 

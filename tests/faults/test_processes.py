@@ -66,8 +66,8 @@ def test_killed_while_the_provider_works(deployment: Deployment) -> None:
 @pytest.mark.fault("F03")
 def test_killed_once_the_image_is_in_the_journal(deployment: Deployment, tmp_path: Path) -> None:
     before = deployment.provider.paid_requests
-    # the entry is renamed to its name, then the image's file to its own
-    inject = "rename:signal=KILL:when=2"
+    # the entry has its name, and the image's file is to get its own
+    inject = "rename:signal=KILL:when=1"
     post_and_die(deployment, tmp_path / "trace", "dies late", inject)
     (guid,) = deployment.journal()
     assert guid not in deployment.rows()

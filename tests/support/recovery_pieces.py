@@ -1,6 +1,7 @@
 """What the tests of recovery share: how a database is lost, and how time passes."""
 
 import logging
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from pixy_service.claims import Claims
 from pixy_service.recovery import Recovery
 from pixy_service.stores import ImageStores
 from provider_answers import PNG
+from stored_images import write_journal
 
 ASKED = ImageDetailCreate(prompt="a lighthouse")
 PATIENCE = 30
@@ -61,16 +63,16 @@ def criticals(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def take(claims: Claims, user: User, key: str | None = "key") -> Creation:
-    return claims.take(ASKED, user, key).creation
+    return claims.take(str(uuid.uuid4()), ASKED, user, key).creation
 
 
 def run_twice(recovery: Recovery) -> None:
-    """Let it see that all is calm, and then expire what has expired."""
+    """Let it see each lease, and then end those that have not been extended since."""
     recovery.run_once()
     recovery.run_once()
 
 
 def write_entry(stores: ImageStores, image: Image) -> JournalEntry:
     entry = JournalEntry(image=image, owner="ann", class_key="red", created_at=image.created_at)
-    stores.journal.write(entry)
+    write_journal(stores.journal, entry)
     return entry

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,14 +31,24 @@ class Strace:
         output: The file that it writes to.
         calls: The names of the system calls to follow.
         inject: What to do to them, as `-e inject=` takes it, such as `fsync:error=EIO:when=1`.
+        paths: Follow only calls on these files and folders, by name or descriptor; empty for all.
     """
 
-    def __init__(self, pid: int, output: Path, calls: str, inject: str | None = None) -> None:
+    def __init__(
+        self,
+        pid: int,
+        output: Path,
+        calls: str,
+        inject: str | None = None,
+        paths: Sequence[Path] = (),
+    ) -> None:
         program = shutil.which("strace")
         if program is None:
             raise RuntimeError("strace is not installed: apt-get install strace")
         command = [program, "-f", "-y", "-s", "200", "-p", str(pid), "-o", str(output)]
         command += ["-e", f"trace={calls}", *(["-e", f"inject={inject}"] if inject else [])]
+        for path in paths:
+            command += ["-P", str(path)]
         self._pid = pid
         self._output = output
         self._process = subprocess.Popen(command, stderr=subprocess.DEVNULL)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pixy_core import CreationProblem, CreationStatus, ImageDetailCreate, User
-from pixy_data import LEASE, ClaimRepository, CreationRepository, Database
+from pixy_data import LEASE, ClaimRepository, CreationRepository, Database, ExpiringCreation
 from pixy_data.claims import RETENTION
 from pixy_data.conversions import time_from_value
 
@@ -34,6 +34,12 @@ def remaining(database: Database) -> timedelta:
     return time_from_value(row[0]) - database.now()
 
 
+def find(claims: ClaimRepository, guid: str) -> ExpiringCreation:
+    """Return a creation as a recovery sees it."""
+    (found,) = [creation for creation in claims.list_expiring() if creation.guid == guid]
+    return found
+
+
 def status_of(creations: CreationRepository, guid: str) -> CreationStatus | None:
     found = creations.find_creation(guid, "anna")
     return None if found is None else found.status
@@ -49,9 +55,12 @@ def test_a_lease_is_extended(
 ) -> None:
     guid = insert(creations, anna)
     expire(database)
+    seen = find(claims, guid)
+    assert seen.is_expired
     assert claims.extend_lease(guid)
     assert LEASE / 2 < remaining(database) <= LEASE
-    assert claims.list_expired() == []
+    assert not find(claims, guid).is_expired
+    assert find(claims, guid).expires_at != seen.expires_at
 
 
 def test_what_is_not_pending_has_no_lease_to_extend(
@@ -76,9 +85,9 @@ def test_an_expired_claim_is_listed_with_whether_the_provider_was_asked(
 ) -> None:
     asked, unasked = insert(creations, anna), insert(creations, anna)
     claims.mark_asked(asked)
-    assert claims.list_expired() == []
+    assert {found.is_expired for found in claims.list_expiring()} == {False}
     expire(database)
-    assert {tuple(found) for found in claims.list_expired()} == {
+    assert {found[:3] for found in claims.list_expiring() if found.is_expired} == {
         (asked, CreationStatus.PENDING, True),
         (unasked, CreationStatus.PENDING, False),
     }
@@ -89,12 +98,26 @@ def test_only_a_claim_whose_lease_ran_out_is_given_up(
 ) -> None:
     guid = insert(creations, anna)
     claims.mark_asked(guid)
-    assert not claims.give_up(guid, PROBLEM)
+    assert not claims.give_up(find(claims, guid), PROBLEM)
     expire(database)
-    assert claims.give_up(guid, PROBLEM)
-    assert not claims.give_up(guid, PROBLEM)
+    seen = find(claims, guid)
+    assert claims.give_up(seen, PROBLEM)
+    assert not claims.give_up(seen, PROBLEM)
     assert status_of(creations, guid) == CreationStatus.UNKNOWN
     assert RETENTION / 2 < remaining(database) <= RETENTION
+
+
+def test_a_claim_that_was_extended_since_it_was_seen_is_neither_given_up_nor_deleted(
+    database: Database, creations: CreationRepository, claims: ClaimRepository, anna: User
+) -> None:
+    asked, unasked = insert(creations, anna), insert(creations, anna)
+    claims.mark_asked(asked)
+    expire(database)
+    seen = [find(claims, guid) for guid in (asked, unasked)]
+    # by a clock that is behind, so that both leases are over still
+    database.execute("UPDATE creations SET expires_at = '2001-01-01 00:00:30.000000'", {})
+    assert not claims.give_up(seen[0], PROBLEM)
+    assert not claims.delete_expired(seen[1])
 
 
 def test_a_claim_for_which_nobody_was_asked_is_not_given_up_but_deleted(
@@ -102,8 +125,8 @@ def test_a_claim_for_which_nobody_was_asked_is_not_given_up_but_deleted(
 ) -> None:
     guid = insert(creations, anna, "key")
     expire(database)
-    assert not claims.give_up(guid, PROBLEM)
-    assert claims.delete_expired(guid)
+    assert not claims.give_up(find(claims, guid), PROBLEM)
+    assert claims.delete_expired(find(claims, guid))
     assert status_of(creations, guid) is None
     insert(creations, anna, "key")
 
@@ -114,7 +137,7 @@ def test_a_claim_for_which_the_provider_was_asked_is_never_deleted(
     guid = insert(creations, anna)
     claims.mark_asked(guid)
     expire(database)
-    assert not claims.delete_expired(guid)
+    assert not claims.delete_expired(find(claims, guid))
 
 
 def test_a_claim_that_was_deleted_can_t_be_marked_any_more(
@@ -122,7 +145,7 @@ def test_a_claim_that_was_deleted_can_t_be_marked_any_more(
 ) -> None:
     guid = insert(creations, anna)
     expire(database)
-    claims.delete_expired(guid)
+    claims.delete_expired(find(claims, guid))
     assert not claims.mark_asked(guid)
 
 
@@ -131,17 +154,17 @@ def test_what_failed_is_deleted_after_its_time_and_not_before(
 ) -> None:
     guid = insert(creations, anna)
     claims.fail_creation(guid, CreationStatus.FAILED, PROBLEM)
-    assert not claims.delete_expired(guid)
+    assert claims.list_expiring() == []
     expire(database)
-    assert claims.delete_expired(guid)
+    assert claims.delete_expired(find(claims, guid))
 
 
 def test_a_finished_claim_without_a_key_is_forgotten(
     creations: CreationRepository, claims: ClaimRepository, anna: User
 ) -> None:
     guid = insert(creations, anna)
-    claims.finish_creation(guid)
-    claims.finish_creation(guid)
+    assert claims.finish_creation(guid)
+    assert not claims.finish_creation(guid)
     assert status_of(creations, guid) is None
 
 
@@ -150,7 +173,8 @@ def test_a_finished_claim_with_a_key_is_remembered(
 ) -> None:
     guid = insert(creations, anna, "key")
     claims.fail_creation(guid, CreationStatus.UNKNOWN, PROBLEM)
-    claims.finish_creation(guid)
+    assert claims.finish_creation(guid)
+    assert claims.finish_creation(guid)
     found = creations.find_creation(guid, "anna")
     assert found is not None
     assert (found.status, found.problem) == (CreationStatus.READY, None)

@@ -3,11 +3,12 @@
 import hashlib
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,8 @@ from pixy_core import (
     StorageUnavailableError,
 )
 from pixy_data import ContentStore
+from pixy_data.reserved_files import ReservedFile
+from stored_images import stage_image
 
 CONTENT = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40
 
@@ -34,7 +37,7 @@ def write(
 ) -> ImageDetail:
     """Write an image, and return what its row says."""
     detail = make_detail()
-    stored = store.stage(detail.guid, media_type, content)
+    stored = stage_image(store, detail.guid, content, media_type)
     store.publish(stored.filename)
     return detail.model_copy(update={**stored._asdict(), "media_type": media_type})
 
@@ -95,7 +98,7 @@ def test_another_media_type_is_refused(
     store: ContentStore, tmp_path: Path, media_type: str
 ) -> None:
     with pytest.raises(InvalidInputError):
-        store.stage(str(uuid.uuid4()), media_type, CONTENT)
+        store.describe(str(uuid.uuid4()), media_type, CONTENT)
     assert list_files(tmp_path) == []
 
 
@@ -103,8 +106,8 @@ def test_another_media_type_is_refused(
     "guid", ["", "../../etc/passwd", "a/b", "0F8F1A52-4C0B-4C7E-9A53-0A4A3F1D2B11", "\0"]
 )
 def test_a_guid_that_is_none_is_refused(store: ContentStore, tmp_path: Path, guid: str) -> None:
-    with pytest.raises(InvalidInputError):
-        store.stage(guid, "image/png", CONTENT)
+    with pytest.raises(InvalidInputError), store.reserve(guid, 1):
+        pass
     assert list_files(tmp_path) == []
 
 
@@ -211,23 +214,59 @@ def test_a_deleted_file_is_gone_and_deleting_again_is_fine(
     assert list_files(tmp_path) == []
 
 
-def test_a_store_with_room_is_writable(store: ContentStore) -> None:
-    store.check_writable()
+def reserve(store: ContentStore, size: int = 1) -> None:
+    """Reserve an image's file, and release it."""
+    with store.reserve(str(uuid.uuid4()), size):
+        pass
+
+
+def test_a_reservation_that_is_not_used_leaves_nothing(store: ContentStore, tmp_path: Path) -> None:
+    guid = str(uuid.uuid4())
+    with store.reserve(guid, 5000):
+        (part,) = list_files(tmp_path)
+        assert part == f"images/.staging/{guid}.part"
+        assert (tmp_path / "images" / guid[:2]).is_dir()
+    assert list_files(tmp_path) == []
+
+
+def test_reserved_bytes_are_set_aside_on_the_disk(store: ContentStore, tmp_path: Path) -> None:
+    with store.reserve(str(uuid.uuid4()), 1_000_000) as file:
+        (part,) = (tmp_path / "images" / ".staging").iterdir()
+        assert file.is_allocated
+        assert part.stat().st_blocks * 512 >= 1_000_000
+        file.fill(CONTENT)
+        assert part.read_bytes() == CONTENT
 
 
 def test_a_disk_below_its_reserve_is_unavailable(tmp_path: Path) -> None:
     store = ContentStore(tmp_path / "images", reserve=2**62)
     with pytest.raises(StorageUnavailableError):
-        store.check_writable()
+        reserve(store)
+    with pytest.raises(StorageUnavailableError):
+        store.check_room()
+    assert list_files(tmp_path) == []
+
+
+def test_an_image_that_is_larger_than_what_is_free_is_refused(
+    store: ContentStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    reserve(store)
+    store.check_room()
+    with pytest.raises(StorageUnavailableError):
+        reserve(store, 2**50)
+    assert list_files(tmp_path) == []
+    assert "no image can be stored" in caplog.text
 
 
 def test_a_folder_that_vanished_is_unavailable_and_not_made_again(
     store: ContentStore, tmp_path: Path
 ) -> None:
-    store.check_writable()
-    (tmp_path / "images").rmdir()
+    reserve(store)
+    shutil.rmtree(tmp_path / "images")
     with pytest.raises(StorageUnavailableError):
-        store.check_writable()
+        reserve(store)
+    with pytest.raises(StorageUnavailableError):
+        store.check_room()
     with pytest.raises(StorageUnavailableError):
         write(store)
     assert list(tmp_path.iterdir()) == []
@@ -237,9 +276,46 @@ def test_a_folder_that_is_a_file_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "images").write_text("")
     store = ContentStore(tmp_path / "images", reserve=0)
     with pytest.raises(StorageUnavailableError):
-        store.check_writable()
-    with pytest.raises(StorageUnavailableError):
-        write(store)
+        reserve(store)
+
+
+@pytest.fixture
+def removed(store: ContentStore, tmp_path: Path) -> Iterator[tuple[str, ReservedFile]]:
+    """Return the guid of an image and its reserved file, whose folder was removed meanwhile."""
+    guid = str(uuid.uuid4())
+    with store.reserve(guid, 1) as file:
+        shutil.rmtree(tmp_path / "images" / ".staging")
+        yield guid, file
+
+
+def test_a_reserved_file_that_was_removed_is_replaced(
+    store: ContentStore, removed: tuple[str, ReservedFile]
+) -> None:
+    guid, file = removed
+    file.fill(CONTENT)
+    file.keep()
+    store.publish(f"{guid}.png")
+    assert store.locate(f"{guid}.png").read_bytes() == CONTENT
+
+
+def test_filling_again_replaces_what_was_written(store: ContentStore) -> None:
+    guid = str(uuid.uuid4())
+    with store.reserve(guid, 1) as file:
+        for content in (CONTENT * 2, CONTENT, CONTENT):
+            file.fill(content)
+        file.keep()
+    store.publish(f"{guid}.png")
+    assert store.locate(f"{guid}.png").read_bytes() == CONTENT
+
+
+def test_what_an_earlier_version_staged_is_published(store: ContentStore, tmp_path: Path) -> None:
+    guid = str(uuid.uuid4())
+    staged = tmp_path / "images" / ".staging" / f"{guid}.png.part"
+    staged.parent.mkdir(parents=True)
+    staged.write_bytes(CONTENT)
+    store.publish(f"{guid}.png")
+    assert store.locate(f"{guid}.png").read_bytes() == CONTENT
+    assert not staged.exists()
 
 
 def test_a_write_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
@@ -247,17 +323,17 @@ def test_a_write_that_breaks_off_leaves_no_file(tmp_path: Path) -> None:
     script = """
 import resource, sys, uuid
 from pathlib import Path
-from pixy_core import StorageUnavailableError
 from pixy_data import ContentStore
 resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
-try:
-    ContentStore(Path(sys.argv[1]), reserve=0).stage(str(uuid.uuid4()), "image/png", bytes(50_000))
-except StorageUnavailableError as error:
-    print(type(error.__cause__).__name__)
+with ContentStore(Path(sys.argv[1]), reserve=0).reserve(str(uuid.uuid4()), 5_000) as file:
+    try:
+        file.fill(bytes(50_000))
+    except OSError as error:
+        print(error.strerror)
 """
     command = [sys.executable, "-c", script, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout == "OSError\n"
+    assert done.stdout == "File too large\n"
     assert list_files(tmp_path) == []
 
 
@@ -265,7 +341,7 @@ def test_bytes_that_cannot_take_their_place_wait(store: ContentStore) -> None:
     guid = str(uuid.uuid4())
     place = store.locate(f"{guid}.png")
     place.mkdir(parents=True)
-    staged = store.stage(guid, "image/png", CONTENT)
+    staged = stage_image(store, guid, CONTENT)
     with pytest.raises(StorageUnavailableError):
         store.publish(staged.filename)
     place.rmdir()
@@ -275,8 +351,8 @@ def test_bytes_that_cannot_take_their_place_wait(store: ContentStore) -> None:
 
 def test_staged_bytes_are_no_image_s_file_yet(store: ContentStore, tmp_path: Path) -> None:
     detail = make_detail()
-    stored = store.stage(detail.guid, "image/png", CONTENT)
-    assert list_files(tmp_path) == [f"images/.staging/{stored.filename}.part"]
+    stored = stage_image(store, detail.guid, CONTENT)
+    assert list_files(tmp_path) == [f"images/.staging/{detail.guid}.part"]
     with pytest.raises(ContentDamagedError):
         store.read(detail.model_copy(update=stored._asdict()))
 
@@ -289,7 +365,7 @@ def test_publishing_again_is_fine(store: ContentStore, tmp_path: Path) -> None:
 
 def test_bytes_whose_folder_is_gone_are_published(store: ContentStore) -> None:
     """A backup may leave out folders that are empty."""
-    staged = store.stage(str(uuid.uuid4()), "image/png", CONTENT)
+    staged = stage_image(store, str(uuid.uuid4()), CONTENT)
     place = store.locate(staged.filename)
     place.parent.rmdir()
     store.publish(staged.filename)
@@ -297,11 +373,9 @@ def test_bytes_whose_folder_is_gone_are_published(store: ContentStore) -> None:
 
 
 def test_bytes_that_are_gone_can_t_be_published(store: ContentStore) -> None:
-    staged = store.stage(str(uuid.uuid4()), "image/png", CONTENT)
-    store.staging.discard(staged.filename)
-    store.staging.discard(staged.filename)
+    reserve(store)
     with pytest.raises(ContentDamagedError):
-        store.publish(staged.filename)
+        store.publish(f"{uuid.uuid4()}.png")
 
 
 def test_files_and_folders_are_for_their_owner_alone(tmp_path: Path) -> None:

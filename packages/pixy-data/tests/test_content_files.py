@@ -9,6 +9,7 @@ import pytest
 from image_samples import make_detail
 from pixy_core import ContentDamagedError, ImageDetail
 from pixy_data import ContentStore
+from stored_images import stage_image
 
 CONTENT = bytes(range(256)) * 4000
 
@@ -21,7 +22,7 @@ def store(tmp_path: Path) -> ContentStore:
 @pytest.fixture
 def image(store: ContentStore) -> ImageDetail:
     detail = make_detail()
-    stored = store.stage(detail.guid, "image/png", CONTENT)
+    stored = stage_image(store, detail.guid, CONTENT)
     store.publish(stored.filename)
     return detail.model_copy(update=stored._asdict())
 

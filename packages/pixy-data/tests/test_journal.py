@@ -11,6 +11,7 @@ import pytest
 from image_samples import make_detail
 from pixy_core import StorageUnavailableError
 from pixy_data import Journal, JournalEntry
+from stored_images import write_journal
 
 
 @pytest.fixture
@@ -34,14 +35,14 @@ def entry() -> JournalEntry:
 
 
 def test_what_was_written_is_read(journal: Journal, entry: JournalEntry) -> None:
-    journal.write(entry)
+    write_journal(journal, entry)
     assert journal.has(entry.image.guid)
     assert journal.list_guids() == [entry.image.guid]
     assert journal.find(entry.image.guid) == entry
 
 
 def test_what_was_removed_is_gone(journal: Journal, entry: JournalEntry) -> None:
-    journal.write(entry)
+    write_journal(journal, entry)
     journal.remove(entry.image.guid)
     journal.remove(entry.image.guid)
     assert not journal.has(entry.image.guid)
@@ -63,7 +64,7 @@ def test_an_entry_that_can_t_be_read_is_logged_and_kept(
     caplog: pytest.LogCaptureFixture,
     content: bytes,
 ) -> None:
-    journal.write(entry)
+    write_journal(journal, entry)
     guid = entry.image.guid
     (folder / f"{guid}.json").write_bytes(content)
     assert journal.find(guid) is None
@@ -76,7 +77,7 @@ def test_an_entry_that_can_t_be_read_is_logged_and_kept(
 def test_an_entry_under_another_s_name_is_none(
     journal: Journal, entry: JournalEntry, folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    journal.write(entry)
+    write_journal(journal, entry)
     other = str(uuid.uuid4())
     (folder / f"{entry.image.guid}.json").rename(folder / f"{other}.json")
     assert journal.find(other) is None
@@ -84,7 +85,7 @@ def test_an_entry_under_another_s_name_is_none(
 
 
 def test_other_files_are_no_entries(journal: Journal, entry: JournalEntry, folder: Path) -> None:
-    journal.write(entry)
+    write_journal(journal, entry)
     for name in ("README", f"{uuid.uuid4()}.json.0a1b2c3d.part", f"{uuid.uuid4()}.json.bak"):
         (folder / name).write_bytes(b"{}")
     assert journal.list_guids() == [entry.image.guid]
@@ -95,16 +96,50 @@ def test_a_folder_that_can_t_be_made_refuses_before_anything_is_paid(
 ) -> None:
     folder.write_bytes(b"")
     with pytest.raises(StorageUnavailableError):
-        journal.check_writable()
-    with pytest.raises(StorageUnavailableError):
-        journal.write(entry)
+        write_journal(journal, entry)
+
+
+def test_a_reservation_that_is_not_used_leaves_nothing(
+    journal: Journal, entry: JournalEntry, folder: Path
+) -> None:
+    with journal.reserve(entry.image.guid):
+        assert journal.list_guids() == []
+        assert len(list(folder.iterdir())) == 1
+    assert list(folder.iterdir()) == []
+
+
+def test_writing_again_leaves_one_entry(
+    journal: Journal, entry: JournalEntry, folder: Path
+) -> None:
+    with journal.reserve(entry.image.guid) as file:
+        journal.write(entry, file)
+        journal.write(entry, file)
+        file.keep()
+    assert journal.find(entry.image.guid) == entry
+    assert len(list(folder.iterdir())) == 1
+
+
+def test_an_entry_that_is_given_up_is_removed(
+    journal: Journal, entry: JournalEntry, folder: Path
+) -> None:
+    with journal.reserve(entry.image.guid) as file:
+        journal.write(entry, file)
+    assert list(folder.iterdir()) == []
+
+
+def test_an_entry_of_an_earlier_version_is_read(
+    journal: Journal, entry: JournalEntry, folder: Path
+) -> None:
+    folder.mkdir()
+    text = entry.model_dump_json(exclude={"idempotency_key", "fingerprint"})
+    (folder / f"{entry.image.guid}.json").write_text(text)
+    assert journal.find(entry.image.guid) == entry
 
 
 def test_a_writable_folder_is_made_for_its_owner_alone(
     journal: Journal, entry: JournalEntry, folder: Path
 ) -> None:
-    journal.check_writable()
-    journal.write(entry)
+    write_journal(journal, entry)
     modes = [path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())]
     assert modes == [0o700, 0o600]
 
@@ -112,7 +147,7 @@ def test_a_writable_folder_is_made_for_its_owner_alone(
 def test_what_was_never_finished_is_a_leftover_once_it_is_old(
     journal: Journal, entry: JournalEntry, folder: Path
 ) -> None:
-    journal.write(entry)
+    write_journal(journal, entry)
     guid = str(uuid.uuid4())
     unfinished = folder / f"{guid}.json.0a1b2c3d.part"
     unfinished.write_bytes(b"{")
@@ -122,8 +157,11 @@ def test_what_was_never_finished_is_a_leftover_once_it_is_old(
     os.utime(unfinished, (hour_ago, hour_ago))
     os.utime(folder / "notes.part", (hour_ago, hour_ago))
     assert journal.leftovers.list_older(3599) == [(guid, unfinished.name)]
-    journal.leftovers.remove(unfinished.name)
-    journal.leftovers.remove(unfinished.name)
+    unfinished.touch()
+    assert not journal.leftovers.remove_older(unfinished.name, 3599)
+    os.utime(unfinished, (hour_ago, hour_ago))
+    assert journal.leftovers.remove_older(unfinished.name, 3599)
+    assert not journal.leftovers.remove_older(unfinished.name, 3599)
     assert not unfinished.exists()
     assert journal.has(entry.image.guid)
 

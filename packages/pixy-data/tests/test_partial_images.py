@@ -99,5 +99,5 @@ def test_what_is_left_is_found_where_everything_unfinished_is(tmp_path: Path) ->
     files = FoundFiles(tmp_path / "images", tmp_path / "journal")
     assert [file.guid for file in files.list_unfinished()] == [GUID]
     assert list(files.list_files()) == []
-    content.staging.leftovers.remove(leftover.name)
+    content.staging.leftovers.remove_older(leftover.name, 0)
     assert content.partials.find(GUID) is None

@@ -10,6 +10,7 @@ import pytest
 from image_samples import make_detail
 from pixy_core import StorageUnavailableError, StoreMismatchError, User
 from pixy_data import ContentStore, Database, ImageRepository, StoreMarker, open_database
+from stored_images import stage_image
 
 IMAGE = "0f/0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11.png"
 SELECT = "SELECT value FROM secrets WHERE name = 'store'"
@@ -154,7 +155,7 @@ def test_a_missing_file_is_told_from_a_missing_volume(database: Database, folder
     store = ContentStore(folder, marker=StoreMarker(database, folder), reserve=0)
     store.verify()
     detail = make_detail()
-    stored = store.stage(detail.guid, "image/png", b"content")
+    stored = stage_image(store, detail.guid, b"content")
     store.publish(stored.filename)
     image = detail.model_copy(update=stored._asdict())
     assert store.read(image) == b"content"

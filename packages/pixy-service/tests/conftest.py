@@ -123,8 +123,11 @@ def claims(stores: ImageStores) -> Claims:
 
 @pytest.fixture
 def recovery(stores: ImageStores, claims: Claims) -> Recovery:
-    """Return a recovery that shares its claims with `open_creator`; nothing runs by itself."""
-    return Recovery(stores, claims, ImageAdopter(stores))
+    """Return a recovery that shares its claims with `open_creator`; nothing runs by itself.
+
+    It judges a lease that it has seen twice, however soon.
+    """
+    return Recovery(stores, claims, ImageAdopter(stores), patience=0)
 
 
 @pytest.fixture
@@ -135,7 +138,7 @@ def open_creator(
 
     def build(generator: ImageGenerator = generator, **parts: Any) -> ImageCreator:
         changed = replace(stores, **parts)
-        return ImageCreator(changed, claims, ImageAdopter(changed), generator)
+        return ImageCreator(changed, claims, ImageAdopter(changed), generator, timeout=1)
 
     return build
 

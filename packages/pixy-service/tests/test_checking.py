@@ -21,6 +21,7 @@ from pixy_core import (
 )
 from pixy_data import CreationRepository, Database, ImageRepository, Journal, JournalEntry
 from pixy_service import Finding, RepairRefusedError, open_checker
+from stored_images import write_journal
 
 Make = Callable[..., Image]
 Check = Callable[..., list[Finding]]
@@ -297,7 +298,7 @@ def waiting(image: Image, database: Database, tmp_path: Path) -> str:
         class_key="red",
         created_at=image.created_at,
     )
-    Journal(tmp_path / "journal").write(entry)
+    write_journal(Journal(tmp_path / "journal"), entry)
     ImageRepository(database).delete_image(image.guid, "ann")
     return image.guid
 

@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -82,7 +83,7 @@ def wait_until(is_so: Callable[[], bool]) -> None:
 
 
 def list_parts(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.rglob("*.part"))
+    return sorted(path.name for path in folder.rglob("*.partial.*"))
 
 
 def begin(images: PrivateImageService) -> tuple[str, Future[Created]]:
@@ -154,7 +155,7 @@ def test_a_crash_leaves_what_the_recovery_removes(
     people: tuple[User, ...],
     tmp_path: Path,
 ) -> None:
-    creation = claims.take(ASKED, people[0], None).creation
+    creation = claims.take(str(uuid.uuid4()), ASKED, people[0], None).creation
     claims.mark_asked(creation.guid)
     store = PartialImageStore(tmp_path / "images" / ".staging", reserve=0)
     store.write(creation.guid, LATEST)

@@ -1,7 +1,9 @@
 """Asking again safely: cases C230 to C242."""
 
+import shutil
 import sqlite3
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -188,19 +190,32 @@ def test_an_image_outlives_its_database(patient: RunningService, provider: Provi
 
 @pytest.mark.case("C241")
 def test_an_image_that_can_t_be_stored_was_paid_for(
-    patient: RunningService, provider: Provider
+    start_service: Callable[..., RunningService], provider: Provider
 ) -> None:
-    client = patient.sign_in()
-    # a file where the folder would be
-    (patient.settings.data_dir / "images" / ".staging").write_bytes(b"")
-    first, again = post(client), post(client)
-    for answer in (first, again):
+    service = start_service(
+        generator="openai",
+        openai_api_key="sk-secret",
+        openai_base_url=provider.base_url,
+        generation_timeout=3,
+    )
+    client = service.sign_in()
+    staging = service.settings.data_dir / "images" / ".staging"
+    with provider.holding(), ThreadPoolExecutor(1) as threads:
+        posted = threads.submit(post, client)
+        provider.wait_for_requests(1)
+        # a file where the folder was
+        shutil.rmtree(staging)
+        staging.write_bytes(b"")
+        provider.release()
+        first = posted.result()
+    staging.unlink()
+    for answer in (first, post(client)):
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
         assert (answer.json()["billed"], answer.json()["retryable"]) == ("yes", False)
     assert provider.paid_requests == 1
-    files = [path.name for path in patient.settings.data_dir.rglob("*") if path.is_file()]
-    assert not [name for name in files if ".png" in name]
-    critical = [line for line in patient.log_lines() if " CRITICAL " in line]
+    files = [path.name for path in service.settings.data_dir.rglob("*") if path.is_file()]
+    assert not [name for name in files if name.endswith((".png", ".part"))]
+    critical = [line for line in service.log_lines() if " CRITICAL " in line]
     assert len(critical) == 1
 
 

@@ -220,7 +220,7 @@ def test_a_partial_image_that_can_t_be_removed_is_not_shown(
         path = ask(owner)
         wait_until(lambda: owner.get(f"{path}/preview").content == PARTIALS[1])
         # a folder can't be removed as a file is
-        (part,) = staging.iterdir()
+        (part,) = staging.glob("*.partial.*")
         part.unlink()
         part.mkdir()
         assert owner.get(f"{path}/preview").status_code == 204

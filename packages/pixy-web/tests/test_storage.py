@@ -1,5 +1,6 @@
-"""The image folder that is gone, or another's: case C350."""
+"""An image folder that is gone or another's, and one that takes no file: cases C350 and C840."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,25 @@ def test_a_service_on_another_folder_starts_and_says_so(
     assert told(other.client().get("/health/ready")) == (503, "store_mismatch")
     assert "CRITICAL - " in other.log.getvalue()
     assert "do not belong together" in other.log.getvalue()
+
+
+@pytest.mark.case("C840")
+@pytest.mark.parametrize("place", ["images/.staging", "journal"])
+def test_where_no_file_can_be_made_the_provider_is_not_asked(
+    start_service: Callable[..., RunningService], place: str
+) -> None:
+    with Provider() as provider:
+        service = start_service(
+            generator="openai", openai_api_key="sk-x", openai_base_url=provider.base_url
+        )
+        user, folder = service.sign_in(), service.settings.data_dir / place
+        # a file where the folder would be
+        folder.write_bytes(b"")
+        for answer in (user.post("/image", json={"prompt": "x"}), user.get("/health/ready")):
+            assert told(answer) == (503, "storage_unavailable")
+            assert int(answer.headers["retry-after"]) > 0
+        assert user.get("/image").json() == []
+        folder.unlink()
+        assert user.get("/health/ready").status_code == 200
+        assert user.post("/image", json={"prompt": "x"}).status_code == 201
+        assert provider.paid_requests == 1

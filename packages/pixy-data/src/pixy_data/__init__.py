@@ -7,7 +7,7 @@ is decided a floor above; only what is asked for in SQL is known here.
 from pathlib import Path
 
 from pixy_core import DatabaseError, DBConnectionError
-from pixy_data.claims import LEASE, ClaimRepository, ExpiredCreation
+from pixy_data.claims import LEASE, ClaimRepository, ExpiringCreation
 from pixy_data.content import ContentStore, StoredContent
 from pixy_data.content_files import ContentFile
 from pixy_data.creations import CreationRepository, KeyedCreation
@@ -27,6 +27,7 @@ from pixy_data.journal import Journal, JournalEntry
 from pixy_data.loop_calls import LoopCalls
 from pixy_data.partial_images import PartialImage, PartialImageStore
 from pixy_data.quarantine import AnswerNote, Quarantine
+from pixy_data.reservation import Reservation, reserve_image
 from pixy_data.schema import (
     SCHEMA_REVISION,
     SELECT_REVISION,
@@ -51,7 +52,7 @@ __all__ = [
     "DatabaseContext",
     "Deletion",
     "DeletionRepository",
-    "ExpiredCreation",
+    "ExpiringCreation",
     "FileRecord",
     "FoundFile",
     "FoundFiles",
@@ -66,6 +67,7 @@ __all__ = [
     "PartialImageStore",
     "Position",
     "Quarantine",
+    "Reservation",
     "Result",
     "Row",
     "SignInFailure",
@@ -79,6 +81,7 @@ __all__ = [
     "Viewer",
     "initialise_database",
     "open_database",
+    "reserve_image",
     "run_transaction",
     "stamp_file",
 ]

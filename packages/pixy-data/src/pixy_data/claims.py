@@ -1,7 +1,8 @@
-"""The rows of creations that are being made: whose they are, how they end, how long they are kept.
+"""The rows of creations in the making: their leases, how they end, how long they are kept.
 
 A claim belongs to the process that made it for a lease, which that process extends. All times
-are the database's own, since the clocks of machines differ.
+are the database's own, since the clocks of machines differ. That clock may jump in a failover, so
+an expired lease alone does not prove that its process is gone (see `ExpiringCreation`).
 """
 
 from datetime import datetime, timedelta
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 from pixy_core import CreationProblem, CreationStatus
 from pixy_data import creation_statements as sql
-from pixy_data.conversions import time_to_parameter
+from pixy_data.conversions import time_from_value, time_to_parameter
 from pixy_data.database import Database
 
 LEASE = timedelta(seconds=30)
@@ -21,12 +22,22 @@ RETENTION = timedelta(hours=24)
 _BATCH = 100
 
 
-class ExpiredCreation(NamedTuple):
-    """A creation past its time, and whether the provider was asked for its image."""
+class ExpiringCreation(NamedTuple):
+    """A creation whose time has run out, or soon will.
+
+    Attributes:
+        guid: Its guid.
+        status: Its status.
+        asked: Whether the provider was asked for its image.
+        expires_at: When its time runs out; it changes whenever its process extends the lease.
+        is_expired: Whether that is past, by the database's clock.
+    """
 
     guid: str
     status: CreationStatus
     asked: bool
+    expires_at: str
+    is_expired: bool
 
 
 class ClaimRepository:
@@ -87,11 +98,11 @@ class ClaimRepository:
         values = {"status": status.value, "problem": problem.model_dump_json()}
         return self._change(sql.FAIL, guid, RETENTION, **values)
 
-    def give_up(self, guid: str, problem: CreationProblem) -> bool:
+    def give_up(self, creation: ExpiringCreation, problem: CreationProblem) -> bool:
         """Note that the process that had asked the provider for an image is gone.
 
         Args:
-            guid: From `list_expired`.
+            creation: From `list_expiring`.
             problem: What is known.
 
         Returns:
@@ -100,19 +111,35 @@ class ClaimRepository:
         Raises:
             PixyProxyException: The database failed.
         """
-        return self._change(sql.GIVE_UP, guid, RETENTION, problem=problem.model_dump_json())
+        values = {"problem": problem.model_dump_json(), "seen": creation.expires_at}
+        return self._change(sql.GIVE_UP, creation.guid, RETENTION, **values)
 
-    def finish_creation(self, guid: str) -> None:
+    def finish_creation(self, guid: str) -> bool:
         """Note that the image is there, or was; only its key is still remembered.
 
         Args:
             guid: Of a creation, or of none.
 
+        Returns:
+            Whether there was such a creation.
+
         Raises:
             PixyProxyException: The database failed.
         """
-        if self._database.execute(sql.FORGET_KEYLESS, {"guid": guid}).rowcount == 0:
-            self._change(sql.MARK_READY, guid, RETENTION)
+        if self._database.execute(sql.FORGET_KEYLESS, {"guid": guid}).rowcount > 0:
+            return True
+        return self._change(sql.MARK_READY, guid, RETENTION)
+
+    def has(self, guid: str) -> bool:
+        """Tell whether there is a creation of this guid.
+
+        Args:
+            guid: In canonical form.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+        return self._database.fetch_one(sql.SELECT_STATUS, {"guid": guid}) is not None
 
     def is_pending(self, guid: str) -> bool:
         """Tell whether an image of this guid is being made.
@@ -126,30 +153,40 @@ class ClaimRepository:
         row = self._database.fetch_one(sql.SELECT_STATUS, {"guid": guid})
         return row is not None and row[0] == CreationStatus.PENDING
 
-    def list_expired(self) -> list[ExpiredCreation]:
-        """Return some creations whose lease has run out, or that were kept long enough.
+    def list_expiring(self) -> list[ExpiringCreation]:
+        """Return some creations, first of all those whose time ran out longest ago.
+
+        Every pending one is among them sooner or later, whether or not its lease is extended.
 
         Raises:
             PixyProxyException: The database failed.
         """
-        parameters = {"now": time_to_parameter(self._database.now()), "limit": _BATCH}
-        rows = self._database.fetch_all(sql.LIST_EXPIRED, parameters)
-        return [ExpiredCreation(guid, CreationStatus(s), bool(asked)) for guid, s, asked in rows]
+        now = self._database.now()
+        # no lease ends later than that
+        parameters = {"horizon": time_to_parameter(now + 2 * LEASE), "limit": _BATCH}
+        rows = self._database.fetch_all(sql.LIST_EXPIRING, parameters)
+        return [
+            ExpiringCreation(
+                guid, CreationStatus(status), bool(asked), expires, time_from_value(expires) < now
+            )
+            for guid, status, asked, expires in rows
+        ]
 
-    def delete_expired(self, guid: str) -> bool:
+    def delete_expired(self, creation: ExpiringCreation) -> bool:
         """Forget a creation past its time, unless the provider was asked and nobody said more.
 
         Args:
-            guid: From `list_expired`.
+            creation: From `list_expiring`.
 
         Returns:
-            Whether it was still there and past its time.
+            Whether it was still there, past its time, and not extended.
 
         Raises:
             PixyProxyException: The database failed.
         """
         now = time_to_parameter(self._database.now())
-        return self._database.execute(sql.DELETE_EXPIRED, {"guid": guid, "now": now}).rowcount > 0
+        parameters = {"guid": creation.guid, "seen": creation.expires_at, "now": now}
+        return self._database.execute(sql.DELETE_EXPIRED, parameters).rowcount > 0
 
     def _change(self, statement: str, guid: str, duration: timedelta, **values: str) -> bool:
         parameters = {"guid": guid, **values, **lasting(duration, self._database.now())}

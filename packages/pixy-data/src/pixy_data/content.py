@@ -1,14 +1,13 @@
-"""Image bytes on disk: written so that they survive a crash, and found where they were put.
+"""Image bytes on disk, written so that they survive a crash.
 
-Bytes are never changed, decoded or described here; what a file ought to be is in its row, and
-whether it is stands in `content_files`.
+Bytes are never changed or decoded here. `content_files` tells whether a file is what its row says.
 """
 
 import hashlib
 import logging
-import os
 import re
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ from pixy_data.hash_memory import HashMemory
 from pixy_data.partial_images import PartialImageStore
 from pixy_data.quarantine import FOLDER as QUARANTINE
 from pixy_data.quarantine import Quarantine
+from pixy_data.reserved_files import ReservedFile
 from pixy_data.staging import FOLDER as STAGING
 from pixy_data.staging import StagingFolder
 from pixy_data.store_marker import StoreMarker
@@ -28,6 +28,7 @@ from pixy_data.store_marker import StoreMarker
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
 _logger = logging.getLogger(__name__)
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 _FILENAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(png|jpg|webp)", re.ASCII)
 _RESERVE = 256 * 1024 * 1024
 _REMEMBERED = 4096
@@ -63,46 +64,65 @@ class ContentStore:
         self._prepared = False
         self._reserve = reserve
         self._marker = marker
+        self._lock = threading.Lock()
+        self._promised = 0
         self._hashes = HashMemory(_REMEMBERED)
         self._loader = PageLoader()
         self.staging = StagingFolder(self._directory)
         self.partials = PartialImageStore(self._directory / STAGING, reserve=reserve)
         self.quarantine = Quarantine(self._directory.parent / QUARANTINE, reserve=reserve)
 
-    def stage(self, guid: str, media_type: str, content: bytes) -> StoredContent:
-        """Write the bytes of an image, without making them its file yet.
+    @contextmanager
+    def reserve(self, guid: str, size: int) -> Iterator[ReservedFile]:
+        """Make the staging file of an image, and its folder, before anything is paid for.
+
+        Leaving the block removes the file unless it was kept.
+
+        Args:
+            guid: The image's, in canonical form.
+            size: Bytes that it will probably need at most.
+
+        Raises:
+            InvalidInputError: The guid is not in canonical form.
+            StoreMismatchError: The folder is not the one that the rows are about.
+            StorageUnavailableError: The file can't be made or synced, or less than the reserve
+                would stay free; nothing is left.
+            PixyProxyException: The database failed.
+        """
+        if _GUID.fullmatch(guid) is None:
+            raise InvalidInputError(((("guid",), "is not in canonical form"),))
+        self.verify()
+        try:
+            self._prepare()
+            make_folder(self._directory / guid[:2])
+            file = self.staging.reserve(guid, size)
+        except OSError as error:
+            _logger.error("no image can be stored: %s", error)  # noqa: TRY400
+            raise StorageUnavailableError from error
+        with file, self._promising(0 if file.is_allocated else size):
+            yield file
+
+    def describe(self, guid: str, media_type: str, content: bytes) -> StoredContent:
+        """Return what the row of an image says of its file.
 
         Args:
             guid: The image's, in canonical form.
             media_type: `image/png`, `image/jpeg` or `image/webp`.
-            content: The bytes, kept as they are.
-
-        Returns:
-            What the row will have to say of the file.
+            content: All of the file.
 
         Raises:
-            InvalidInputError: The guid or the media type can't be stored.
-            StorageUnavailableError: Disk full, read-only or broken; no file is left.
+            InvalidInputError: The media type can't be stored.
         """
         if media_type not in EXTENSIONS:
             raise InvalidInputError(((("media_type",), "is none that is stored"),))
         filename = f"{guid}.{EXTENSIONS[media_type]}"
-        if _FILENAME.fullmatch(filename) is None:
-            raise InvalidInputError(((("guid",), "is not in canonical form"),))
-        try:
-            self._prepare()
-            # the disk may be full now, and must not be later
-            make_folder(self.locate(filename).parent)
-        except OSError as error:
-            raise StorageUnavailableError from error
-        self.staging.write(filename, content)
         return StoredContent(filename, len(content), hashlib.sha256(content).hexdigest())
 
     def publish(self, filename: str) -> None:
         """Make staged bytes an image's file; again is fine.
 
         Args:
-            filename: From `stage`.
+            filename: From `describe`.
 
         Raises:
             ContentDamagedError: They are not there any more.
@@ -199,23 +219,17 @@ class ContentStore:
         except OSError as error:
             raise StorageUnavailableError from error
 
-    def check_writable(self) -> None:
-        """Ask whether an image could be stored now.
+    def check_room(self) -> None:
+        """Return if the folder is the right one and its file system has more free than the reserve.
 
         Raises:
             StoreMismatchError: The folder is not the one that the rows are about.
-            StorageUnavailableError: The folder is missing or read-only, or its file system has
-                less free than the reserve.
+            StorageUnavailableError: The folder is missing, or there is less space.
             PixyProxyException: The database failed.
         """
         self.verify()
-        try:
-            self._prepare()
-            free = shutil.disk_usage(self._directory).free
-        except OSError as error:
-            raise StorageUnavailableError from error
-        if free < self._reserve or not os.access(self._directory, os.W_OK | os.X_OK):
-            raise StorageUnavailableError
+        with self._promising(0):
+            pass
 
     def verify(self) -> None:
         """Return if the folder is, at this moment, the one that the rows are about.
@@ -226,6 +240,27 @@ class ContentStore:
             PixyProxyException: The database failed.
         """
         self._verify(fresh=True)
+
+    @contextmanager
+    def _promising(self, size: int) -> Iterator[None]:
+        """Count bytes that the file system has not set aside, if there is room for them."""
+        with self._lock:
+            self._promised += size
+        try:
+            self._check_free()
+            yield
+        finally:
+            with self._lock:
+                self._promised -= size
+
+    def _check_free(self) -> None:
+        try:
+            free = shutil.disk_usage(self._directory).free - self._promised
+        except OSError as error:
+            raise StorageUnavailableError from error
+        if free < self._reserve:
+            _logger.error("no image can be stored: less than %d bytes are free", self._reserve)
+            raise StorageUnavailableError
 
     def _verify(self, *, fresh: bool = False) -> None:
         if self._marker is not None:

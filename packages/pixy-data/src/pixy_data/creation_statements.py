@@ -13,7 +13,7 @@ INSERT = """
         guid, owner, class_key, request, status, asked, idempotency_key, fingerprint,
         expires_at, created_at, updated_at
     ) VALUES (
-        :guid, :owner, :class_key, :request, 'pending', 0, :idempotency_key, :fingerprint,
+        :guid, :owner, :class_key, :request, :status, :asked, :idempotency_key, :fingerprint,
         :expires_at, :now, :now
     )
 """
@@ -30,9 +30,9 @@ LIST = f"""
     AND (created_at < :created_at OR (created_at = :created_at AND guid < :guid))
     ORDER BY created_at DESC, guid DESC LIMIT :limit
 """
-LIST_EXPIRED = """
-    SELECT guid, status, asked FROM creations
-    WHERE expires_at < :now ORDER BY expires_at LIMIT :limit
+LIST_EXPIRING = """
+    SELECT guid, status, asked, expires_at FROM creations
+    WHERE expires_at < :horizon ORDER BY expires_at LIMIT :limit
 """
 MARK_ASKED = """
     UPDATE creations SET asked = 1, expires_at = :expires_at, updated_at = :now
@@ -50,7 +50,8 @@ FAIL = """
 GIVE_UP = """
     UPDATE creations
     SET status = 'unknown', problem = :problem, expires_at = :expires_at, updated_at = :now
-    WHERE guid = :guid AND status = 'pending' AND asked = 1 AND expires_at < :now
+    WHERE guid = :guid AND status = 'pending' AND asked = 1
+    AND expires_at = :seen AND expires_at < :now
 """
 FORGET_KEYLESS = "DELETE FROM creations WHERE guid = :guid AND idempotency_key IS NULL"
 MARK_READY = """
@@ -61,5 +62,6 @@ MARK_READY = """
 DELETE = "DELETE FROM creations WHERE guid = :guid"
 DELETE_EXPIRED = """
     DELETE FROM creations
-    WHERE guid = :guid AND expires_at < :now AND (status <> 'pending' OR asked = 0)
+    WHERE guid = :guid AND (status <> 'pending' OR asked = 0)
+    AND expires_at = :seen AND expires_at < :now
 """

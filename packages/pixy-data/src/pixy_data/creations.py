@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pixy_core import Creation, CreationStatus, ImageDetailCreate, User
 from pixy_data import creation_statements as sql
-from pixy_data.claims import LEASE, lasting
+from pixy_data.claims import LEASE, RETENTION, lasting
 from pixy_data.conversions import creation_from_row, time_to_parameter
 from pixy_data.database import Database
 from pixy_data.interfaces import Position
@@ -57,12 +57,9 @@ class CreationRepository:
         """
         now = self._database.now()
         parameters = {
-            "guid": guid,
-            "owner": owner.username,
-            "class_key": owner.class_key,
-            "request": request.model_dump_json(),
-            "idempotency_key": idempotency_key,
-            "fingerprint": fingerprint,
+            **_describe(guid, request, owner, fingerprint, idempotency_key),
+            "status": CreationStatus.PENDING.value,
+            "asked": 0,
             **lasting(LEASE, now),
         }
         self._database.execute(sql.INSERT, parameters)
@@ -74,6 +71,41 @@ class CreationRepository:
             created_at=now,
             updated_at=now,
         )
+
+    def restore_creation(
+        self,
+        guid: str,
+        request: ImageDetailCreate,
+        owner: User,
+        fingerprint: str,
+        *,
+        idempotency_key: str | None,
+        status: CreationStatus,
+    ) -> None:
+        """Insert a creation again whose row is gone, though its provider was asked.
+
+        A failover to a database that lagged behind loses the last rows.
+
+        Args:
+            guid: The creation's.
+            request: What was asked for.
+            owner: Who asked.
+            fingerprint: As for `insert_creation`.
+            idempotency_key: As for `insert_creation`.
+            status: Pending, for the length of a lease, or ready.
+
+        Raises:
+            ConstraintViolationError: Guid or key is taken, or the owner is gone.
+            PixyProxyException: The database failed.
+        """
+        duration = LEASE if status == CreationStatus.PENDING else RETENTION
+        parameters = {
+            **_describe(guid, request, owner, fingerprint, idempotency_key),
+            "status": status.value,
+            "asked": 1,
+            **lasting(duration, self._database.now()),
+        }
+        self._database.execute(sql.INSERT, parameters)
 
     def find_creation(self, guid: str, owner: str) -> Creation | None:
         """Find a creation of one owner's.
@@ -136,3 +168,20 @@ class CreationRepository:
             PixyProxyException: The database failed.
         """
         self._database.execute(sql.DELETE, {"guid": guid})
+
+
+def _describe(
+    guid: str,
+    request: ImageDetailCreate,
+    owner: User,
+    fingerprint: str,
+    idempotency_key: str | None,
+) -> dict[str, object]:
+    return {
+        "guid": guid,
+        "owner": owner.username,
+        "class_key": owner.class_key,
+        "request": request.model_dump_json(),
+        "idempotency_key": idempotency_key,
+        "fingerprint": fingerprint,
+    }

@@ -8,7 +8,7 @@ import secrets
 from pathlib import Path
 
 
-def write_durably(path: Path, content: bytes) -> None:
+def write_durably(path: Path, content: bytes | bytearray) -> None:
     """Write a file under a temporary name and give it its own: it is whole, or not there.
 
     Args:
@@ -28,26 +28,6 @@ def write_durably(path: Path, content: bytes) -> None:
         raise
     try:
         sync_folder(path.parent)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def write_new_file(path: Path, content: bytes) -> None:
-    """Write a file that is not there yet.
-
-    Args:
-        path: Its name, in a folder that exists.
-        content: All of it.
-
-    Raises:
-        OSError: It is there, or can't be written; nothing is left then.
-    """
-    try:
-        _write(path, content)
-        sync_folder(path.parent)
-    except FileExistsError:
-        raise
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -90,19 +70,58 @@ def sync_folder(folder: Path) -> None:
     Raises:
         OSError: It can't be written.
     """
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = open_folder(folder)
     try:
-        os.fsync(descriptor)
+        sync_descriptor(descriptor, folder)
     finally:
         os.close(descriptor)
 
 
-def _write(path: Path, content: bytes) -> None:
-    with open(path, "xb", opener=_open_private) as file:
+def open_folder(folder: Path) -> int:
+    """Return a descriptor of a folder, for the caller to close.
+
+    Args:
+        folder: Which one.
+
+    Raises:
+        OSError: It can't be opened.
+    """
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+
+
+def sync_descriptor(descriptor: int, folder: Path) -> None:
+    """Do what `sync_folder` does, with an open folder.
+
+    Args:
+        descriptor: The folder's.
+        folder: Its name, for the error.
+
+    Raises:
+        OSError: It can't be written. EINVAL: its file system can't make names durable.
+    """
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        reason = f"the folder can't be synced: {error.strerror}"
+        raise OSError(error.errno, reason, str(folder)) from error
+
+
+def open_private(path: str | Path, flags: int, dir_fd: int | None = None) -> int:
+    """Open a file that only this process's user may read, if it is made.
+
+    Args:
+        path: Its name.
+        flags: As for os.open.
+        dir_fd: The folder that the name is in.
+
+    Raises:
+        OSError: It can't be opened.
+    """
+    return os.open(path, flags | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+
+
+def _write(path: Path, content: bytes | bytearray) -> None:
+    with open(path, "xb", opener=open_private) as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)

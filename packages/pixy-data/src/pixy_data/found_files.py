@@ -24,7 +24,7 @@ _GUID = r"(?P<guid>[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 _SHELF = re.compile(r"[0-9a-f]{2}", re.ASCII)
 _FILE = re.compile(_GUID + r"\.(png|jpg|webp)", re.ASCII)
 _ENTRY = re.compile(_GUID + r"\.json", re.ASCII)
-_UNFINISHED = re.compile(_GUID + r"\.[a-z0-9.]{1,40}\.part", re.ASCII)
+_UNFINISHED = re.compile(_GUID + r"(\.[a-z0-9.]{1,40})?\.part", re.ASCII)
 
 
 class FoundFile(NamedTuple):

@@ -1,12 +1,14 @@
-"""The journal: what has to become a row, written before it can, and legible without a database.
+"""The journal: entries that hold everything needed to make an image's row, without a database.
 
-An entry is there from the moment its image's bytes are safe until its row is. Nothing here
-deletes an entry that can't be read.
+An entry exists from the moment its image's bytes are safe until its row is committed. Nothing
+here deletes an entry that can't be read.
 """
 
 import logging
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -14,10 +16,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pixy_core import ImageDetail, StorageUnavailableError
-from pixy_data.durable_files import make_folder, write_durably
+from pixy_data.durable_files import open_folder
 from pixy_data.leftovers import Leftovers
+from pixy_data.reserved_files import ReservedFile
 
 _logger = logging.getLogger(__name__)
+_ENTRY_SIZE = 160 * 1024
+"""Bytes: the longest prompt, 32,000 characters of up to four bytes, and everything else."""
 _NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json", re.ASCII)
 
 
@@ -30,6 +35,8 @@ class JournalEntry(BaseModel):
         owner: Whose it is.
         class_key: The owner's class when it was asked for.
         created_at: When it was made.
+        idempotency_key: The key of the request, if it had one.
+        fingerprint: The request's, with a key.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,6 +46,8 @@ class JournalEntry(BaseModel):
     owner: str
     class_key: str
     created_at: datetime
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
 
 
 class Journal:
@@ -55,17 +64,37 @@ class Journal:
         self._directory = directory.absolute()
         self.leftovers = Leftovers(self._directory)
 
-    def write(self, entry: JournalEntry) -> None:
-        """Write an entry; once this returns the image can't be lost any more.
+    @contextmanager
+    def reserve(self, guid: str) -> Iterator[ReservedFile]:
+        """Make the file of an entry, under a temporary name, before there is anything to write.
+
+        Args:
+            guid: In canonical form.
+
+        Raises:
+            StorageUnavailableError: It can't be made; nothing is left.
+        """
+        try:
+            file = ReservedFile(self._directory / f"{guid}.json.part", _ENTRY_SIZE)
+        except OSError as error:
+            _logger.error("the journal can't be written: %s", error)  # noqa: TRY400
+            raise StorageUnavailableError from error
+        with file:
+            yield file
+
+    def write(self, entry: JournalEntry, file: ReservedFile) -> None:
+        """Write an entry; once this returns the image can't be lost any more. Again is fine.
 
         Args:
             entry: What its row is to say.
+            file: From `reserve`.
 
         Raises:
-            StorageUnavailableError: Disk full, read-only or broken; nothing is left.
+            StorageUnavailableError: Disk full, read-only or broken.
         """
         try:
-            write_durably(self._locate(entry.image.guid), entry.model_dump_json().encode())
+            file.fill(entry.model_dump_json().encode())
+            file.rename(f"{entry.image.guid}.json")
         except OSError as error:
             raise StorageUnavailableError from error
 
@@ -78,14 +107,18 @@ class Journal:
         Raises:
             StorageUnavailableError: The disk doesn't tell.
         """
-        # Path.exists takes some errors for an absence (all, since Python 3.14)
+        # opening both makes NFS ask its server, where `stat` may answer from a cache (nfs(5),
+        # "close-to-open")
         try:
-            self._locate(guid).lstat()
+            folder = open_folder(self._directory)
+            try:
+                return _is_there(f"{guid}.json", folder)
+            finally:
+                os.close(folder)
         except FileNotFoundError:
             return False
         except OSError as error:
             raise StorageUnavailableError from error
-        return True
 
     def list_guids(self) -> list[str]:
         """Return the guid of each entry, legible or not.
@@ -140,18 +173,20 @@ class Journal:
         except OSError as error:
             raise StorageUnavailableError from error
 
-    def check_writable(self) -> None:
-        """Ask whether an entry could be written now.
-
-        Raises:
-            StorageUnavailableError: It couldn't.
-        """
-        try:
-            make_folder(self._directory)
-        except OSError as error:
-            raise StorageUnavailableError from error
-        if not os.access(self._directory, os.W_OK | os.X_OK):
-            raise StorageUnavailableError
-
     def _locate(self, guid: str) -> Path:
         return self._directory / f"{guid}.json"
+
+
+def _is_there(name: str, folder: int) -> bool:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        os.close(os.open(name, flags, dir_fd=folder))
+    except FileNotFoundError:
+        return False
+    except OSError:
+        # it may be there and not be readable
+        try:
+            os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return False
+    return True

@@ -1,4 +1,4 @@
-"""Files that were being written when their process ended: `<guid>….part`, found by their folder.
+"""Unfinished files, named `<guid>….part`, that a process left behind when it ended.
 
 Whether one is still being written is not known here.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pixy_core import StorageUnavailableError
 
 _NAME = re.compile(
-    r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.[a-z0-9.]{1,40}\.part", re.ASCII
+    r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:\.[a-z0-9.]{1,40})?\.part", re.ASCII
 )
 
 
@@ -42,25 +42,37 @@ class Leftovers:
             StorageUnavailableError: The folder can't be read.
         """
         try:
-            found = [path for path in self._directory.iterdir() if _NAME.fullmatch(path.name)]
-            old = [path for path in found if time.time() - path.stat().st_mtime >= seconds]
+            names = [path.name for path in self._directory.iterdir() if _NAME.fullmatch(path.name)]
+            return [Leftover(name[:36], name) for name in names if self._is_older(name, seconds)]
         except FileNotFoundError:
-            # the folder is absent, or a file was finished meanwhile: the rest is for next time
             return []
         except OSError as error:
             raise StorageUnavailableError from error
-        return [Leftover(path.name[:36], path.name) for path in old]
 
-    def remove(self, name: str) -> None:
-        """Remove one; one that is absent is fine.
+    def remove_older(self, name: str, seconds: float) -> bool:
+        """Remove a file unless somebody has written to it since it was listed.
 
         Args:
             name: From `list_older`.
+            seconds: As for `list_older`.
+
+        Returns:
+            Whether it was still old.
 
         Raises:
             StorageUnavailableError: It can't be removed.
         """
         try:
+            if not self._is_older(name, seconds):
+                return False
             (self._directory / name).unlink(missing_ok=True)
         except OSError as error:
             raise StorageUnavailableError from error
+        return True
+
+    def _is_older(self, name: str, seconds: float) -> bool:
+        try:
+            changed = (self._directory / name).stat().st_mtime
+        except FileNotFoundError:
+            return False
+        return time.time() - changed >= seconds

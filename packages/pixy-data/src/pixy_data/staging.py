@@ -1,25 +1,26 @@
-"""Where bytes wait until the journal says whose they are: written, but not yet an image's file.
+"""The staging folder: files of images in the making, before they get their final names.
 
-One folder for all of them, on the file system of the images, so that what a crash left behind is
-found without listing every image.
+It is one folder on the file system of the images, so that what a crash left behind is found
+without listing every image.
 """
 
 from contextlib import suppress
 from pathlib import Path
 
 from pixy_core import ContentDamagedError, StorageUnavailableError
-from pixy_data.durable_files import make_folder, rename_durably, sync_folder, write_new_file
+from pixy_data.durable_files import make_folder, rename_durably, sync_folder
 from pixy_data.leftovers import Leftovers
+from pixy_data.reserved_files import ReservedFile
 
 FOLDER = ".staging"
 _SUFFIX = ".part"
 
 
 class StagingFolder:
-    """Files that are named `<filename>.part`, until they are published as `<filename>`.
+    """Files named `<guid>.part`, until they are published under their final names.
 
     Args:
-        directory: The folder of the images, in which this one lies.
+        directory: The folder of the images, which contains this one.
 
     Attributes:
         leftovers: Those whose process may be gone.
@@ -29,28 +30,24 @@ class StagingFolder:
         self._directory = directory / FOLDER
         self.leftovers = Leftovers(self._directory)
 
-    def write(self, filename: str, content: bytes) -> None:
-        """Write a file; once this returns it survives a crash.
+    def reserve(self, guid: str, size: int) -> ReservedFile:
+        """Make the file of an image that is yet to be made.
 
         Args:
-            filename: The name that it will have, one that no other file had or will have.
-            content: All of it.
+            guid: The image's, in canonical form.
+            size: Bytes to reserve.
 
         Raises:
-            StorageUnavailableError: Disk full, read-only or broken; nothing is left.
+            OSError: It can't be made; nothing is left.
         """
-        try:
-            make_folder(self._directory)
-            write_new_file(self._locate(filename), content)
-        except OSError as error:
-            raise StorageUnavailableError from error
+        return ReservedFile(self._directory / f"{guid}{_SUFFIX}", size)
 
     def publish(self, filename: str, target: Path) -> None:
         """Move a file to where it belongs; one that was moved before is fine.
 
         Args:
-            filename: As it was given to `write`.
-            target: Where it belongs.
+            filename: The final name, `<guid>.<ext>`.
+            target: Its path.
 
         Raises:
             ContentDamagedError: It is neither here nor there.
@@ -61,30 +58,17 @@ class StagingFolder:
             make_folder(target.parent)
         except OSError as error:
             raise StorageUnavailableError from error
-        try:
-            rename_durably(self._locate(filename), target)
-        except FileNotFoundError as error:
-            if not target.is_file():
-                raise ContentDamagedError from error
-            # whoever moved it may have died before this
-            with suppress(OSError):
-                sync_folder(target.parent)
-        except OSError as error:
-            raise StorageUnavailableError from error
-
-    def discard(self, filename: str) -> None:
-        """Remove a file; one that is absent is fine.
-
-        Args:
-            filename: As it was given to `write`.
-
-        Raises:
-            StorageUnavailableError: It can't be removed.
-        """
-        try:
-            self._locate(filename).unlink(missing_ok=True)
-        except OSError as error:
-            raise StorageUnavailableError from error
-
-    def _locate(self, filename: str) -> Path:
-        return self._directory / f"{filename}{_SUFFIX}"
+        # earlier versions of PixyProxy staged under the final name
+        for name in (target.stem, filename):
+            try:
+                rename_durably(self._directory / f"{name}{_SUFFIX}", target)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StorageUnavailableError from error
+            return
+        if not target.is_file():
+            raise ContentDamagedError
+        # the process that moved it may have died before this
+        with suppress(OSError):
+            sync_folder(target.parent)

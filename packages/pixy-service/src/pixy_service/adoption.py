@@ -1,19 +1,26 @@
-"""How an image whose bytes are safe comes to be seen: its file, its row, and no entry any more.
+"""Turns a journal entry into a visible image: publish the file, insert the row, remove the entry.
 
-Whoever made the image does this, and a recovery when that one can't; both at once do no harm.
+The process that made the image does this, and a recovery when that one can't; both at once do no
+harm.
 """
 
+import logging
 from functools import partial
 
 from pixy_core import (
     ConstraintViolationError,
     ContentDamagedError,
+    CreationStatus,
     DBConnectionError,
     Image,
     ImageDeletedError,
+    ImageDetailCreate,
+    User,
 )
 from pixy_data import JournalEntry, run_transaction
 from pixy_service.stores import ImageStores
+
+logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 3
 
@@ -73,7 +80,7 @@ class ImageAdopter:
 
     def _insert(self, entry: JournalEntry) -> Image | None:
         # first of all, for its lock: of two that adopt at once, the second sees what the first did
-        self._stores.claims.finish_creation(entry.image.guid)
+        is_claimed = self._stores.claims.finish_creation(entry.image.guid)
         image = self._stores.images.find_image(entry.image.guid)
         # deleting an image removes its entry first, so it can't come back from here
         if image is not None or not self._stores.journal.has(entry.image.guid):
@@ -82,4 +89,24 @@ class ImageAdopter:
         owner = self._stores.users.authenticate_user(entry.owner)
         if owner is None:
             raise ConstraintViolationError
+        if not is_claimed:
+            self._restore_key(entry, owner)
         return self._stores.images.insert_image(entry.image, owner, entry.created_at)
+
+    def _restore_key(self, entry: JournalEntry, owner: User) -> None:
+        """Remember the key of a request whose claim the database has lost, for its retries."""
+        guid, key = entry.image.guid, entry.idempotency_key
+        if key is None or entry.fingerprint is None:
+            return
+        if self._stores.creations.find_keyed_creation(owner.username, key) is not None:
+            logger.critical("the key of image %s was used again: it was paid for twice", guid)
+            return
+        members = {name: getattr(entry.image, name) for name in ImageDetailCreate.model_fields}
+        self._stores.creations.restore_creation(
+            guid,
+            ImageDetailCreate(**members),
+            owner,
+            entry.fingerprint,
+            idempotency_key=key,
+            status=CreationStatus.READY,
+        )

@@ -1,4 +1,4 @@
-"""The claims of this process: taken before the provider is asked, settled when it is known how.
+"""The claims of this process: taken before the provider is asked, settled by its answer.
 
 What the database can't be told now is told later, as long as this process lives; after that the
 lease of the claim runs out, and recovery.py decides.
@@ -6,7 +6,6 @@ lease of the claim runs out, and recovery.py decides.
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -30,10 +29,54 @@ logger = logging.getLogger(__name__)
 
 
 class Claim(NamedTuple):
-    """What stands in the database for a request, and whether an earlier one put it there."""
+    """What the database holds for a request.
+
+    Attributes:
+        creation: Its creation.
+        is_replay: Whether an earlier request with the same key made it.
+        key: The request's idempotency key.
+        fingerprint: The request's.
+    """
 
     creation: Creation
     is_replay: bool
+    key: str | None
+    fingerprint: str
+
+
+class _Restorer:
+    """Inserts the row of one claim again, where a failover has lost it."""
+
+    def __init__(
+        self, stores: ImageStores, claim: Claim, request: ImageDetailCreate, owner: User
+    ) -> None:
+        self._stores = stores
+        self._claim = claim
+        self._request = request
+        self._owner = owner
+
+    def restore(self) -> None:
+        """Insert the row if neither it nor its image is there.
+
+        Raises:
+            ConstraintViolationError: Its key belongs to another claim by now, or the owner is gone.
+            PixyProxyException: The database failed.
+        """
+        run_transaction(self._stores.database, self._restore)
+
+    def _restore(self) -> None:
+        guid = self._claim.creation.guid
+        if self._stores.claims.has(guid) or self._stores.images.find_image(guid) is not None:
+            return
+        self._stores.creations.restore_creation(
+            guid,
+            self._request,
+            self._owner,
+            self._claim.fingerprint,
+            idempotency_key=self._claim.key,
+            status=CreationStatus.PENDING,
+        )
+        logger.error("the database had lost the claim of creation %s; it is there again", guid)
 
 
 class Claims:
@@ -47,12 +90,16 @@ class Claims:
         self._stores = stores
         self._lock = threading.Lock()
         self._held: set[str] = set()
+        self._restorers: dict[str, _Restorer] = {}
+        self._restoring = threading.Lock()
+        self._at_provider: set[str] = set()
         self._unsettled: dict[str, Callable[[], object]] = {}
 
-    def take(self, request: ImageDetailCreate, owner: User, key: str | None) -> Claim:
+    def take(self, guid: str, request: ImageDetailCreate, owner: User, key: str | None) -> Claim:
         """Commit a claim, or find the one whose image answers the request.
 
         Args:
+            guid: A new one, for the image.
             request: What is asked for, validated.
             owner: Who asks.
             key: The request's idempotency key.
@@ -64,7 +111,6 @@ class Claims:
             ConstraintViolationError: The owner is gone.
             PixyProxyException: The database failed; nothing is claimed.
         """
-        guid = str(uuid.uuid4())
         self._hold(guid)
         try:
             try:
@@ -79,9 +125,12 @@ class Claims:
         except BaseException:
             self.end(guid)
             raise
-        if creation.guid != guid:
+        claim = Claim(creation, creation.guid != guid, key, compute_fingerprint(request))
+        if claim.is_replay:
             self.end(guid)
-        return Claim(creation, creation.guid != guid)
+        else:
+            self._restorers[guid] = _Restorer(self._stores, claim, request, owner)
+        return claim
 
     def find_replay(self, request: ImageDetailCreate, owner: User, key: str) -> Creation | None:
         """Find the creation whose image answers a request, without claiming anything.
@@ -117,6 +166,17 @@ class Claims:
         if not is_still_there:
             self.end(guid)
             raise DatabaseBusyError
+        with self._restoring:
+            self._at_provider.add(guid)
+
+    def note_answer(self, guid: str) -> None:
+        """Note that the provider has answered: from now on the row may be changed or removed.
+
+        Args:
+            guid: Of a claim of this process's.
+        """
+        with self._restoring:
+            self._at_provider.discard(guid)
 
     def fail(self, guid: str, error: GenerationError) -> None:
         """Note why there is no image.
@@ -135,8 +195,14 @@ class Claims:
             error.code,
             error.billed,
         )
-        problem = describe_problem(error)
-        self._settle(guid, lambda: self._stores.claims.fail_creation(guid, status, problem))
+        problem, restorer = describe_problem(error), self._restorers.get(guid)
+
+        def note() -> None:
+            if not self._stores.claims.fail_creation(guid, status, problem) and restorer:
+                _restore(restorer, guid)
+                self._stores.claims.fail_creation(guid, status, problem)
+
+        self._settle(guid, note)
 
     def end(self, guid: str) -> None:
         """Stop extending the lease of a claim.
@@ -144,8 +210,10 @@ class Claims:
         Args:
             guid: Of a claim of this process's, or of none.
         """
+        self.note_answer(guid)
         with self._lock:
             self._held.discard(guid)
+            self._restorers.pop(guid, None)
 
     def holds(self, guid: str) -> bool:
         """Tell whether this process is at work on a claim.
@@ -165,7 +233,8 @@ class Claims:
         with self._lock:
             held = list(self._held)
         for guid in held:
-            self._stores.claims.extend_lease(guid)
+            if not self._stores.claims.extend_lease(guid):
+                self._restore(guid)
 
     def settle(self) -> None:
         """Tell the database what it could not be told before.
@@ -197,6 +266,14 @@ class Claims:
 
         return run_transaction(self._stores.database, work)
 
+    def _restore(self, guid: str) -> None:
+        """Insert the row of a claim again if it is gone while the provider works."""
+        with self._restoring:
+            if guid not in self._at_provider:
+                return
+            if not _restore(self._restorers[guid], guid):
+                self._at_provider.discard(guid)
+
     def _settle(self, guid: str, settlement: Callable[[], object]) -> None:
         try:
             settlement()
@@ -207,10 +284,23 @@ class Claims:
 
     def _settle_later(self, guid: str, settlement: Callable[[], object]) -> None:
         logger.warning("what became of creation %s is noted when the database allows", guid)
+        self.end(guid)
         with self._lock:
-            self._held.discard(guid)
             self._unsettled[guid] = settlement
 
     def _hold(self, guid: str) -> None:
         with self._lock:
             self._held.add(guid)
+
+
+def _restore(restorer: _Restorer, guid: str) -> bool:
+    try:
+        restorer.restore()
+    except ConstraintViolationError:
+        logger.critical(
+            "the database has lost the claim of creation %s, and its key was used again: "
+            "it may be paid for twice",
+            guid,
+        )
+        return False
+    return True

@@ -1,10 +1,12 @@
-"""How an image is made, from top to bottom: claim, ask the provider, keep the bytes, show it.
+"""How an image is made: reserve its files, claim, ask the provider, keep the bytes, show it.
 
 Whatever happens, the provider is asked at most once for a claim, and what it made is safe from
 the moment its journal entry is (docs/decisions/0005-create-order.md has the order and why).
 """
 
 import logging
+import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -23,15 +25,26 @@ from pixy_core import (
     StorageUnavailableError,
     User,
 )
-from pixy_data import JournalEntry, StoredContent
+from pixy_core.image_requests import read_size
+from pixy_data import JournalEntry, Reservation, StoredContent, reserve_image
 from pixy_service.adoption import ImageAdopter
-from pixy_service.claims import Claims
+from pixy_service.claims import Claim, Claims
 from pixy_service.generators.interface import GeneratedImage, ImageGenerator, OnPartial
 from pixy_service.partial_images import PartialImageKeeper
 from pixy_service.quarantine import keep_answer
 from pixy_service.stores import ImageStores
 
 logger = logging.getLogger(__name__)
+
+DEFAULT_TIMEOUT = 180.0
+"""Seconds from the start of a generation until its image is given up."""
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
+"""Seconds between two tries to store an image."""
+
+_USUAL_SIZE = (1536, 1024)
+"""Pixels of an image whose size the model chooses."""
 
 
 class Created(NamedTuple):
@@ -54,6 +67,8 @@ class ImageCreator:
         claims: What this process is making.
         adopter: Makes files and rows visible.
         generator: What draws.
+        timeout: Seconds from the start of a generation for which an image that was made, and
+            can't be stored, is tried again.
     """
 
     def __init__(
@@ -62,7 +77,10 @@ class ImageCreator:
         claims: Claims,
         adopter: ImageAdopter,
         generator: ImageGenerator,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
+        self._timeout = timeout
         self._stores = stores
         self._claims = claims
         self._adopter = adopter
@@ -87,7 +105,7 @@ class ImageCreator:
 
         Raises:
             DBConnectionError: The database can't be reached, and the provider was not asked.
-            StorageUnavailableError: Bytes can't be written.
+            StorageUnavailableError: Bytes can't be written, and the provider was not asked.
             GenerationError: The generator made no image.
             IdempotencyKeyInUseError: The first request with this key still runs.
             IdempotencyKeyReusedError: It asked for something else.
@@ -96,12 +114,14 @@ class ImageCreator:
             PixyProxyException: Another failure; without a class of its own only one that is
                 a mistake in this program.
         """
+        guid = str(uuid.uuid4())
+        stores, size = self._stores, _estimate_size(request)
         try:
-            self._check_storage()
-            claim = self._claims.take(request, owner, key)
-            if claim.is_replay:
-                return self.replay(claim.creation)
-            return Created(self._make(claim.creation, owner, on_asked))
+            with reserve_image(stores.content, stores.journal, guid, size) as reservation:
+                claim = self._claims.take(guid, request, owner, key)
+                if claim.is_replay:
+                    return self.replay(claim.creation)
+                return Created(self._make(claim, owner, on_asked, reservation))
         except PixyProxyException:
             raise
         except Exception as error:
@@ -135,22 +155,25 @@ class ImageCreator:
         return Created(image, is_replay=True)
 
     def _make(
-        self, creation: Creation, owner: User, on_asked: Callable[[Creation], object]
+        self,
+        claim: Claim,
+        owner: User,
+        on_asked: Callable[[Creation], object],
+        reservation: Reservation,
     ) -> Image | Creation:
+        creation = claim.creation
         try:
             self._claims.mark_asked(creation.guid)
             on_asked(creation)
+            deadline = time.monotonic() + self._timeout
             with PartialImageKeeper(self._stores.content.partials, creation.guid) as keeper:
                 generated = self._generate(creation, keeper.take)
-                entry = self._keep(creation, generated, owner)
+                self._claims.note_answer(creation.guid)
+                entry = self._describe(claim, generated, owner)
+                self._keep(reservation, entry, generated.content, deadline)
                 return self._show(creation, entry)
         finally:
             self._claims.end(creation.guid)
-
-    def _check_storage(self) -> None:
-        """Refuse while it costs nothing; of the database the claim will tell."""
-        self._stores.content.check_writable()
-        self._stores.journal.check_writable()
 
     def _generate(self, creation: Creation, on_partial: OnPartial) -> GeneratedImage:
         try:
@@ -162,33 +185,42 @@ class ImageCreator:
                 on_partial=on_partial,
             )
         except GenerationError as error:
+            if isinstance(error, ImageNotStoredError):
+                logger.critical("image %s was made, and could not be stored", creation.guid)
             keep_answer(self._stores.content.quarantine, creation, error)
             self._claims.fail(creation.guid, error)
             raise
+        except (MemoryError, OSError) as error:
+            # this machine's fault, wherever the exchange had come to
+            logger.exception("the exchange about image %s broke off here", creation.guid)
+            unknown = GenerationUnknownError()
+            self._claims.fail(creation.guid, unknown)
+            raise unknown from error
         except BaseException:
             self._claims.fail(creation.guid, GenerationUnknownError())
             raise
 
-    def _keep(self, creation: Creation, generated: GeneratedImage, owner: User) -> JournalEntry:
-        """Write the bytes, and then what is known of them: from then on nothing is lost."""
-        guid, media_type = creation.guid, generated.media_type
-        try:
-            stored = self._stores.content.stage(guid, media_type, generated.content)
-            entry = _describe(creation, stored, generated, owner)
-            self._write_entry(entry)
-        except StorageUnavailableError as error:
-            logger.critical("image %s was made, and could not be stored", guid)
-            lost = ImageNotStoredError()
-            self._claims.fail(guid, lost)
-            raise lost from error
-        return entry
-
-    def _write_entry(self, entry: JournalEntry) -> None:
-        try:
-            self._stores.journal.write(entry)
-        except StorageUnavailableError:
-            self._stores.content.staging.discard(entry.image.filename)
-            raise
+    def _keep(
+        self, reservation: Reservation, entry: JournalEntry, content: bytes, deadline: float
+    ) -> None:
+        """Write the bytes and the entry, until it works or the time is over: it was paid for."""
+        guid, pause = entry.image.guid, _FIRST_PAUSE
+        while True:
+            try:
+                reservation.keep(entry, content)
+            except (StorageUnavailableError, MemoryError) as error:
+                if time.monotonic() + pause > deadline:
+                    logger.critical("image %s was made, and could not be stored", guid)
+                    lost = ImageNotStoredError()
+                    self._claims.fail(guid, lost)
+                    raise lost from error
+                if pause == _FIRST_PAUSE:
+                    reason = error.__cause__ or error
+                    logger.error("image %s can't be stored yet, trying again: %s", guid, reason)  # noqa: TRY400
+            else:
+                return
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _show(self, creation: Creation, entry: JournalEntry) -> Image | Creation:
         """Make the image visible; where that can't be done now, recovery will."""
@@ -201,16 +233,30 @@ class ImageCreator:
             logger.error("image %s is safe, and waits to be seen: %s", creation.guid, reason)  # noqa: TRY400
             return creation
 
+    def _describe(self, claim: Claim, generated: GeneratedImage, owner: User) -> JournalEntry:
+        creation = claim.creation
+        stored = self._stores.content.describe(
+            creation.guid, generated.media_type, generated.content
+        )
+        return JournalEntry(
+            image=_describe_image(creation, stored, generated),
+            owner=owner.username,
+            class_key=owner.class_key,
+            created_at=datetime.now(UTC),
+            idempotency_key=claim.key,
+            fingerprint=None if claim.key is None else claim.fingerprint,
+        )
 
-def _describe(
-    creation: Creation, stored: StoredContent, generated: GeneratedImage, owner: User
-) -> JournalEntry:
+
+def _describe_image(
+    creation: Creation, stored: StoredContent, generated: GeneratedImage
+) -> ImageDetail:
     members = {name: getattr(creation, name) for name in ImageDetailCreate.model_fields}
-    detail = ImageDetail(
+    return ImageDetail(
         **members,
         guid=creation.guid,
         filename=stored.filename,
-        owner=owner.username,
+        owner=creation.owner,
         media_type=generated.media_type,
         width=generated.width,
         height=generated.height,
@@ -219,9 +265,10 @@ def _describe(
         generator=generated.generator,
         model=generated.model,
     )
-    return JournalEntry(
-        image=detail,
-        owner=owner.username,
-        class_key=owner.class_key,
-        created_at=datetime.now(UTC),
-    )
+
+
+def _estimate_size(request: ImageDetailCreate) -> int:
+    """Return the bytes that an image needs at most, unless it is incompressible and transparent."""
+    size = read_size(request.size) if isinstance(request, ImageRequest) else None
+    width, height = size or _USUAL_SIZE
+    return 3 * width * height + 64 * 1024

@@ -23,6 +23,7 @@ from pixy_data import (
 from pixy_service.adoption import ImageAdopter
 from pixy_service.checking import StoreChecker
 from pixy_service.claims import Claims
+from pixy_service.creation import DEFAULT_TIMEOUT
 from pixy_service.generators.interface import ImageGenerator
 from pixy_service.limits import USUAL_LIMITS, Limits
 from pixy_service.recovery import Recovery
@@ -42,6 +43,7 @@ def open_services(
     data_dir: Path,
     generator: ImageGenerator,
     generation_concurrency: int = 16,
+    generation_timeout: float = DEFAULT_TIMEOUT,
     threads: int = 8,
     sign_in_rule: SignInRule = USUAL_RULE,
     limits: Limits = USUAL_LIMITS,
@@ -56,6 +58,8 @@ def open_services(
             row, and `thumbnails` smaller pictures.
         generator: Draws the images; the services close it.
         generation_concurrency: Images that may be in the making at once.
+        generation_timeout: Seconds, from the start of a generation, for which an image that was
+            made, and can't be stored, is tried again.
         threads: Threads of the application that call the services.
         sign_in_rule: How many wrong passwords are borne.
         limits: How long may be what a caller sends.
@@ -69,20 +73,16 @@ def open_services(
         SchemaError: The tables are newer than this program.
         DBConnectionError: The database is down, and `wait_for_database` is false.
     """
-    database = Database(
-        database_url,
-        # one more for the recovery
-        pool_size=threads + generation_concurrency + 1,
-        checkout_timeout=_CHECKOUT_TIMEOUT,
-        connect_timeout=_CONNECT_TIMEOUT,
-        read_timeout=database_read_timeout,
-    )
-    content = _open_content(database, data_dir)
+    # one more for the recovery
+    connections = threads + generation_concurrency + 1
+    database = _open_database(database_url, connections, database_read_timeout)
+    stores = _open_stores(database, data_dir)
     services = Services(
-        ImageStores.over(database, content, Journal(data_dir / "journal")),
-        Thumbnails(content, ThumbnailStore(data_dir / "thumbnails")),
+        stores,
+        Thumbnails(stores.content, ThumbnailStore(data_dir / "thumbnails")),
         generator,
         generation_concurrency=generation_concurrency,
+        generation_timeout=generation_timeout,
         sign_in_limit=_build_limit(database, sign_in_rule),
         limits=limits,
     )
@@ -102,9 +102,20 @@ def _build_limit(database: Database, rule: SignInRule) -> SignInLimit:
     return SignInLimit(SignInFailureRepository(database), lambda: database.secret("sign_in"), rule)
 
 
-def _open_content(database: Database, data_dir: Path) -> ContentStore:
+def _open_database(url: str, connections: int, read_timeout: int) -> Database:
+    return Database(
+        url,
+        pool_size=connections,
+        checkout_timeout=_CHECKOUT_TIMEOUT,
+        connect_timeout=_CONNECT_TIMEOUT,
+        read_timeout=read_timeout,
+    )
+
+
+def _open_stores(database: Database, data_dir: Path) -> ImageStores:
     folder = _make_folder(data_dir / "images")
-    return ContentStore(folder, marker=StoreMarker(database, folder))
+    content = ContentStore(folder, marker=StoreMarker(database, folder))
+    return ImageStores.over(database, content, Journal(data_dir / "journal"))
 
 
 def _make_folder(folder: Path) -> Path:

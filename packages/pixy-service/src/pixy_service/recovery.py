@@ -1,4 +1,4 @@
-"""What happens to creations whose process is gone, or could not finish them.
+"""Finishes creations whose process is gone, or could not finish them.
 
 A recovery runs in every process, when it starts and every few seconds; several at once do no
 harm. It makes rows, and never deletes what may still become one.
@@ -6,6 +6,7 @@ harm. It makes rows, and never deletes what may still become one.
 
 import logging
 import threading
+import time
 
 from pixy_core import (
     ConstraintViolationError,
@@ -18,7 +19,7 @@ from pixy_core import (
     StorageUnavailableError,
     StoreMismatchError,
 )
-from pixy_data import LEASE, ExpiredCreation, JournalEntry
+from pixy_data import LEASE, ExpiringCreation, JournalEntry
 from pixy_service.adoption import ImageAdopter
 from pixy_service.claims import Claims
 from pixy_service.deletion import ImageRemover
@@ -39,6 +40,8 @@ class Recovery:
         claims: The claims of this process.
         adopter: Makes images of journal entries.
         remover: Removes the files of deleted images; None where nothing is to be removed.
+        patience: Seconds, by this process's own clock, for which a lease must have stayed as it
+            is before its process is judged gone. The database's clock may jump in a failover.
     """
 
     def __init__(
@@ -47,6 +50,8 @@ class Recovery:
         claims: Claims,
         adopter: ImageAdopter,
         remover: ImageRemover | None = None,
+        *,
+        patience: float = LEASE.total_seconds(),
     ) -> None:
         self._stores = stores
         self._claims = claims
@@ -54,7 +59,8 @@ class Recovery:
         self._remover = remover
         self._hopeless: set[str] = set()
         self._stuck: set[str] = set()
-        self._is_calm = False
+        self._patience = patience
+        self._seen: dict[tuple[str, str], float] = {}
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -76,16 +82,13 @@ class Recovery:
             StoreMismatchError: The folder is not the one that the rows are about.
             PixyProxyException: The database or the disk failed.
         """
-        is_calm, self._is_calm = self._is_calm, False
+        # after an outage, of which a failure here tells, the living extend their leases first
+        seen, self._seen = self._seen, {}
         self._claims.extend()
         self._stores.content.verify()
         self.adopt_journal()
         self._claims.settle()
-        if is_calm:
-            # after an outage the living extend their leases first
-            for creation in self._stores.claims.list_expired():
-                self._expire(creation)
-        self._is_calm = True
+        self._seen = self._judge_leases(seen)
         if self._remover is not None:
             self._remover.finish_deletions()
         self._remove_leftovers()
@@ -158,25 +161,43 @@ class Recovery:
         problem = describe_problem(ImageNotStoredError())
         self._stores.claims.fail_creation(guid, CreationStatus.FAILED, problem)
 
-    def _expire(self, creation: ExpiredCreation) -> None:
+    def _judge_leases(self, seen: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
+        """End the creations whose time has run out, and return since when each lease is seen.
+
+        A lease is its creation and the time of its end, which its process moves by extending it.
+        """
+        now = time.monotonic()
+        seen_now = {}
+        for creation in self._stores.claims.list_expiring():
+            lease = (creation.guid, creation.expires_at)
+            seen_now[lease] = seen.get(lease, now)
+            is_kept_long = creation.status != CreationStatus.PENDING
+            is_abandoned = lease in seen and now - seen[lease] >= self._patience
+            if creation.is_expired and (is_kept_long or is_abandoned):
+                self._expire(creation)
+        return seen_now
+
+    def _expire(self, creation: ExpiringCreation) -> None:
         guid, is_pending = creation.guid, creation.status == CreationStatus.PENDING
         if is_pending and (self._claims.holds(guid) or self._stores.journal.has(guid)):
             # this pass outlasted its lease, or its image is safe and waits for its disk
             self._stores.claims.extend_lease(guid)
         elif is_pending and creation.asked:
             problem = describe_problem(GenerationUnknownError())
-            if self._stores.claims.give_up(guid, problem):
+            if self._stores.claims.give_up(creation, problem):
                 logger.critical(
                     "creation %s is unknown: its process ended while the provider worked", guid
                 )
         else:
-            self._stores.claims.delete_expired(guid)
+            self._stores.claims.delete_expired(creation)
 
     def _remove_leftovers(self) -> None:
-        """Remove what was being written when its process ended, before it was in the journal."""
+        """Remove files that were unfinished when their process ended and are in no entry."""
+        age = LEASE.total_seconds()
         for leftovers in (self._stores.content.staging.leftovers, self._stores.journal.leftovers):
-            for guid, name in leftovers.list_older(LEASE.total_seconds()):
-                # the entry last: whoever made the image may be writing it at this moment
-                if not self._stores.claims.is_pending(guid) and not self._stores.journal.has(guid):
-                    leftovers.remove(name)
+            for guid, name in leftovers.list_older(age):
+                if self._claims.holds(guid) or self._stores.claims.is_pending(guid):
+                    continue
+                # the entry last: the process that made the image may be writing it at this moment
+                if not self._stores.journal.has(guid) and leftovers.remove_older(name, age):
                     logger.warning("removed the unfinished file %s", name)

@@ -29,6 +29,7 @@ from pixy_service.private_images import ImageTools, PrivateImageService
 from pixy_service.public_images import PublicImageService
 from pixy_service.recovery import Recovery
 from pixy_service.sign_in_limit import SignInLimit
+from pixy_service.storage_probe import StorageProbe
 from pixy_service.stores import ImageStores
 from pixy_service.thumbnails import Thumbnails
 from pixy_service.users import UserService
@@ -54,9 +55,12 @@ class Services:
         thumbnails: Makes and keeps smaller pictures of them.
         generator: Draws the images; this object closes it.
         generation_concurrency: Images that may be in the making at once.
+        generation_timeout: Seconds until one that was made, and can't be stored, is given up.
         sign_in_limit: How many wrong passwords are borne.
         limits: How long may be what a caller sends.
     """
+
+    _waiter: threading.Thread | None = None
 
     def __init__(
         self,
@@ -65,24 +69,24 @@ class Services:
         generator: ImageGenerator,
         *,
         generation_concurrency: int,
+        generation_timeout: float,
         sign_in_limit: SignInLimit,
         limits: Limits,
     ) -> None:
         claims, adopter = Claims(stores), ImageAdopter(stores)
-        self._stores = stores
-        self._generator = generator
+        self._stores, self._generator = stores, generator
+        self._probe = StorageProbe(stores)
         self._tools = ImageTools(
             stores=stores,
             claims=claims,
             thumbnails=thumbnails,
-            creator=ImageCreator(stores, claims, adopter, generator),
+            creator=ImageCreator(stores, claims, adopter, generator, timeout=generation_timeout),
             remover=ImageRemover(stores, thumbnails),
             executor=GenerationExecutor(generation_concurrency),
             max_prompt_length=limits.prompt_length,
         )
         self._recovery = Recovery(stores, claims, adopter, self._tools.remover)
         self._closing = threading.Event()
-        self._waiter: threading.Thread | None = None
         self.users = UserService(stores.users, limits)
         self.credentials = CredentialService(stores.users, sign_in_limit, limits)
         self.public_images = PublicImageService(
@@ -136,7 +140,7 @@ class Services:
             StorageUnavailableError: Image bytes can't be written.
         """
         self._stores.database.ping()
-        self._stores.content.check_writable()
+        self._probe.check()
 
     def close(self) -> None:
         """Wait for the images in the making, then release everything; safe to call twice."""

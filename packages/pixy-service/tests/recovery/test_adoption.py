@@ -1,7 +1,9 @@
 """Images without a row: each gets its own, once, unless it was deleted."""
 
+import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from pixy_core import (
     Image,
     ImageDeletedError,
     PixyProxyException,
+    User,
 )
 from pixy_data import (
     Database,
@@ -20,7 +23,15 @@ from pixy_service.claims import Claims
 from pixy_service.recovery import Recovery
 from pixy_service.stores import ImageStores
 from provider_answers import PNG
-from recovery_pieces import ASKED, PATIENCE, ListFiles, status_of, write_entry
+from recovery_pieces import (
+    ASKED,
+    PATIENCE,
+    ListFiles,
+    criticals,
+    status_of,
+    take,
+    write_entry,
+)
 
 
 def test_an_image_whose_database_is_gone_waits_in_the_journal(
@@ -61,7 +72,7 @@ def test_bytes_that_were_still_staged_are_published(
     waiting: Creation, recovery: Recovery, stores: ImageStores
 ) -> None:
     filename = f"{waiting.guid}.png"
-    staged = stores.content.locate(filename).parent.parent / ".staging" / f"{filename}.part"
+    staged = stores.content.locate(filename).parent.parent / ".staging" / f"{waiting.guid}.part"
     stores.content.locate(filename).rename(staged)
     recovery.run_once()
     image = stores.images.find_image(waiting.guid)
@@ -76,6 +87,44 @@ def test_a_lost_database_is_replaced_from_the_journal(
     database.execute("DELETE FROM creations", {})
     recovery.run_once()
     assert stores.images.find_image(waiting.guid) is not None
+    keyed = stores.creations.find_keyed_creation("ann", "key")
+    assert keyed is not None
+    assert (keyed.creation.guid, keyed.creation.status) == (waiting.guid, CreationStatus.READY)
+
+
+def test_a_key_that_was_used_again_stays_with_the_request_that_has_it(
+    waiting: Creation,
+    recovery: Recovery,
+    stores: ImageStores,
+    people: tuple[User, ...],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stores.database.execute("DELETE FROM creations", {})
+    other = take(Claims(stores), people[0])
+    recovery.run_once()
+    assert stores.images.find_image(waiting.guid) is not None
+    keyed = stores.creations.find_keyed_creation("ann", "key")
+    assert keyed is not None
+    assert keyed.creation.guid == other.guid
+    assert [waiting.guid in message for message in criticals(caplog)] == [True]
+
+
+def test_an_image_that_an_earlier_version_staged_is_recovered(
+    waiting: Creation, recovery: Recovery, stores: ImageStores, tmp_path: Path
+) -> None:
+    filename = f"{waiting.guid}.png"
+    staging = tmp_path / "images" / ".staging"
+    stores.content.locate(filename).rename(staging / f"{filename}.part")
+    entry = tmp_path / "journal" / f"{waiting.guid}.json"
+    members = json.loads(entry.read_text())
+    del members["idempotency_key"], members["fingerprint"]
+    entry.write_text(json.dumps(members))
+    recovery.run_once()
+    image = stores.images.find_image(waiting.guid)
+    assert image is not None
+    assert stores.content.read(image) == PNG
+    assert list(staging.iterdir()) == []
+    assert status_of(stores, waiting) == CreationStatus.READY
 
 
 def test_an_image_of_a_user_who_changed_class_is_shown_to_the_new_one(

@@ -2,18 +2,24 @@
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from pixy_core import (
     CreationStatus,
+    DatabaseBusyError,
     DBConnectionError,
+    GeneratorResponseError,
+    IdempotencyKeyInUseError,
     PromptRejectedError,
     User,
 )
+from pixy_service import GeneratedImage
 from pixy_service.adoption import ImageAdopter
 from pixy_service.claims import Claims
 from pixy_service.creation import ImageCreator
+from pixy_service.generators.sketch import SketchGenerator
 from pixy_service.recovery import Recovery
 from pixy_service.stores import ImageStores
 from provider import Provider
@@ -37,7 +43,7 @@ def test_a_claim_whose_process_died_before_it_asked_is_removed(
     run_twice(recovery)
     assert status_of(stores, creation) == CreationStatus.PENDING
     expire(stores.database)
-    recovery.run_once()
+    run_twice(recovery)
     assert status_of(stores, creation) is None
     assert take(claims, people[0]).guid != creation.guid
 
@@ -71,7 +77,7 @@ def test_a_claim_of_this_process_keeps_its_lease(
         expire(stores.database)
         recovery.run_once()
     assert status_of(stores, creation) == CreationStatus.PENDING
-    assert stores.claims.list_expired() == []
+    assert not any(found.is_expired for found in stores.claims.list_expiring())
 
 
 class ExpiresMeanwhile(Claims):
@@ -88,9 +94,11 @@ def test_a_claim_of_this_process_is_not_given_up_when_a_pass_outlasts_its_lease(
     claims = ExpiresMeanwhile(stores)
     asked, fresh = take(claims, people[0], "asked"), take(claims, people[0], "fresh")
     claims.mark_asked(asked.guid)
-    run_twice(Recovery(stores, claims, ImageAdopter(stores)))
+    recovery = Recovery(stores, claims, ImageAdopter(stores), patience=0)
+    for _ in range(3):
+        recovery.run_once()
     assert status_of(stores, asked) == status_of(stores, fresh) == CreationStatus.PENDING
-    assert stores.claims.list_expired() == []
+    assert not any(found.is_expired for found in stores.claims.list_expiring())
 
 
 def test_after_an_outage_the_living_extend_their_leases_first(
@@ -98,12 +106,12 @@ def test_after_an_outage_the_living_extend_their_leases_first(
 ) -> None:
     creation = take(claims, people[0])
     claims.end(creation.guid)
+    expire(stores.database)
     recovery.run_once()
     stores.database.initialised = False
     with pytest.raises(DBConnectionError):
         recovery.run_once()
     stores.database.initialised = True
-    expire(stores.database)
     recovery.run_once()
     assert status_of(stores, creation) == CreationStatus.PENDING
     recovery.run_once()
@@ -117,8 +125,7 @@ def test_a_claim_that_was_given_up_too_early_still_becomes_its_image(
     provider: Provider,
 ) -> None:
     created: list[object] = []
-    other = Recovery(stores, Claims(stores), ImageAdopter(stores))
-    run_twice(other)
+    other = Recovery(stores, Claims(stores), ImageAdopter(stores), patience=0)
     with provider.holding():
         making = threading.Thread(
             target=lambda: created.append(open_creator().create(ASKED, people[0], "key").image)
@@ -126,7 +133,7 @@ def test_a_claim_that_was_given_up_too_early_still_becomes_its_image(
         making.start()
         provider.wait_for_requests(1)
         expire(stores.database)
-        other.run_once()
+        run_twice(other)
         (unknown,) = stores.creations.list_creations("ann", CreationStatus.UNKNOWN, 9)
     making.join(PATIENCE)
     assert created == [stores.images.find_image(unknown.guid)]
@@ -138,9 +145,8 @@ def test_a_claim_that_was_removed_too_early_asks_no_provider(
 ) -> None:
     creation = take(claims, people[0])
     claims.end(creation.guid)
-    run_twice(recovery)
     expire(stores.database)
-    recovery.run_once()
+    run_twice(recovery)
     # the process was only asleep, and another has run the request meanwhile
     take(claims, people[0])
     with pytest.raises(Exception, match="busy"):
@@ -179,3 +185,112 @@ def test_what_failed_is_forgotten_after_its_time(
     expire(stores.database)
     recovery.run_once()
     assert stores.creations.list_creations("ann", CreationStatus.FAILED, 9) == []
+
+
+def test_a_lease_that_is_extended_is_never_over_by_a_clock_that_jumped(
+    claims: Claims, stores: ImageStores, recovery: Recovery, people: tuple[User, ...]
+) -> None:
+    creation = take(claims, people[0])
+    claims.mark_asked(creation.guid)
+    other = Recovery(stores, Claims(stores), ImageAdopter(stores), patience=0)
+    for second in range(4):
+        # what its process sets, as the clock of a database that is an hour ahead sees it
+        expires = f"2001-01-01 00:00:0{second}.000000"
+        stores.database.execute("UPDATE creations SET expires_at = :expires", {"expires": expires})
+        other.run_once()
+    assert status_of(stores, creation) == CreationStatus.PENDING
+
+
+def test_a_lease_is_not_over_before_it_was_watched_for_its_length(
+    claims: Claims, stores: ImageStores, people: tuple[User, ...]
+) -> None:
+    creation = take(claims, people[0])
+    expire(stores.database)
+    patient = Recovery(stores, Claims(stores), ImageAdopter(stores))
+    run_twice(patient)
+    assert status_of(stores, creation) == CreationStatus.PENDING
+
+
+def lose_rows(stores: ImageStores) -> None:
+    """Forget what was asked for, as a failover to a database that lagged behind does."""
+    stores.database.execute("DELETE FROM creations", {})
+
+
+def test_a_claim_that_the_database_lost_before_the_provider_was_asked_asks_no_provider(
+    claims: Claims, stores: ImageStores, people: tuple[User, ...]
+) -> None:
+    creation = take(claims, people[0])
+    lose_rows(stores)
+    claims.extend()
+    with pytest.raises(DatabaseBusyError):
+        claims.mark_asked(creation.guid)
+    assert status_of(stores, creation) is None
+
+
+def test_a_claim_that_the_database_lost_while_the_provider_works_is_made_again(
+    claims: Claims, stores: ImageStores, people: tuple[User, ...]
+) -> None:
+    creation = take(claims, people[0])
+    claims.mark_asked(creation.guid)
+    lose_rows(stores)
+    claims.extend()
+    assert status_of(stores, creation) == CreationStatus.PENDING
+    with pytest.raises(IdempotencyKeyInUseError):
+        take(claims, people[0])
+    assert not stores.claims.mark_asked(creation.guid)
+
+
+def test_a_claim_whose_key_was_used_again_is_not_made_again_and_is_said_once(
+    claims: Claims,
+    stores: ImageStores,
+    people: tuple[User, ...],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lost = take(claims, people[0])
+    claims.mark_asked(lost.guid)
+    lose_rows(stores)
+    other = take(Claims(stores), people[0])
+    for _ in range(2):
+        claims.extend()
+    assert status_of(stores, lost) is None
+    assert status_of(stores, other) == CreationStatus.PENDING
+    assert [lost.guid in message for message in criticals(caplog)] == [True]
+
+
+def test_what_the_provider_answered_for_a_claim_that_the_database_lost_is_noted(
+    claims: Claims, stores: ImageStores, people: tuple[User, ...]
+) -> None:
+    creation = take(claims, people[0])
+    claims.mark_asked(creation.guid)
+    lose_rows(stores)
+    claims.fail(creation.guid, GeneratorResponseError())
+    assert status_of(stores, creation) == CreationStatus.FAILED
+    with pytest.raises(GeneratorResponseError):
+        take(claims, people[0])
+
+
+class LosesRows(SketchGenerator):
+    """Has the database lose its claims while it draws."""
+
+    def __init__(self, stores: ImageStores) -> None:
+        super().__init__()
+        self._stores = stores
+
+    def generate(self, prompt: str, **options: Any) -> GeneratedImage:
+        lose_rows(self._stores)
+        return super().generate(prompt, **options)
+
+
+@pytest.mark.parametrize("key", ["key", None])
+def test_an_image_whose_claim_the_database_lost_is_kept_and_its_key_replays_it(
+    open_creator: Callable[..., ImageCreator],
+    stores: ImageStores,
+    people: tuple[User, ...],
+    key: str | None,
+) -> None:
+    creator = open_creator(LosesRows(stores))
+    created = creator.create(ASKED, people[0], key)
+    assert stores.images.find_image(created.image.guid) == created.image
+    if key is not None:
+        assert creator.create(ASKED, people[0], key) == created._replace(is_replay=True)
+    assert len(stores.images.list_owned_images("ann", 9)) == 1

@@ -18,6 +18,7 @@ from pixy_service.recovery import Recovery
 from pixy_service.stores import ImageStores
 from provider_answers import PNG
 from recovery_pieces import PATIENCE, expire, run_twice, status_of, take
+from stored_images import stage_image
 
 
 def test_an_unfinished_file_is_removed_once_nobody_works_on_it(
@@ -28,8 +29,8 @@ def test_an_unfinished_file_is_removed_once_nobody_works_on_it(
     tmp_path: Path,
 ) -> None:
     creation = take(claims, people[0], None)
-    stores.content.stage(creation.guid, "image/png", PNG)
-    part = tmp_path / "images" / ".staging" / f"{creation.guid}.png.part"
+    stage_image(stores.content, creation.guid, PNG)
+    part = tmp_path / "images" / ".staging" / f"{creation.guid}.part"
     entry = tmp_path / "journal" / f"{creation.guid}.json.0a1b2c3d.part"
     entry.parent.mkdir(exist_ok=True)
     entry.write_bytes(b"{")
@@ -41,7 +42,7 @@ def test_an_unfinished_file_is_removed_once_nobody_works_on_it(
     assert entry.exists()
     claims.end(creation.guid)
     expire(stores.database)
-    recovery.run_once()
+    run_twice(recovery)
     assert not part.exists()
     assert not entry.exists()
 

@@ -168,6 +168,7 @@ def open_configured_services(settings: Settings) -> Services:
         data_dir=settings.data_dir,
         generator=generator,
         generation_concurrency=settings.generation_concurrency,
+        generation_timeout=settings.generation_timeout,
         # as many calls on the event loop as there are threads for reading
         threads=2 * settings.threads + THUMBNAIL_THREADS,
         sign_in_rule=SignInRule(settings.sign_in_failures, settings.sign_in_period),

@@ -96,6 +96,7 @@ class OpenAIGenerator:
             GeneratorResponseError: The answer holds no usable image.
             ImageNotStoredError: It holds one, and there is no memory to decode it.
         """
+        deadline = time.monotonic() + self._timeout
         # an event loop of its own gives the call a deadline that no dripping body outlives
         given = {"size": size, "quality": quality}
         options: dict[str, Any] = {name: value for name, value in given.items() if value != AUTO}
