@@ -57,14 +57,15 @@ def test_an_image_whose_entry_was_mended_is_recovered_at_the_next_start(
 
 
 def test_an_image_whose_size_may_not_be_asked_for_any_more_is_recovered(
-    waiting: Creation, recovery: Recovery, stores: ImageStores, database: Database
+    waiting: Creation, recovery: Recovery, stores: ImageStores, tmp_path: Path
 ) -> None:
     stored = '{"prompt": "a lighthouse", "size": "16x16"}'
-    database.execute("UPDATE creations SET request = :stored", {"stored": stored})
+    stores.database.execute("UPDATE creations SET request = :stored", {"stored": stored})
     entry = stores.journal.find(waiting.guid)
     assert entry is not None
     small = entry.image.model_copy(update={"width": 16, "height": 16})
-    stores.journal.write(entry.model_copy(update={"image": small}))
+    edited = entry.model_copy(update={"image": small}).model_dump_json()
+    (tmp_path / "journal" / f"{waiting.guid}.json").write_text(edited)
     recovery.run_once()
     image = stores.images.find_image(waiting.guid)
     assert image is not None
