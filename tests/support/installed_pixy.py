@@ -103,21 +103,25 @@ class InstalledPixy:
         assert self._server is not None
         return self._server.pid
 
-    def start(self, *arguments: str, until: str = "/health/ready") -> None:
+    def start(
+        self, *arguments: str, until: str = "/health/ready", descriptors: int | None = None
+    ) -> None:
         """Run `pixy serve` on a free port, and return when it answers.
 
         Args:
             arguments: More options of the command.
             until: The path that has to answer 200.
+            descriptors: What `ulimit -n` allows it; None for what the tests have.
 
         Raises:
             RuntimeError: It ended, or did not answer within 30 seconds; with its log.
         """
         port = _find_port()
         self.url = f"http://127.0.0.1:{port}"
+        limit = ["prlimit", f"--nofile={descriptors}"] if descriptors else []
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
-                [_program(), "serve", "--port", str(port), *arguments],
+                [*limit, _program(), "serve", "--port", str(port), *arguments],
                 cwd=self.folder,
                 env=self._environment(),
                 stderr=log,

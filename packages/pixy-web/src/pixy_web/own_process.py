@@ -1,13 +1,27 @@
-"""What may be set for a whole process, where it serves this application and nothing else."""
+"""What is set for a whole process that serves this application and does nothing else."""
 
 import ctypes
 import gc
 import resource
 import sys
 
+from pixy_core import ConfigurationError
+
 # <malloc.h> of glibc
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _MIB = 1024 * 1024
+
+_PER_CONNECTION = 3
+"""Descriptors of a slow download: its connection, a copy of that to wait for, and its file."""
+
+_PER_IMAGE = 8
+"""Of an image in the making: an event loop, the provider, the database, a file and its folder."""
+
+_PER_THREAD = 4
+"""Of a thread: two database connections on MySQL, one of two files on SQLite, and a file."""
+
+_OTHERS = 40
+"""Listening sockets, event loop, log, recovery, thumbnails, and what libraries open briefly."""
 
 
 def share_memory_among_threads() -> None:
@@ -47,3 +61,26 @@ def allow_many_descriptors() -> None:
         return
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def count_connections(images: int, threads: int) -> int:
+    """Return how many connections leave enough descriptors to everything else.
+
+    Args:
+        images: Images that may be in the making at once.
+        threads: Threads for reads and small writes.
+
+    Raises:
+        ConfigurationError: There would be fewer than these images and one read need.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
+        limit = 1 << 20
+    reserved = _OTHERS + _PER_IMAGE * images + _PER_THREAD * threads
+    needed = reserved + _PER_CONNECTION * (images + 1)
+    if limit < needed:
+        raise ConfigurationError(
+            f"A process may have {limit} open files (ulimit -n), and needs {needed}: raise that "
+            "limit, or lower PIXY_GENERATION_CONCURRENCY or PIXY_THREADS"
+        )
+    return (limit - reserved) // _PER_CONNECTION

@@ -9,10 +9,13 @@ import logging
 import re
 import sys
 from collections import deque
+from heapq import nsmallest
+from operator import attrgetter
 from typing import Any
 
 import h11
 import httptools
+from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -25,6 +28,7 @@ logger = logging.getLogger(__name__)
 _DETAILS = {
     400: ("bad_request", "This is not HTTP/1.1"),
     431: ("head_too_large", "The header fields are too large"),
+    503: ("server_busy", "Too many connections are open"),
 }
 LINGERING = 2.0
 """Seconds in which a refused client may notice."""
@@ -41,7 +45,7 @@ def build_refusal(status: int) -> bytes:
     """Return the answer to something that never became a request, and log it.
 
     Args:
-        status: 400 or 431.
+        status: 400, 431 or 503.
     """
     code, detail = _DETAILS[status]
     request_id = REQUEST_IDS.next()
@@ -58,16 +62,57 @@ def build_refusal(status: int) -> bytes:
         **NO_STORE,
         "Connection": "close",
     }
+    if status == 503:
+        headers["Retry-After"] = "1"
     lines = [f"HTTP/1.1 {status} {problem.title}", *(f"{k}: {v}" for k, v in headers.items())]
     return "\r\n".join([*lines, "", body]).encode("ascii")
 
 
 class RefusingProtocol(asyncio.Protocol):
-    """What both protocols do with garbage."""
+    """What both protocols do with garbage, and with more connections than they may have."""
 
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
+    config: Config
+    limit_concurrency: int | None
+    connections: set[Any]
+    cycle: Any
     is_refused = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # uvicorn would keep the connection and answer its requests in plain text
+        self.limit_concurrency = None
+        self.used_at = self.loop.time()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, in the place of idle ones if there are too many."""
+        super().connection_made(transport)
+        most = self.config.limit_concurrency
+        if most is None or len(self.connections) <= most:
+            return
+        idle = [each for each in self.connections if each.is_idle() and each is not self]
+        if not idle:
+            self.is_refused = True
+            transport.write(build_refusal(503))
+            transport.close()
+        # some more at once: looking at each of them for each new one would take too long
+        for each in nsmallest(1 + len(idle) // 16, idle, key=attrgetter("used_at")):
+            each.shutdown()
+
+    def is_idle(self) -> bool:
+        """Return whether the connection can be closed, since it waits for its next request."""
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self.transport.is_closing()
+            and not self.transport.get_write_buffer_size()
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived."""
+        if not self.is_refused:
+            self.used_at = self.loop.time()
+            super().data_received(data)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """Refuse what can't be parsed; uvicorn calls it while it handles the parser's error."""
@@ -99,11 +144,6 @@ class RefusingProtocol(asyncio.Protocol):
 
 class GuardedH11Protocol(RefusingProtocol, H11Protocol):
     """uvicorn's protocol over h11, which limits heads by itself."""
-
-    def data_received(self, data: bytes) -> None:
-        """Take what arrived."""
-        if not self.is_refused:
-            super().data_received(data)
 
     def is_unanswered(self) -> bool:
         """Return whether no request has begun."""

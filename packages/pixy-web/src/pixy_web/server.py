@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from pixy_core import ConfigurationError
 from pixy_web.app import open_configured_services
 from pixy_web.log_lines import configure_logging
+from pixy_web.own_process import allow_many_descriptors, count_connections
 from pixy_web.protocols import GuardedH11Protocol, GuardedHttpToolsProtocol
 from pixy_web.settings import Settings
 
@@ -33,7 +34,9 @@ def serve(settings: Settings) -> None:
     configure_logging(settings.log_level)
     for name, value in settings.shown().items():
         logger.info("setting %s=%s", name, value)
+    allow_many_descriptors()
     # workers would say it in tracebacks, one each; and so the tables are made once
+    options = _options(settings)
     open_configured_services(settings).close()
     _check_port_is_free(settings.host, settings.port)
     uvicorn.run(
@@ -42,7 +45,7 @@ def serve(settings: Settings) -> None:
         host=settings.host,
         port=settings.port,
         workers=settings.workers,
-        **_options(settings),
+        **options,
     )
 
 
@@ -64,6 +67,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         # the protocol for httptools has this limit too
         "h11_max_incomplete_event_size": settings.max_header_size,
         "ws": "none",
+        "limit_concurrency": count_connections(settings.generation_concurrency, settings.threads),
         "lifespan": "on",
         "timeout_graceful_shutdown": int(settings.generation_timeout) + STOP_MARGIN,
         # uvicorn kills a worker that doesn't answer in time; it may only be busy
