@@ -1,9 +1,11 @@
-"""Processes that are killed, stopped or hung up on: rows F01 to F05 and F20."""
+"""Processes that are killed, stopped or hung up on: rows F01 to F05, F20, F45 and F46."""
 
 import os
 import signal
 import socket
+import time
 from base64 import b64encode
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -119,6 +121,47 @@ def test_a_stop_lets_running_creates_finish_and_takes_no_more(deployment: Deploy
     assert deployment.pixy.wait() in (0, -signal.SIGTERM)
     assert deployment.provider.paid_requests == before + 2
     assert len(deployment.rows()) == rows + 2
+
+
+def make_while_signalled(deployment: Deployment, name: str, *numbers: signal.Signals) -> None:
+    """Send signals to each process of the server while an image is made; it must be stored."""
+    before, rows = deployment.provider.paid_requests, len(deployment.rows())
+    with ThreadPoolExecutor(1) as threads:
+        with deployment.provider.holding():
+            running = threads.submit(deployment.post, name)
+            deployment.provider.wait_for_requests(before + 1)
+            for number in numbers:
+                for process in (*deployment.pixy.workers(), deployment.pixy.pid):
+                    os.kill(process, number)
+            # Python runs a handler a moment after the signal
+            time.sleep(0.5)
+        assert running.result().status_code == 201
+    assert len(deployment.rows()) == rows + 1
+
+
+@pytest.mark.fault("F45")
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
+def test_a_hang_up_stops_the_server_once_its_images_are_made(
+    deploy: Callable[..., Deployment], number: signal.Signals, workers: int
+) -> None:
+    deployment = deploy()
+    deployment.pixy.start("--workers", str(workers))
+    make_while_signalled(deployment, f"{number.name} to {workers}", number)
+    assert deployment.pixy.wait() in (0, -signal.SIGTERM)
+
+
+@pytest.mark.fault("F46")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_signals_without_a_meaning_end_nothing(
+    deploy: Callable[..., Deployment], workers: int
+) -> None:
+    deployment = deploy()
+    deployment.pixy.start("--workers", str(workers))
+    processes = deployment.pixy.workers()
+    make_while_signalled(deployment, f"{workers} users", signal.SIGUSR1, signal.SIGUSR2)
+    deployment.make_image("still there")
+    assert deployment.pixy.workers() == processes
 
 
 @pytest.mark.fault("F20")

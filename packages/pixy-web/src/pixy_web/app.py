@@ -24,6 +24,7 @@ from pixy_web.log_lines import configure_logging
 from pixy_web.own_process import (
     allow_many_descriptors,
     collect_garbage_rarely,
+    outlive_signals,
     share_memory_among_threads,
 )
 from pixy_web.pages import build_document_router, build_pages_router
@@ -141,6 +142,7 @@ def create_app_from_environment() -> FastAPI:
     """
     settings = Settings.load()
     configure_logging(settings.log_level)
+    outlive_signals()
     share_memory_among_threads()
     allow_many_descriptors()
     return create_app(settings, alone=True)

@@ -3,7 +3,9 @@
 import ctypes
 import gc
 import resource
+import signal
 import sys
+from types import FrameType
 
 from pixy_core import ConfigurationError
 
@@ -61,6 +63,26 @@ def allow_many_descriptors() -> None:
         return
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def outlive_signals() -> None:
+    """Let SIGHUP and SIGQUIT stop this process as SIGTERM does, and SIGUSR1 and SIGUSR2 do nothing.
+
+    By default each ends a process at once, with the images that it makes. What a signal already
+    does otherwise stays: nohup(1) has SIGHUP ignored.
+    """
+    for number, handler in (
+        (signal.SIGHUP, _stop),
+        (signal.SIGQUIT, _stop),
+        (signal.SIGUSR1, signal.SIG_IGN),
+        (signal.SIGUSR2, signal.SIG_IGN),
+    ):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, handler)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    signal.raise_signal(signal.SIGTERM)
 
 
 def count_connections(images: int, threads: int) -> int:

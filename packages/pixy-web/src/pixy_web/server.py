@@ -1,11 +1,13 @@
 """Runs the application under uvicorn: workers, signals and the order of stopping."""
 
 import logging
+import signal
 import socket
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from pixy_core import ConfigurationError
 from pixy_web.app import open_configured_services
@@ -39,14 +41,42 @@ def serve(settings: Settings) -> None:
     options = _options(settings)
     open_configured_services(settings).close()
     _check_port_is_free(settings.host, settings.port)
-    uvicorn.run(
-        "pixy_web.app:create_app_from_environment",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        **options,
-    )
+    options |= {
+        "app": "pixy_web.app:create_app_from_environment",
+        "factory": True,
+        "host": settings.host,
+        "port": settings.port,
+        "workers": settings.workers,
+    }
+    if settings.workers == 1:
+        uvicorn.run(**options)
+    else:
+        config = uvicorn.Config(**options)
+        Supervisor(config, [config.bind_socket()]).run()
+
+
+class Supervisor(Multiprocess):
+    """Runs several workers, replaces those that die, and stops them; its signals are a process's.
+
+    uvicorn's own restarts the workers at SIGHUP, one after the other, deaf to a stop meanwhile.
+    """
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        # as nohup(1) has it
+        is_hang_up_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        super().__init__(config, sockets)
+        if is_hang_up_ignored:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def handle_hup(self) -> None:
+        """Stop."""
+        logger.info("received SIGHUP, stopping")
+        self.should_exit.set()
+
+    def handle_quit(self) -> None:
+        """Stop."""
+        logger.info("received SIGQUIT, stopping")
+        self.should_exit.set()
 
 
 def build_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
