@@ -2,18 +2,49 @@
 
 import socket
 import time
+from base64 import b64encode
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
 
-from running_service import RunningService
+from running_service import PASSWORD, RunningService
 
 END = b"Connection: close\r\n\r\n"
+UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+BODY = b'{"prompt": "a tram in the snow"}'
 
 
 def connect(service: RunningService) -> socket.socket:
     address = urlsplit(service.url)
     return socket.create_connection((str(address.hostname), address.port or 0), timeout=10)
+
+
+@pytest.fixture(params=["httptools", "h11"])
+def either(
+    request: pytest.FixtureRequest, start_service: Callable[..., RunningService]
+) -> RunningService:
+    """A service over each of the parsers."""
+    return start_service(http_parser=request.param)
+
+
+def post_head(service: RunningService, *lines: bytes) -> bytes:
+    """Return the start of a request for an image, up to its length and end."""
+    credentials = b64encode(f"{service.add_user()}:{PASSWORD}".encode())
+    head = b"POST /image HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+    return head + b"Authorization: Basic " + credentials + b"\r\n" + b"".join(lines)
+
+
+def exchange(service: RunningService, *parts: bytes, half_closed: bool = False) -> bytes:
+    """Send parts that the server reads apart, and return all that it answers."""
+    with connect(service) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for part in parts:
+            connection.sendall(part)
+            time.sleep(0.05)
+        if half_closed:
+            connection.shutdown(socket.SHUT_WR)
+        return read_all(connection)
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -105,7 +136,7 @@ def test_what_follows_a_body_without_end_is_cut_off(fresh: RunningService, endle
     with connect(fresh) as connection:
         connection.sendall(head)
         with pytest.raises(ConnectionError):
-            for _ in range(200):
+            while True:
                 connection.sendall(endless)
 
 
@@ -117,3 +148,90 @@ def test_a_trailer_is_no_header(fresh: RunningService) -> None:
     with connect(fresh) as connection:
         connection.sendall(request)
         assert b'"authentication_required"' in connection.recv(65536)
+
+
+@pytest.mark.case("C850")
+@pytest.mark.parametrize("is_split", [False, True])
+def test_a_request_that_asks_for_another_protocol_keeps_its_body(
+    either: RunningService, is_split: bool
+) -> None:
+    length = b"Content-Length: %d\r\n" % len(BODY)
+    head = post_head(either, UPGRADE, length, b"\r\n")
+    last = b"GET /health/live HTTP/1.1\r\nHost: a\r\n" + END
+    parts = (head, BODY, last) if is_split else (head + BODY + last,)
+    answer = exchange(either, *parts)
+    assert answer.startswith(b"HTTP/1.1 201 ")
+    assert answer.count(b"HTTP/1.1 ") == 2
+    assert answer.endswith(b'{"status":"live"}')
+
+
+@pytest.mark.case("C850")
+def test_a_chunked_body_follows_an_ignored_upgrade(either: RunningService) -> None:
+    head = post_head(either, UPGRADE, b"Transfer-Encoding: chunked\r\n\r\n")
+    answer = exchange(
+        either, head, b"%x\r\n%b\r\n" % (len(BODY), BODY), b"0\r\n\r\n", half_closed=True
+    )
+    assert answer.startswith(b"HTTP/1.1 201 ")
+
+
+def test_many_requests_that_ask_for_another_protocol_are_all_answered(
+    either: RunningService,
+) -> None:
+    one = b"GET /health/live HTTP/1.1\r\nHost: a\r\n" + UPGRADE + b"\r\n"
+    answer = exchange(either, one * 1000, half_closed=True)
+    assert answer.count(b"HTTP/1.1 200 ") == 1000
+
+
+@pytest.mark.case("C851")
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        (b"http://pixy.example/image", b"pixy.example", 200),
+        (b"HTTP://pixy.example:80/image?limit=1", b"other.example", 200),
+        (b"http://pixy.example", b"pixy.example", 200),
+        (b"http://pixy.example?x", b"pixy.example", 200),
+        (b"http://other.example/image", b"pixy.example", 400),
+        (b"http://ada@pixy.example/image", b"pixy.example", 400),
+        (b"http:///image", b"pixy.example", 400),
+        (b"http://pixy.example/nowhere", b"pixy.example", 404),
+    ],
+)
+@pytest.mark.parametrize("parser", ["httptools", "h11"])
+def test_the_host_of_an_absolute_target_is_the_one_that_counts(
+    start_service: Callable[..., RunningService],
+    parser: str,
+    target: bytes,
+    host: bytes,
+    status: int,
+) -> None:
+    service = start_service(http_parser=parser, allowed_hosts="pixy.example")
+    answer = exchange(service, b"GET " + target + b" HTTP/1.1\r\nHost: " + host + b"\r\n" + END)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+
+
+@pytest.mark.case("C852")
+def test_a_half_closed_connection_gets_its_answers(either: RunningService) -> None:
+    one = b"GET /image HTTP/1.1\r\nHost: a\r\n\r\n"
+    assert exchange(either, one * 3, half_closed=True).count(b"HTTP/1.1 200 ") == 3
+    post = post_head(either, b"Content-Length: %d\r\n\r\n" % len(BODY)) + BODY
+    answer = exchange(either, post, half_closed=True)
+    assert answer.startswith(b"HTTP/1.1 201 ")
+
+
+@pytest.mark.case("C852")
+def test_a_half_closed_connection_is_closed_when_its_request_is_not_whole(
+    either: RunningService,
+) -> None:
+    post = post_head(either, b"Content-Length: %d\r\n\r\n" % (len(BODY) + 1)) + BODY
+    assert exchange(either, post, half_closed=True) == b""
+
+
+@pytest.mark.case("C853")
+@pytest.mark.parametrize("chunks", [[b"zz\r\n"], [b"2\r\n{}\r\n", b"-1\r\n"], [b"2\r\n{}xx\r\n"]])
+def test_a_body_in_bad_chunks_is_told_so(either: RunningService, chunks: list[bytes]) -> None:
+    head = post_head(either, b"Transfer-Encoding: chunked\r\n\r\n")
+    answer = exchange(either, head, *chunks)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b'"bad_request"' in answer
+    assert not any("Traceback" in line for line in either.log_lines())

@@ -30,6 +30,9 @@ _DETAILS = {
     431: ("head_too_large", "The header fields are too large"),
     503: ("server_busy", "Too many connections are open"),
 }
+DEFAULT_LIMIT = 16384
+"""Bytes of a head, if nothing else is configured."""
+
 LINGERING = 2.0
 """Seconds in which a refused client may notice."""
 
@@ -68,8 +71,28 @@ def build_refusal(status: int) -> bytes:
     return "\r\n".join([*lines, "", body]).encode("ascii")
 
 
+_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
+
+
+def take_origin_form(target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the path and query of a target; the host of an absolute one becomes the Host header.
+
+    RFC 9112, section 3.2.2.
+
+    Args:
+        target: As the client sent it.
+        headers: Names in lower case; changed in place.
+    """
+    match = _ABSOLUTE_FORM.fullmatch(target)
+    if match is None:
+        return target
+    host, rest = match.groups()
+    headers[:] = [(name, host if name == b"host" else value) for name, value in headers]
+    return rest if rest.startswith(b"/") else b"/" + rest
+
+
 class RefusingProtocol(asyncio.Protocol):
-    """What both protocols do with garbage, and with more connections than they may have."""
+    """What both protocols do with garbage, half-closed connections, and too many connections."""
 
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
@@ -77,7 +100,9 @@ class RefusingProtocol(asyncio.Protocol):
     limit_concurrency: int | None
     connections: set[Any]
     cycle: Any
+    pipeline: Any = ()
     is_refused = False
+    is_half_closed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -129,7 +154,7 @@ class RefusingProtocol(asyncio.Protocol):
         if self.is_refused:
             return
         self.is_refused = True
-        if not self.is_unanswered():
+        if not self.is_unanswered() and not self._abandon_body():
             self.transport.close()
             return
         self.transport.write(build_refusal(status))
@@ -141,16 +166,62 @@ class RefusingProtocol(asyncio.Protocol):
         """Return whether what arrives now belongs to no request that the application has."""
         raise NotImplementedError
 
+    def _abandon_body(self) -> bool:
+        """Return whether the application waited for a body in vain, and its answer is dropped."""
+        cycle = self.cycle
+        if not cycle.more_body or cycle.response_started or self.pipeline:
+            return False
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return True
 
-class GuardedH11Protocol(RefusingProtocol, H11Protocol):
+    def eof_received(self) -> bool:
+        """Return whether the connection stays open for an answer; the client sends no more."""
+        cycle = self.cycle
+        self.is_half_closed = (
+            cycle is not None and not cycle.more_body and not cycle.response_complete
+        )
+        return self.is_half_closed
+
+    def on_response_complete(self) -> None:
+        """Begin the next request, or close the connection when there can't be one."""
+        super().on_response_complete()  # type: ignore[misc]
+        if self.is_half_closed and self.cycle.response_complete:
+            self.transport.close()
+
+
+class OriginFormConnection(h11.Connection):
+    """h11's state of a connection; the targets of its requests are paths."""
+
+    def next_event(self) -> Any:
+        """Return what has happened next."""
+        event = super().next_event()
+        if not isinstance(event, h11.Request) or event.target.startswith(b"/"):
+            return event
+        headers = list(event.headers)
+        target = take_origin_form(event.target, headers)
+        return h11.Request(
+            method=event.method, headers=headers, target=target, http_version=event.http_version
+        )
+
+
+class GuardedH11Protocol(RefusingProtocol, H11Protocol):  # type: ignore[misc]  # eof_received
     """uvicorn's protocol over h11, which limits heads by itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        limit = self.config.h11_max_incomplete_event_size or DEFAULT_LIMIT
+        self.conn = OriginFormConnection(h11.SERVER, limit)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: uvicorn would advise to install something."""
 
     def is_unanswered(self) -> bool:
         """Return whether no request has begun."""
         return self.conn.our_state is h11.IDLE
 
 
-class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):
+class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ignore[misc]  # as above
     """uvicorn's protocol over httptools, with a limit for heads, and any method."""
 
     cycle: Any
@@ -158,22 +229,25 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._in_message = self._in_head = False
-        # None stands for the parser's own, which is this
-        self._limit = self.config.h11_max_incomplete_event_size or 16384
+        self._limit = self.config.h11_max_incomplete_event_size or DEFAULT_LIMIT
         self._fruitless = 0
         self._first = b""
+        self._received: bytes | memoryview = b""
+        self._unparsed: bytes | memoryview = b""
+        self._ignores_upgrade = False
         self._method: str | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived; refuse what is neither a body nor comes to an end."""
-        if self.is_refused:
-            return
         self._fruitless += len(data)
         # only what begins a message may be taken for its first line
         self._first = b"" if self._in_message else data
-        super().data_received(data)
-        if self._in_message and self._fruitless > self._limit:
-            self.refuse(431)
+        self._unparsed = data
+        while self._unparsed and not self.is_refused:
+            self._received, self._unparsed = self._unparsed, b""
+            super().data_received(self._received)
+            if self._in_message and self._fruitless > self._limit:
+                self.refuse(431)
 
     def on_message_begin(self) -> None:
         """Count from here."""
@@ -189,6 +263,11 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):
         """
         if len(self.url) > _LONGEST_ADDRESS:
             raise ValueError("the address is too long")
+        self._ignores_upgrade = any(name == b"upgrade" for name, _ in self.headers)
+        if self._ignores_upgrade and self.parser.should_upgrade():
+            return
+        self._ignores_upgrade = False
+        self.url = take_origin_form(self.url, self.headers)
         self._fruitless = 0
         self._first = b""
         super().on_headers_complete()
@@ -207,13 +286,6 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):
             self.cycle.__class__ = FileSendingCycle
             self.scope["extensions"] = {ZERO_COPY_SEND: {}}
 
-    def eof_received(self) -> bool:  # type: ignore[override]  # what asyncio asks for
-        """Return whether the connection stays open for a file, though the client sends no more."""
-        cycle = self.cycle
-        return (
-            isinstance(cycle, FileSendingCycle) and cycle.has_file and not cycle.response_complete
-        )
-
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
         self._fruitless = 0
@@ -227,7 +299,31 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Be ready for the next one."""
         self._in_message = False
-        super().on_message_complete()
+        if not self._ignores_upgrade:
+            super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Parse a request again as if it didn't ask for another protocol (RFC 9110, 7.8).
+
+        uvicorn calls it while it handles httptools' HttpParserUpgrade. httptools takes the body
+        of such a request, and what follows it, for the other protocol's.
+        """
+        error = sys.exception()
+        if not self._ignores_upgrade or not isinstance(error, httptools.HttpParserUpgrade):
+            return
+        # not copied: there may be thousands of such requests in it
+        self._unparsed = memoryview(self._received)[error.args[0] :]
+        self._first = b""
+        version = self.scope["http_version"].encode()
+        lines = [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        start = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)
+        self._begin_parsing()
+        HttpToolsProtocol.data_received(self, b"\r\n".join([start, *lines, b"", b""]))
+
+    def _begin_parsing(self) -> None:
+        self.parser = httptools.HttpRequestParser(self)
+        # as uvicorn does: what follows the last request must not cut off its answer
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what can't be parsed, but for a method that only the parser doesn't know."""
@@ -240,5 +336,5 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):
             return
         self._in_message = False
         self._method = match[1].decode("ascii")
-        self.parser = httptools.HttpRequestParser(self)
+        self._begin_parsing()
         self.data_received(_KNOWN_METHOD + self._first[match.end(1) :])
