@@ -144,6 +144,15 @@ def test_a_single_range_is_answered_in_part(content: Content) -> None:
         assert answer.headers["etag"] == content.tag
 
 
+@pytest.mark.case("C856")
+@pytest.mark.parametrize("wanted", ["bytes=0-9", "bytes=999999999-"])
+def test_head_ignores_a_range(content: Content, wanted: str) -> None:
+    answer = content.stranger.head(content.path, headers={"Range": wanted})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == str(len(content.whole))
+    assert "content-range" not in answer.headers
+
+
 @pytest.mark.case("C506")
 @pytest.mark.parametrize("wanted", ["bytes={size}-", "bytes=999999999-", "bytes=-0"])
 def test_a_range_beyond_the_end_is_not_satisfiable(content: Content, wanted: str) -> None:

@@ -58,7 +58,7 @@ def test_an_unknown_path_is_not_found(service: RunningService, path: str) -> Non
         ("/image", {"GET", "HEAD", "POST"}),
         ("/image/00000000-0000-4000-8000-000000000000", {"GET", "HEAD", "PATCH", "DELETE"}),
         ("/image/00000000-0000-4000-8000-000000000000/content", {"GET", "HEAD"}),
-        ("/health/live", {"GET"}),
+        ("/health/live", {"GET", "HEAD"}),
     ],
 )
 def test_an_unknown_method_is_told_the_known_ones(

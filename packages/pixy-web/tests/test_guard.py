@@ -28,7 +28,7 @@ def exchange(service: RunningService, request: bytes) -> tuple[int, bytes, bytes
 
 
 def get_with(host_lines: str, version: str = "1.1") -> bytes:
-    return f"GET /health/live HTTP/{version}\r\n{host_lines}Connection: close\r\n\r\n".encode()
+    return f"GET /image HTTP/{version}\r\n{host_lines}Connection: close\r\n\r\n".encode()
 
 
 @pytest.mark.case("C070")
@@ -112,6 +112,25 @@ def test_with_names_configured_no_other_is_answered(
 ) -> None:
     service = start_service(allowed_hosts="Pixy.example, [::1]")
     assert exchange(service, get_with(f"Host: {host}\r\n"))[0] == status
+
+
+@pytest.mark.case("C855")
+@pytest.mark.parametrize("name", ["live", "ready"])
+@pytest.mark.parametrize(
+    ("lines", "version", "status"),
+    [
+        ("Host: 10.1.2.3:8000\r\n", "1.1", 200),
+        ("", "1.0", 200),
+        ("", "1.1", 400),
+        ("Host: a b\r\n", "1.1", 400),
+    ],
+)
+def test_probes_may_ask_by_address(
+    start_service: Callable[..., RunningService], name: str, lines: str, version: str, status: int
+) -> None:
+    service = start_service(allowed_hosts="pixy.example")
+    head = f"GET /health/{name} HTTP/{version}\r\n{lines}Connection: close\r\n\r\n"
+    assert exchange(service, head.encode())[0] == status
 
 
 CROSS_SITE = [

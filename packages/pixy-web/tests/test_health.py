@@ -15,6 +15,15 @@ def test_live_and_ready_answer_when_all_is_well(service: RunningService) -> None
     assert client.get("/health/ready").json() == {"status": "ready"}
 
 
+@pytest.mark.case("C854")
+def test_head_is_answered_as_get_without_a_body(service: RunningService) -> None:
+    client = service.client()
+    for path in ("/health/live", "/health/ready"):
+        head, get = client.head(path), client.get(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]
+
+
 @pytest.mark.case("C802")
 def test_without_its_database_the_service_lives_and_recovers(
     start_service: Callable[..., RunningService], tmp_path: object

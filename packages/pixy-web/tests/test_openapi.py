@@ -15,8 +15,7 @@ OPERATIONS = {
     ("/image", "post"),
     ("/image/{guid}", "patch"),
     ("/image/{guid}", "delete"),
-    ("/health/live", "get"),
-    ("/health/ready", "get"),
+    *((f"/health/{name}", method) for name in ("live", "ready") for method in ("get", "head")),
 }
 
 

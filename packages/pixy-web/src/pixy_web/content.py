@@ -63,7 +63,8 @@ async def content_response(
     headers["Accept-Ranges"] = "bytes"
     reads, size = get_runtime(request).reads, image.size or 0
     status, part = 200, range(size)
-    wanted = _wanted_range(request.headers, image, size)
+    # RFC 9110, section 14.2: ranges are defined for GET alone
+    wanted = _wanted_range(request.headers, image, size) if request.method == "GET" else None
     if wanted is not None:
         status, part = 206, range(*wanted)
         if not part:

@@ -25,6 +25,9 @@ BROWSER_RULES = (
 )
 """Headers of every answer that has none of the name: OWASP's HTTP Headers Cheat Sheet."""
 
+PROBES = frozenset({"/health/live", "/health/ready"})
+"""Paths that are answered under any host name."""
+
 # RFC 3986, section 3.2: a registered name or IPv4 address, or an IPv6 address in brackets
 _HOST = re.compile(rb"([A-Za-z0-9._~%!$&'()*+,;=-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
@@ -75,15 +78,17 @@ class Guard:
                 hosts.append(value)
         if size > self._max_head_size:
             return HTTPException(431, "The address and header fields are too large")
-        if not self._is_known(hosts, scope["http_version"]):
+        if not self._is_known(hosts, scope):
             return HTTPException(400, "The Host header names no host of this service")
         if scope["method"] not in SAFE_METHODS and is_cross_site(scope["headers"], self._origins):
             return CrossSiteRequestError()
         return None
 
-    def _is_known(self, hosts: list[bytes], http_version: str) -> bool:
+    def _is_known(self, hosts: list[bytes], scope: Scope) -> bool:
+        # probes of load balancers and Kubernetes ask by address
+        is_any_accepted = not self._hosts or scope["path"] in PROBES
         if len(hosts) != 1:
             # RFC 9112, section 3.2: only HTTP/1.0 may do without
-            return not hosts and http_version == "1.0" and not self._hosts
+            return not hosts and scope["http_version"] == "1.0" and is_any_accepted
         match = _HOST.fullmatch(hosts[0])
-        return match is not None and (not self._hosts or match[1].lower() in self._hosts)
+        return match is not None and (is_any_accepted or match[1].lower() in self._hosts)

@@ -12,12 +12,14 @@ from pixy_web.request_log import LOGGED
 router = APIRouter(prefix="/health", dependencies=LOGGED)
 
 
+@router.head("/live", **openapi.HEAD_LIVE)
 @router.get("/live", **openapi.LIVE)
 async def answer_live() -> Response:
     """Answer that the process serves, whatever the state of the database."""
     return Response(b'{"status":"live"}', headers=NO_STORE, media_type="application/json")
 
 
+@router.head("/ready", **openapi.HEAD_READY)
 @router.get("/ready", **openapi.READY)
 async def answer_ready(request: Request) -> Response:
     """Answer that the database answers and that images can be stored.

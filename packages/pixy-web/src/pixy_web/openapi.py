@@ -128,8 +128,8 @@ HEAD_CONTENT = operation(
     "head_content",
     "As GET, without a body",
     OPTIONAL_SIGN_IN,
-    without_bodies(_CONTENT_ANSWERS),
-    parameters=[GUID, *_CONDITIONS],
+    without_bodies({s: said for s, said in _CONTENT_ANSWERS.items() if s not in (206, 416)}),
+    parameters=[GUID, *_CONDITIONS[:3]],
 )
 GET_PREVIEW = operation(
     "get_preview",
@@ -159,8 +159,14 @@ def _health(name: str, summary: str, status: str, *problems: int) -> dict[str, A
     )
 
 
+def _head(name: str, get: dict[str, Any]) -> dict[str, Any]:
+    return operation(name, "As GET, without a body", [], without_bodies(get["responses"]))
+
+
 LIVE = _health("get_live", "Whether the process serves", "live")
+HEAD_LIVE = _head("head_live", LIVE)
 READY = _health("get_ready", "Whether images can be read and stored", "ready", 500, 503)
+HEAD_READY = _head("head_ready", READY)
 
 
 def build_document(app: FastAPI, max_prompt_length: int) -> dict[str, Any]:

@@ -87,8 +87,8 @@ class Settings(BaseSettings):
     )
     allowed_hosts: Hosts = Field(
         (),
-        description="Names that a request's `Host` may have, separated by commas. "
-        "Default: any one name.",
+        description="Names that a request's `Host` may have, separated by commas; health checks "
+        "may have any. Default: any one name.",
     )
     trusted_proxies: Networks = Field(
         (),
