@@ -1,4 +1,7 @@
-"""Processes that are killed, stopped or hung up on: rows F01 to F05, F20, F45 and F46."""
+"""Processes that are killed, stopped or hung up on.
+
+Rows F01 to F05, F20, F45, F46, F60 and F61.
+"""
 
 import os
 import signal
@@ -174,3 +177,52 @@ def test_a_killed_worker_is_replaced_while_the_others_serve(deploy: object) -> N
     os.kill(victim, signal.SIGKILL)
     wait_until(lambda: len(set(deployment.pixy.workers()) - {victim, other}) == 1)
     deployment.make_image("after")
+
+
+def listens(url: str) -> bool:
+    """Return whether a new connection is accepted."""
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname, address.port), timeout=10).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
+@pytest.mark.fault("F60")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_server_that_stops_refuses_connections_while_its_images_are_made(
+    deploy: Callable[..., Deployment], workers: int
+) -> None:
+    deployment = deploy()
+    deployment.pixy.start("--workers", str(workers))
+    before = deployment.provider.paid_requests
+    with ThreadPoolExecutor(1) as threads:
+        with deployment.provider.holding():
+            running = threads.submit(deployment.post, f"refuses with {workers}")
+            deployment.provider.wait_for_requests(before + 1)
+            deployment.pixy.signal(signal.SIGTERM)
+            wait_until(lambda: not listens(deployment.pixy.url), "connections to be refused")
+        assert running.result().status_code == 201
+    assert deployment.pixy.wait() in (0, -signal.SIGTERM)
+
+
+@pytest.mark.fault("F61")
+def test_workers_without_their_supervisor_finish_their_images_and_end(
+    deploy: Callable[..., Deployment],
+) -> None:
+    deployment = deploy()
+    deployment.pixy.start("--workers", "2")
+    workers = deployment.pixy.workers()
+    before = deployment.provider.paid_requests
+    with ThreadPoolExecutor(1) as threads:
+        with deployment.provider.holding():
+            running = threads.submit(deployment.post, "orphaned")
+            deployment.provider.wait_for_requests(before + 1)
+            deployment.pixy.signal(signal.SIGKILL)
+            deployment.pixy.wait()
+            # a restart finds the address free
+            wait_until(lambda: not listens(deployment.pixy.url), "connections to be refused")
+        assert running.result().status_code == 201
+    wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+    assert len(deployment.rows()) == 1

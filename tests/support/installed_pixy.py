@@ -104,19 +104,24 @@ class InstalledPixy:
         return self._server.pid
 
     def start(
-        self, *arguments: str, until: str = "/health/ready", descriptors: int | None = None
+        self,
+        *arguments: str,
+        until: str = "/health/ready",
+        port: int | None = None,
+        descriptors: int | None = None,
     ) -> None:
-        """Run `pixy serve` on a free port, and return when it answers.
+        """Run `pixy serve`, and return when it answers.
 
         Args:
             arguments: More options of the command.
             until: The path that has to answer 200.
+            port: Where it listens; None for a free port.
             descriptors: What `ulimit -n` allows it; None for what the tests have.
 
         Raises:
             RuntimeError: It ended, or did not answer within 30 seconds; with its log.
         """
-        port = _find_port()
+        port = port or _find_port()
         self.url = f"http://127.0.0.1:{port}"
         limit = ["prlimit", f"--nofile={descriptors}"] if descriptors else []
         with self._log.open("ab") as log:
@@ -172,7 +177,9 @@ class InstalledPixy:
             self._server.wait()
             self._server = None
             for worker in workers:
-                os.kill(worker, signal.SIGKILL)
+                # one whose supervisor is gone ends by itself
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(worker, signal.SIGKILL)
 
     def _answers(self, path: str) -> bool:
         # a whole client for each look would slow the start that is waited for

@@ -21,6 +21,7 @@ from pixy_service import (
     Services,
     open_services,
     open_users,
+    prepare_stores,
     upgrade_database,
 )
 from pixy_service.generators.sketch import SketchGenerator
@@ -89,6 +90,24 @@ def _refusal_of(images: PrivateImageService) -> Exception | None:
     except (ServiceClosedError, GenerationBusyError) as error:
         return error
     return None
+
+
+def test_preparing_makes_folder_and_tables_and_starts_nothing(
+    tmp_path: Path, database_url: str
+) -> None:
+    threads = set(threading.enumerate())
+    prepare_stores(database_url, tmp_path / "data")
+    assert (tmp_path / "data" / "images").is_dir()
+    assert not (tmp_path / "data" / "journal").exists()
+    assert set(threading.enumerate()) == threads
+    with open_users(database_url) as users:
+        assert users.list_users() == []
+
+
+def test_preparing_does_not_wait_for_a_database_that_is_down(
+    tmp_path: Path, blocked_url: str
+) -> None:
+    prepare_stores(blocked_url, tmp_path)
 
 
 def test_closing_closes_the_generator(tmp_path: Path, database_url: str) -> None:

@@ -1,9 +1,13 @@
 """The server under the application."""
 
+import asyncio
+import threading
 from pathlib import Path
 
+import pytest
 from fastapi import FastAPI
 
+from pixy_web.app import create_app
 from pixy_web.server import build_server
 from pixy_web.settings import Settings
 
@@ -17,3 +21,22 @@ def test_it_runs_on_the_fast_parser_and_loop(tmp_path: Path) -> None:
     loop = config.get_loop_factory()()
     loop.close()
     assert type(loop).__module__ == "uvloop"
+
+
+def test_what_was_opened_is_closed_when_the_server_fails(tmp_path: Path) -> None:
+    app = create_app(Settings(generator="sketch", data_dir=tmp_path))
+    before = set(threading.enumerate())
+
+    async def fail() -> None:
+        async with app.router.lifespan_context(app):
+            assert opened() > set()
+            raise RuntimeError
+
+    def opened() -> set[threading.Thread]:
+        started = set(threading.enumerate()) - before
+        # those of asyncio.to_thread end with the loop
+        return {thread for thread in started if thread.name.startswith("pixy")}
+
+    with pytest.raises(RuntimeError):
+        asyncio.run(fail())
+    assert not opened()

@@ -19,7 +19,13 @@ from pixy_service.generators import (
 )
 from pixy_service.interfaces import ImageServiceInterface, UserServiceInterface
 from pixy_service.limits import Limits
-from pixy_service.opening import open_checker, open_services, open_users, upgrade_database
+from pixy_service.opening import (
+    open_checker,
+    open_services,
+    open_users,
+    prepare_stores,
+    upgrade_database,
+)
 from pixy_service.passwords import Credentials, CredentialService
 from pixy_service.private_images import PrivateImageService
 from pixy_service.public_images import PublicImageService
@@ -69,6 +75,7 @@ __all__ = [
     "open_checker",
     "open_services",
     "open_users",
+    "prepare_stores",
     "require_image",
     "upgrade_database",
     "validate_guid",

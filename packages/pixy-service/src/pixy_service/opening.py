@@ -3,11 +3,12 @@
 What is put together stands in services.py.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pixy_core import ConfigurationError
+from pixy_core import ConfigurationError, DatabaseBusyError, DBConnectionError
 from pixy_data import (
     ContentStore,
     Database,
@@ -32,6 +33,8 @@ from pixy_service.sign_in_limit import USUAL_RULE, SignInLimit, SignInRule
 from pixy_service.stores import ImageStores
 from pixy_service.thumbnails import Thumbnails
 from pixy_service.users import UserService
+
+logger = logging.getLogger(__name__)
 
 _CHECKOUT_TIMEOUT = 2.0
 _CONNECT_TIMEOUT = 3
@@ -142,6 +145,25 @@ def upgrade_database(database_url: str) -> None:
         DBConnectionError: The database is down.
     """
     open_database(database_url).close()
+
+
+def prepare_stores(database_url: str, data_dir: Path) -> None:
+    """Make the image folder and the tables, as far as they are missing and the database answers.
+
+    Args:
+        database_url: sqlite:///path or mysql://user:password@host:port/name.
+        data_dir: As for `open_services`.
+
+    Raises:
+        ConfigurationError: The URL is wrong, its driver is not installed, or the image folder
+            can't be made.
+        SchemaError: The tables are newer than this program.
+    """
+    _make_folder(data_dir / "images")
+    try:
+        upgrade_database(database_url)
+    except (DBConnectionError, DatabaseBusyError):
+        logger.info("the database does not answer; the service will wait for it")
 
 
 @contextmanager

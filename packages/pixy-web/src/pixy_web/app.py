@@ -15,7 +15,15 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from pixy_core import PixyProxyException
-from pixy_service import LoopCalls, Services, SignInRule, build_generator, open_services
+from pixy_service import (
+    ImageGenerator,
+    LoopCalls,
+    Services,
+    SignInRule,
+    build_generator,
+    open_services,
+    prepare_stores,
+)
 from pixy_web import health, openapi, private_images, public_images
 from pixy_web.dependencies import Runtime
 from pixy_web.error_handler import handle_error
@@ -24,6 +32,7 @@ from pixy_web.log_lines import configure_logging
 from pixy_web.own_process import (
     allow_many_descriptors,
     collect_garbage_rarely,
+    end_with_parent,
     outlive_signals,
     share_memory_among_threads,
 )
@@ -128,10 +137,22 @@ async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncI
     )
     if alone:
         collect_garbage_rarely()
-    yield
+    is_forced = False
+    try:
+        yield
+    except asyncio.CancelledError:
+        # a server that is told twice to stop doesn't wait for the images in the making
+        is_forced = True
+        raise
+    finally:
+        if not is_forced:
+            await asyncio.to_thread(_close, runtime)
+
+
+def _close(runtime: Runtime) -> None:
     for threads in (runtime.reads, runtime.passwords, runtime.thumbnails):
-        await asyncio.to_thread(threads.close)
-    await asyncio.to_thread(services.close)
+        threads.close()
+    runtime.services.close()
 
 
 def create_app_from_environment() -> FastAPI:
@@ -143,20 +164,48 @@ def create_app_from_environment() -> FastAPI:
     settings = Settings.load()
     configure_logging(settings.log_level)
     outlive_signals()
+    end_with_parent()
     share_memory_among_threads()
     allow_many_descriptors()
     return create_app(settings, alone=True)
 
 
-def open_configured_services(settings: Settings) -> Services:
-    """Return the floor below, opened with these settings; a database that is down may come later.
+def prepare(settings: Settings) -> None:
+    """Check that these settings can be used, and make the tables and folders that are missing.
 
     Raises:
         ConfigurationError: A setting can't be used.
         SchemaError: The database belongs to a later version.
     """
+    _build_generator(settings).close()
+    prepare_stores(settings.database_url.get_secret_value(), settings.data_dir)
+
+
+def open_configured_services(settings: Settings) -> Services:
+    """Return the services, opened with these settings; a database that is down may come later.
+
+    Raises:
+        ConfigurationError: A setting can't be used.
+        SchemaError: The database belongs to a later version.
+    """
+    return open_services(
+        database_url=settings.database_url.get_secret_value(),
+        data_dir=settings.data_dir,
+        generator=_build_generator(settings),
+        generation_concurrency=settings.generation_concurrency,
+        generation_timeout=settings.generation_timeout,
+        # those that query: for reads, for passwords, and as many calls on the event loop as the
+        # first; the marks of the image folder, which thumbnails ask for, are remembered
+        threads=2 * settings.threads + HASHING_THREADS,
+        sign_in_rule=SignInRule(settings.sign_in_failures, settings.sign_in_period),
+        limits=settings.limits,
+        wait_for_database=True,
+    )
+
+
+def _build_generator(settings: Settings) -> ImageGenerator:
     key = settings.openai_api_key
-    generator = build_generator(
+    return build_generator(
         settings.generator,
         api_key=key.get_secret_value() if key else None,
         base_url=settings.openai_base_url,
@@ -164,16 +213,4 @@ def open_configured_services(settings: Settings) -> Services:
         timeout=settings.generation_timeout,
         partial_images=settings.partial_images,
         environment=read_client_environment(),
-    )
-    return open_services(
-        database_url=settings.database_url.get_secret_value(),
-        data_dir=settings.data_dir,
-        generator=generator,
-        generation_concurrency=settings.generation_concurrency,
-        generation_timeout=settings.generation_timeout,
-        # as many calls on the event loop as there are threads for reading
-        threads=2 * settings.threads + THUMBNAIL_THREADS,
-        sign_in_rule=SignInRule(settings.sign_in_failures, settings.sign_in_period),
-        limits=settings.limits,
-        wait_for_database=True,
     )

@@ -2,9 +2,12 @@
 
 import ctypes
 import gc
+import multiprocessing
+import os
 import resource
 import signal
 import sys
+import threading
 from types import FrameType
 
 from pixy_core import ConfigurationError
@@ -79,6 +82,18 @@ def outlive_signals() -> None:
     ):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, handler)
+
+
+def end_with_parent() -> None:
+    """Let this worker stop as SIGTERM makes it, once the process that started it is gone."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
+
+
+def _stop_after(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:

@@ -1,5 +1,6 @@
 """Runs the application under uvicorn: workers, signals and the order of stopping."""
 
+import contextlib
 import logging
 import signal
 import socket
@@ -10,7 +11,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from pixy_core import ConfigurationError
-from pixy_web.app import open_configured_services
+from pixy_web.app import prepare
 from pixy_web.log_lines import configure_logging
 from pixy_web.own_process import allow_many_descriptors, count_connections
 from pixy_web.protocols import GuardedH11Protocol, GuardedHttpToolsProtocol
@@ -37,28 +38,28 @@ def serve(settings: Settings) -> None:
     for name, value in settings.shown().items():
         logger.info("setting %s=%s", name, value)
     allow_many_descriptors()
-    # workers would say it in tracebacks, one each; and so the tables are made once
-    options = _options(settings)
-    open_configured_services(settings).close()
-    _check_port_is_free(settings.host, settings.port)
-    options |= {
-        "app": "pixy_web.app:create_app_from_environment",
-        "factory": True,
-        "host": settings.host,
-        "port": settings.port,
-        "workers": settings.workers,
-    }
+    config = uvicorn.Config(
+        "pixy_web.app:create_app_from_environment",
+        factory=True,
+        workers=settings.workers,
+        **_options(settings),
+    )
+    listeners = _listen(settings.host, settings.port)
+    # workers would report the same problem once each, with a traceback
+    prepare(settings)
     if settings.workers == 1:
-        uvicorn.run(**options)
+        # uvicorn raises Ctrl-C again when all is closed
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(listeners)
     else:
-        config = uvicorn.Config(**options)
-        Supervisor(config, [config.bind_socket()]).run()
+        Supervisor(config, listeners).run()
 
 
 class Supervisor(Multiprocess):
-    """Runs several workers, replaces those that die, and stops them; its signals are a process's.
+    """Runs several workers, replaces those that die, and stops them.
 
-    uvicorn's own restarts the workers at SIGHUP, one after the other, deaf to a stop meanwhile.
+    uvicorn's own keeps the listening sockets open until the last worker has ended. At SIGHUP it
+    restarts the workers one after the other, and does not notice a stop meanwhile.
     """
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
@@ -67,6 +68,12 @@ class Supervisor(Multiprocess):
         super().__init__(config, sockets)
         if is_hang_up_ignored:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def terminate_all(self) -> None:
+        """Tell the workers to stop; nobody accepts connections from here on."""
+        super().terminate_all()
+        for listener in self.sockets:
+            listener.close()
 
     def handle_hup(self) -> None:
         """Stop."""
@@ -105,25 +112,45 @@ def _options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _check_port_is_free(host: str, port: int) -> None:
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """Return a bound socket for each address of a host.
+
+    Raises:
+        ConfigurationError: An address is taken, or not this machine's.
+    """
     try:
-        bind(host, port).close()
+        with contextlib.ExitStack() as stack:
+            addresses = dict.fromkeys(_resolve(host, port))
+            listeners = [stack.enter_context(_bind(*address)) for address in addresses]
+            stack.pop_all()
     except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
         reason = getattr(error, "strerror", None) or "no host has this name"
         raise ConfigurationError(
             f"PIXY_HOST, PIXY_PORT: can't listen on {host} port {port}: {reason}"
         ) from error
+    for listener in listeners:
+        name, number = listener.getsockname()[:2]
+        logger.info("will serve on http://%s:%d", f"[{name}]" if ":" in name else name, number)
+    return listeners
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a socket bound to an address.
+    """Return a socket bound to the first address of a host.
 
     Raises:
         OSError: The address is taken, or not this machine's.
         UnicodeError: The host can't be a name.
     """
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listener = socket.socket(family, kind, protocol)
+    return _bind(*_resolve(host, port)[0])
+
+
+def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def _bind(family: socket.AddressFamily, address: Any) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
