@@ -2,15 +2,19 @@
 
 import re
 import ssl
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 import trustme
 
 from door import OWNER, Door, start_door
-from installed_pixy import PASSWORD
+from installed_pixy import PASSWORD, InstalledPixy
 from reverse_proxies import find_free_port, start_nginx
 
 PAGE = Path(__file__).parents[2] / "docs/proxy.md"
@@ -48,35 +52,94 @@ class Front:
             )
 
 
-def read_configuration() -> str:
-    (text,) = re.findall(r"^```nginx\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-    return str(text)
+def read_configurations() -> list[str]:
+    """Return that of one server, and the part that is another for two."""
+    return re.findall(r"^```nginx\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def replace_all(text: str, replacements: dict[str, str]) -> str:
+    for there, here in replacements.items():
+        assert there in text
+        text = text.replace(there, here)
+    return text
+
+
+@contextmanager
+def run_front(folder: Path, configuration: str, door: Door) -> Iterator[Front]:
+    authority = trustme.CA()
+    authority.issue_cert(NAME).private_key_and_cert_chain_pem.write_to_path(str(folder / "pem"))
+    ports = find_free_port(), find_free_port()
+    names = {
+        "listen 80;": f"listen 127.0.0.1:{ports[0]};",
+        "listen 443 ssl;": f"listen 127.0.0.1:{ports[1]} ssl;",
+        "/etc/ssl/pixy.example.pem": f"{folder}/pem",
+        "/etc/ssl/pixy.example.key": f"{folder}/pem",
+    }
+    nginx = start_nginx(folder, replace_all(configuration, names), ports[1])
+    yield Front(authority, *ports, door)
+    nginx.stop()
+
+
+def read_settings() -> dict[str, str]:
+    settings = dict(re.findall(r"^(PIXY_\w+)=(\S+)$", PAGE.read_text(), re.MULTILINE))
+    settings["PIXY_ALLOWED_HOSTS"] += ",127.0.0.1"  # what the tests themselves ask
+    return settings
 
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     folder = tmp_path_factory.mktemp("front")
-    authority = trustme.CA()
-    authority.issue_cert(NAME).private_key_and_cert_chain_pem.write_to_path(str(folder / "pem"))
-    text = PAGE.read_text()
-    settings = dict(re.findall(r"^(PIXY_\w+)=(\S+)$", text, re.MULTILINE))
-    settings["PIXY_ALLOWED_HOSTS"] += ",127.0.0.1"  # what the tests themselves ask
-    door = start_door(folder, **settings)
-    ports = find_free_port(), find_free_port()
-    configuration = read_configuration()
-    for there, here in (
-        ("127.0.0.1:8000", door.url.removeprefix("http://")),
-        ("listen 80;", f"listen 127.0.0.1:{ports[0]};"),
-        ("listen 443 ssl;", f"listen 127.0.0.1:{ports[1]} ssl;"),
-        ("/etc/ssl/pixy.example.pem", f"{folder}/pem"),
-        ("/etc/ssl/pixy.example.key", f"{folder}/pem"),
-    ):
-        assert there in configuration
-        configuration = configuration.replace(there, here)
-    nginx = start_nginx(folder, configuration, ports[1])
-    yield Front(authority, *ports, door)
-    nginx.stop()
+    door = start_door(folder, **read_settings())
+    configuration = replace_all(
+        read_configurations()[0], {"127.0.0.1:8000": door.url.removeprefix("http://")}
+    )
+    with run_front(folder, configuration, door) as front:
+        yield front
     door.pixy.kill()
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[tuple[Front, list[InstalledPixy]]]:
+    """Two servers of one service behind the proxy."""
+    door = start_door(tmp_path, **read_settings())
+    folder = tmp_path / "other"
+    folder.mkdir()
+    servers = [door.pixy, InstalledPixy(folder, **door.pixy.environment)]
+    servers[1].start()
+    one, two = read_configurations()
+    upstream = one[: one.index("}") + 1]
+    addresses = {
+        f"127.0.0.1:{8000 + number}": server.url.removeprefix("http://")
+        for number, server in enumerate(servers)
+    }
+    configuration = one.replace(upstream, replace_all(two, addresses))
+    with run_front(tmp_path, configuration, door) as front:
+        yield front, servers
+    for server in servers:
+        server.kill()
+
+
+def test_two_servers_are_restarted_in_turn_without_an_error_for_readers(
+    pair: tuple[Front, list[InstalledPixy]],
+) -> None:
+    front, servers = pair
+    is_over = threading.Event()
+
+    def read() -> set[int]:
+        statuses = set()
+        while not is_over.is_set():
+            statuses.add(front.ask("GET", "/image").status_code)
+        return statuses
+
+    with ThreadPoolExecutor(2) as threads:
+        readers = [threads.submit(read) for _ in range(2)]
+        for end in (InstalledPixy.stop, InstalledPixy.kill):
+            for server in servers:
+                port = urlsplit(server.url).port
+                end(server)
+                server.start(port=port)
+        is_over.set()
+        assert [reader.result() for reader in readers] == [{200}, {200}]
 
 
 def test_an_image_is_made_and_shown_over_tls(front: Front) -> None:
@@ -128,5 +191,5 @@ def test_another_host_is_refused(front: Front) -> None:
 
 
 def test_the_proxy_waits_longer_than_an_image_takes() -> None:
-    (seconds,) = re.findall(r"proxy_read_timeout\s+(\d+)s;", read_configuration())
+    (seconds,) = re.findall(r"proxy_read_timeout\s+(\d+)s;", read_configurations()[0])
     assert int(seconds) > 200

@@ -1,6 +1,7 @@
 """The server under the application."""
 
 import asyncio
+import re
 import threading
 from pathlib import Path
 
@@ -21,6 +22,16 @@ def test_it_runs_on_the_fast_parser_and_loop(tmp_path: Path) -> None:
     loop = config.get_loop_factory()()
     loop.close()
     assert type(loop).__module__ == "uvloop"
+
+
+def test_idle_connections_are_kept_longer_than_in_the_documented_proxy(tmp_path: Path) -> None:
+    settings = Settings(generator="sketch", data_dir=tmp_path)
+    kept = build_server(FastAPI(), settings).config.timeout_keep_alive
+    page = (Path(__file__).parents[3] / "docs/proxy.md").read_text()
+    times = [int(seconds) for seconds in re.findall(r"keepalive_timeout (\d+)s;", page)]
+    assert times
+    assert max(times) < kept
+    assert f"less than {kept} seconds" in page
 
 
 def test_what_was_opened_is_closed_when_the_server_fails(tmp_path: Path) -> None:

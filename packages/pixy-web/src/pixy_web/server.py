@@ -24,6 +24,9 @@ PROTOCOLS = {"httptools": GuardedHttpToolsProtocol, "h11": GuardedH11Protocol}
 STOP_MARGIN = 30
 """Seconds that a stop waits beyond the longest generation, for slow readers to finish."""
 
+KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open: longer than in the proxy, which uses it again."""
+
 
 def serve(settings: Settings) -> None:
     """Serve until a signal stops the process; running requests finish first.
@@ -104,6 +107,7 @@ def _options(settings: Settings) -> dict[str, Any]:
         # the protocol for httptools has this limit too
         "h11_max_incomplete_event_size": settings.max_header_size,
         "ws": "none",
+        "timeout_keep_alive": KEEP_ALIVE,
         "limit_concurrency": count_connections(settings.generation_concurrency, settings.threads),
         "lifespan": "on",
         "timeout_graceful_shutdown": int(settings.generation_timeout) + STOP_MARGIN,
