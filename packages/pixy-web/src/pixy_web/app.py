@@ -141,7 +141,7 @@ async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncI
     try:
         yield
     except asyncio.CancelledError:
-        # a server that is told twice to stop doesn't wait for the images in the making
+        # told twice to stop: threads that make images still finish, and need what is open
         is_forced = True
         raise
     finally:

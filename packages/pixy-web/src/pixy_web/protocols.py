@@ -2,6 +2,8 @@
 
 They refuse garbage in plain text, have no limit on heads (httptools) and take only the methods
 that they know (httptools). What is a request is answered by the application alone.
+
+This uses private protocol classes of uvicorn: 0.54, over httptools 0.7 to 0.9 and h11 0.16.
 """
 
 import asyncio
