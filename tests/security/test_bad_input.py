@@ -358,6 +358,13 @@ def test_a_request_id_and_an_address_that_are_sent_are_not_believed(either_door:
 
 def test_a_cookie_and_a_host_in_the_target_sign_nobody_in(either_door: Door) -> None:
     private = f"/image/{either_door.images['private']['guid']}"
-    for target in (private, f"http://ada:{PASSWORD.replace(' ', '%20')}@pixy.example{private}"):
+    user = f"ada:{PASSWORD.replace(' ', '%20')}"
+    for target, status in (
+        (private, 404),
+        (f"http://pixy.example{private}", 404),
+        # RFC 9110, section 4.2.4: a name of a user is an error
+        (f"http://{user}@pixy.example{private}", 400),
+    ):
         answer = either_door.exchange(ask(f"GET {target}", b"Cookie: session=ada\r\n"))
-        assert answer.status == 404
+        assert answer.status == status
+    assert user not in either_door.pixy.log
