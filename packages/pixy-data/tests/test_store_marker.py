@@ -219,3 +219,30 @@ def test_processes_that_start_at_once_agree_on_one_mark(
     assert [process.communicate(timeout=60)[1] for process in processes] == [""] * 4
     assert len(set(read_marks(database, folder))) == 1
     assert [path.name for path in folder.iterdir()] == [".store"]
+
+
+def test_a_database_that_was_exchanged_is_noticed_when_it_is_asked(
+    database: Database, folder: Path
+) -> None:
+    marker = StoreMarker(database, folder)
+    marker.verify()
+    database.execute("UPDATE secrets SET value = :value WHERE name = 'store'", {"value": "0" * 64})
+    # what was right is remembered, for the sake of reads
+    marker.verify(fresh=True)
+    with pytest.raises(StoreMismatchError):
+        marker.confirm()
+    with pytest.raises(StoreMismatchError):
+        ContentStore(folder, marker=marker, reserve=0).check_writable()
+
+
+def test_the_mark_of_both_is_told_and_none_is_made(
+    database: Database, other_database: Database, folder: Path
+) -> None:
+    marker = StoreMarker(database, folder)
+    with pytest.raises(StoreMismatchError):
+        marker.get_mark()
+    assert list(folder.iterdir()) == []
+    marker.verify()
+    assert marker.get_mark() == read_marks(database, folder)[0]
+    with pytest.raises(StoreMismatchError):
+        StoreMarker(other_database, folder).get_mark()

@@ -5,6 +5,7 @@ How many there are is kept in `pool`; whether statements belong together is deci
 """
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -12,6 +13,7 @@ from sqlalchemy import URL, NullPool, text
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from pixy_core import DBConnectionError, PixyProxyException
+from pixy_data.database_file import DatabaseFile
 from pixy_data.engine import build_engine, describe_url
 from pixy_data.errors import ConnectionLostError, ReadOnlyServerError, translate_error
 from pixy_data.pool import Connection, Pool
@@ -55,6 +57,7 @@ class ConnectionPool:
         self._where = describe_url(url)
         self._is_read_only = False
         sqlite = url.get_backend_name() == "sqlite"
+        self._file = DatabaseFile(Path(url.database or "")) if sqlite else None
         # a plain BEGIN takes SQLite's write lock at the first write, too late to wait for it,
         # and is what a read-only server still accepts
         self._begin = "BEGIN IMMEDIATE" if sqlite else "START TRANSACTION READ WRITE"
@@ -66,12 +69,21 @@ class ConnectionPool:
             A connection for the caller alone, until `release` or `discard`.
 
         Raises:
-            DBConnectionError: None could be opened, or the pool is closed.
+            DBConnectionError: None could be opened, the pool is closed, or the file of an
+                SQLite database is not the one that was opened.
             DatabaseBusyError: None became free in time, or the server takes no more.
         """
         return self._take(fresh=False)
 
-    def _take(self, *, fresh: bool) -> Connection:
+    def _take(self, *, fresh: bool, look: bool = False) -> Connection:
+        if self._file is not None:
+            self._file.check(fresh=look)
+        connection = self._take_from_pool(fresh=fresh)
+        if self._file is not None:
+            self._file.note_opened()
+        return connection
+
+    def _take_from_pool(self, *, fresh: bool) -> Connection:
         try:
             return self._pool.take(fresh=fresh)
         except PixyProxyException:
@@ -90,7 +102,8 @@ class ConnectionPool:
             A connection for the caller alone.
 
         Raises:
-            DBConnectionError: None could be opened.
+            DBConnectionError: None could be opened, or the file of an SQLite database is not
+                the one that was opened, looked at now.
             DatabaseBusyError: None became free in time, or SQLite's write lock didn't, or the
                 server is read-only.
         """
@@ -102,7 +115,7 @@ class ConnectionPool:
             return self._begin_once()
 
     def _begin_once(self) -> Connection:
-        connection = self._take(fresh=self._is_read_only)
+        connection = self._take(fresh=self._is_read_only, look=True)
         try:
             self.run(connection, self._begin, {}, take_nothing)
         except BaseException:

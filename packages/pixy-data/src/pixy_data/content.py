@@ -91,7 +91,7 @@ class ContentStore:
         """
         if _GUID.fullmatch(guid) is None:
             raise InvalidInputError(((("guid",), "is not in canonical form"),))
-        self.verify()
+        self.confirm()
         try:
             self._prepare()
             make_folder(self._directory / guid[:2])
@@ -227,7 +227,7 @@ class ContentStore:
             StorageUnavailableError: The folder is missing, or there is less space.
             PixyProxyException: The database failed.
         """
-        self.verify()
+        self.confirm()
         with self._promising(0):
             pass
 
@@ -240,6 +240,17 @@ class ContentStore:
             PixyProxyException: The database failed.
         """
         self._verify(fresh=True)
+
+    def confirm(self) -> None:
+        """Like `verify`, but ask the database too: it may be another one by now.
+
+        Raises:
+            StoreMismatchError: The folder is not the one that the rows are about.
+            StorageUnavailableError: It can't be read.
+            PixyProxyException: The database failed.
+        """
+        if self._marker is not None:
+            self._marker.confirm()
 
     @contextmanager
     def _promising(self, size: int) -> Iterator[None]:

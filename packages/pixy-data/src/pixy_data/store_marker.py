@@ -71,6 +71,31 @@ class StoreMarker:
             self._compare(found)
         self._trusted_until = monotonic() + _TRUSTED
 
+    def confirm(self) -> None:
+        """Like `verify`, but ask the database too: it may be another one by now.
+
+        Raises:
+            StoreMismatchError: They do not belong together.
+            StorageUnavailableError: The folder can't be read.
+            PixyProxyException: The database failed.
+        """
+        self._trusted_until = 0.0
+        self._compare(self._read())
+        self._trusted_until = monotonic() + _TRUSTED
+
+    def get_mark(self) -> str:
+        """Return the mark that both have; nothing is marked here.
+
+        Raises:
+            StoreMismatchError: They have none, or not the same.
+            StorageUnavailableError: The folder can't be read.
+            PixyProxyException: The database failed.
+        """
+        known = self._fetch()
+        if known is None or self._read() != known:
+            raise StoreMismatchError
+        return known
+
     def accept(self) -> None:
         """Mark the folder and the database as belonging together, whatever marks they had.
 

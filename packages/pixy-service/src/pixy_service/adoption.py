@@ -56,6 +56,8 @@ class ImageAdopter:
             if not self._stores.journal.has(guid):
                 raise ImageDeletedError from None
             raise
+        # the database may be another one than when the image was asked for
+        self._stores.content.confirm()
         image = self._record(entry)
         self._stores.journal.remove(guid)
         return image
