@@ -147,12 +147,36 @@ def test_an_unfinished_file_is_found_and_moved_aside(
     assert (tmp_path / "quarantine" / part.name).exists()
 
 
-def test_a_young_file_may_belong_to_a_create_and_is_left_alone(check: Check, orphan: Path) -> None:
-    assert check(min_age=60, repair=True) == []
+def test_a_young_file_without_a_row_is_found_and_not_moved(check: Check, orphan: Path) -> None:
     # an old date alone does not make a file old: it may just have been copied here
-    os.utime(orphan, (1_700_000_000, 1_700_000_000))
-    assert check(min_age=60, repair=True) == []
+    for date in (time.time(), 1_700_000_000):
+        os.utime(orphan, (date, date))
+        for repair in (False, True):
+            (finding,) = check(min_age=60, repair=repair)
+            assert (finding.kind, finding.repair) == ("recent", None)
     assert orphan.exists()
+
+
+def test_a_file_of_a_create_under_way_is_no_finding(
+    check: Check, orphan: Path, tmp_path: Path, database: Database
+) -> None:
+    owner = User(username="ann", password="-", class_key="red")
+    request = ImageDetailCreate(prompt="being made")
+    CreationRepository(database).insert_creation(orphan.stem, request, owner, "0" * 64, None)
+    assert check(min_age=60) == []
+    database.execute("DELETE FROM creations", {})
+    (tmp_path / "journal").mkdir(exist_ok=True)
+    (tmp_path / "journal" / f"{orphan.stem}.json").touch()
+    assert check(min_age=60) == []
+    (tmp_path / "journal" / f"{orphan.stem}.json").unlink()
+    assert kinds(check(min_age=60)) == ["recent"]
+
+
+def test_a_young_file_that_is_not_finished_is_no_finding(
+    check: Check, image: Image, tmp_path: Path
+) -> None:
+    make_orphan(tmp_path, "png.part")
+    assert check(min_age=60) == []
 
 
 @pytest.mark.parametrize("moment", [0, time.time() + 86_400], ids=["the epoch", "the future"])
@@ -180,10 +204,25 @@ def test_a_repair_without_a_single_row_moves_nothing(
     check: Check, orphan: Path, database: Database
 ) -> None:
     database.execute("DELETE FROM images", {})
-    assert kinds(check()) == ["untracked"] * 2
+    assert kinds(check()) == ["untracked"] * 2 + ["empty"]
     with pytest.raises(RepairRefusedError):
         check(repair=True)
     assert orphan.exists()
+
+
+def test_a_database_without_a_row_beside_new_files_is_found(
+    check: Check, image: Image, database: Database
+) -> None:
+    database.execute("DELETE FROM images", {})
+    found = check(min_age=3600)
+    assert [(finding.kind.value, finding.path) for finding in found] == [
+        ("recent", f"images/{image.filename[:2]}/{image.filename}"),
+        ("empty", "images"),
+    ]
+
+
+def test_a_new_installation_is_as_it_should_be(check: Check, people: tuple[User, ...]) -> None:
+    assert check() == check(repair=True) == []
 
 
 def test_a_repair_stops_at_the_first_failure_of_the_database(

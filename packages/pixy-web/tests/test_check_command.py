@@ -73,8 +73,9 @@ def test_programs_get_an_object_a_line(run: Run, file: Path) -> None:
 def test_a_repair_after_which_all_is_well_ends_with_0(run: Run, file: Path) -> None:
     orphan = file.with_name(f"{file.name[:-8]}aaaa.png")
     orphan.touch()
-    # the default leaves alone what a create may be about to know
-    assert run("--repair").returncode == 0
+    # the default tells of a young file, and moves only what is older
+    told = run("--repair")
+    assert (told.returncode, told.stdout.split()[0]) == (1, "recent")
     assert orphan.exists()
     assert run("--min-age", "0").returncode == 1
     told = run("--repair", "--min-age", "0")

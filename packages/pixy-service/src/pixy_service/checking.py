@@ -10,7 +10,15 @@ from enum import StrEnum
 from pathlib import Path
 
 from pixy_core import PixyProxyException
-from pixy_data import ContentStore, FileRecord, FoundFile, FoundFiles, Inventory, Journal
+from pixy_data import (
+    ClaimRepository,
+    ContentStore,
+    FileRecord,
+    FoundFile,
+    FoundFiles,
+    Inventory,
+    Journal,
+)
 from pixy_service.recovery import Recovery
 
 
@@ -27,6 +35,8 @@ class FindingKind(StrEnum):
     CORRUPT = "corrupt"
     WAITING = "waiting"
     UNTRACKED = "untracked"
+    RECENT = "recent"
+    EMPTY = "empty"
     LEFTOVER = "leftover"
     PENDING = "pending"
 
@@ -36,6 +46,8 @@ _REASONS = {
     FindingKind.CORRUPT: "its file is not what it was",
     FindingKind.WAITING: "its entry in the journal has not become a row",
     FindingKind.UNTRACKED: "no row knows this file",
+    FindingKind.RECENT: "no row knows this file; it is too young to be moved",
+    FindingKind.EMPTY: "the database holds no image, and this folder does: rows were lost",
     FindingKind.LEFTOVER: "it was never finished",
     FindingKind.PENDING: "nobody works on it any more; a running server settles that",
 }
@@ -48,7 +60,7 @@ class Finding:
 
     Attributes:
         kind: What is wrong.
-        guid: The image that it is about.
+        guid: The image that it is about; empty where it is about all of them.
         path: The file, within the data folder; empty where it is about a row alone.
         reason: In words, nothing of the image itself.
         repair: What was done about it, or None while it remains.
@@ -68,10 +80,12 @@ class StoreChecker:
         inventory: The rows.
         files: The files.
         journal: What is to become a row.
-        recovery: Makes rows of it; it is not running.
+        recovery: Makes rows of the journal's entries; it is not running.
         content: Tells whether both belong together.
+        claims: What is being made.
         data_dir: The folder that paths are told within.
-        min_age: Seconds; a file that changed less long ago may belong to a create under way.
+        min_age: Seconds; a file that changed less long ago may belong to a create under way, and
+            is not moved.
 
     Attributes:
         images: Rows that were looked at so far.
@@ -87,12 +101,14 @@ class StoreChecker:
         recovery: Recovery,
         content: ContentStore,
         *,
+        claims: ClaimRepository,
         data_dir: Path,
         min_age: float,
     ) -> None:
         self._inventory = inventory
         self._files = files
         self._journal = journal
+        self._claims = claims
         self._recovery = recovery
         self._content = content
         self._data_dir = data_dir.absolute()
@@ -128,11 +144,9 @@ class StoreChecker:
             self.images += 1
             yield from self._check_record(record)
         yield from self._check_journal(waiting, repair=repair)
-        for part in self._files.list_files():
-            self.files += len(part)
-            yield from self._check_files(self._find_untracked(part), repair=repair)
+        yield from self._check_files(repair=repair)
         for file in self._files.list_unfinished():
-            yield from self._check_files([file], repair=repair)
+            yield from self._check_unfinished(file, repair=repair)
         for guid in self._inventory.list_abandoned(self._min_age):
             if not self._journal.has(guid):
                 yield Finding(FindingKind.PENDING, guid, "", _REASONS[FindingKind.PENDING])
@@ -156,16 +170,48 @@ class StoreChecker:
             elif not is_gone and self._is_old(entry):
                 yield finding
 
-    def _check_files(self, files: list[FoundFile], *, repair: bool) -> Iterator[Finding]:
-        for file in files:
-            # a journal entry is told by itself, and not moved away from under a recovery
-            if self._journal.has(file.guid) or not self._is_old(file):
-                continue
-            is_part = file.path.name.endswith(".part")
-            kind = FindingKind.LEFTOVER if is_part else FindingKind.UNTRACKED
+    def _check_files(self, *, repair: bool) -> Iterator[Finding]:
+        is_all_tracked = True
+        for part in self._files.list_files():
+            self.files += len(part)
+            for file in self._find_untracked(part):
+                for finding in self._check_untracked(file, repair=repair):
+                    is_all_tracked = False
+                    yield finding
+        if not is_all_tracked and not self.images:
+            yield Finding(FindingKind.EMPTY, "", "images", _REASONS[FindingKind.EMPTY])
+
+    def _check_untracked(self, file: FoundFile, *, repair: bool) -> Iterator[Finding]:
+        if self._is_old(file):
+            yield from self._check_leftover(FindingKind.UNTRACKED, file, repair=repair)
+        elif not self._is_in_use(file):
+            kind = FindingKind.RECENT
+            yield Finding(kind, file.guid, self._place(file.path), _REASONS[kind])
+
+    def _check_unfinished(self, file: FoundFile, *, repair: bool) -> Iterator[Finding]:
+        if self._is_old(file):
+            yield from self._check_leftover(FindingKind.LEFTOVER, file, repair=repair)
+
+    def _check_leftover(
+        self, kind: FindingKind, file: FoundFile, *, repair: bool
+    ) -> Iterator[Finding]:
+        # a journal entry is told by itself, and not moved away from under a recovery
+        if not self._journal.has(file.guid):
             reason = _REASONS[kind] + (_UNDATED if file.age is None else "")
             finding = Finding(kind, file.guid, self._place(file.path), reason)
             yield self._set_aside(file, finding) if repair and file.age is not None else finding
+
+    def _is_in_use(self, file: FoundFile) -> bool:
+        """Return whether a file without a row belongs to a create, or a delete, under way.
+
+        The order matters: an entry is removed after its row is committed, a file after its row.
+        """
+        return (
+            self._claims.is_pending(file.guid)
+            or self._journal.has(file.guid)
+            or not self._find_untracked([file])
+            or not file.path.exists()
+        )
 
     def _is_old(self, file: FoundFile) -> bool:
         """Return whether a file can't be of a create under way, as far as can be told."""

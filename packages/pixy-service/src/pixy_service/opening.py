@@ -224,6 +224,7 @@ def open_checker(
             journal,
             Recovery(stores, Claims(stores), ImageAdopter(stores)),
             content,
+            claims=stores.claims,
             data_dir=data_dir,
             min_age=min_age,
         )
