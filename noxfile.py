@@ -52,7 +52,13 @@ PYTEST_WAITING = ("pytest", f"--numprocesses={max(4, os.cpu_count() or 1)}", "--
 # of the services, what stands and falls with how a database locks and commits
 DATABASE_TESTS = ["packages/pixy-data", "tests/e2e"] + [
     f"packages/pixy-service/tests/{name}"
-    for name in ("recovery", "test_creation.py", "test_creation_failures.py", "test_idempotency.py")
+    for name in (
+        "recovery",
+        "test_backup_on_servers.py",
+        "test_creation.py",
+        "test_creation_failures.py",
+        "test_idempotency.py",
+    )
 ]
 DEPTRY_OPTIONS = (
     *("--package-module-name-map", "mysqlclient=MySQLdb"),

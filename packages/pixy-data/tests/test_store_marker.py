@@ -232,7 +232,7 @@ def test_a_database_that_was_exchanged_is_noticed_when_it_is_asked(
     with pytest.raises(StoreMismatchError):
         marker.confirm()
     with pytest.raises(StoreMismatchError):
-        ContentStore(folder, marker=marker, reserve=0).check_writable()
+        ContentStore(folder, marker=marker, reserve=0).check_room()
 
 
 def test_the_mark_of_both_is_told_and_none_is_made(

@@ -19,7 +19,15 @@ from pixy_core import (
     StoreMismatchError,
     User,
 )
-from pixy_data import CreationRepository, Database, ImageRepository, Journal, JournalEntry
+from pixy_data import (
+    CreationRepository,
+    Database,
+    Deletion,
+    DeletionRepository,
+    ImageRepository,
+    Journal,
+    JournalEntry,
+)
 from pixy_service import Finding, RepairRefusedError, open_checker
 from stored_images import write_journal
 
@@ -128,6 +136,15 @@ def test_what_is_in_quarantine_is_never_replaced(
     check(repair=True)
     kept = {path.read_bytes() for path in (tmp_path / "quarantine").iterdir()}
     assert kept == {b"an orphan", b"from an earlier time"}
+
+
+def test_a_file_that_a_deletion_has_still_to_remove_is_no_finding(
+    check: Check, orphan: Path, database: Database
+) -> None:
+    DeletionRepository(database).insert_deletion(Deletion(orphan.stem, orphan.name))
+    assert kinds(check()) == []
+    assert kinds(check(repair=True)) == []
+    assert orphan.exists()
 
 
 def test_a_file_of_the_same_guid_with_another_ending_is_untracked(check: Check, path: Path) -> None:

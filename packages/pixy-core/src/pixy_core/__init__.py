@@ -6,6 +6,7 @@ No input, no output, no other package of ours: every floor above may import this
 from pixy_core.creations import Creation, CreationProblem, CreationStatus
 from pixy_core.exceptions import (
     AuthenticationRequiredError,
+    BackupError,
     ConfigurationError,
     ConstraintViolationError,
     ContentDamagedError,
@@ -61,6 +62,7 @@ from pixy_core.words import index_words, limit_marks
 
 __all__ = [
     "AuthenticationRequiredError",
+    "BackupError",
     "Billed",
     "ClassKey",
     "ConfigurationError",

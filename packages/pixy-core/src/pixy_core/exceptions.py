@@ -18,6 +18,7 @@ PixyProxyException
 ├── StorageUnavailableError         image bytes can't be written
 │   └── StoreMismatchError          the image folder belongs to another database
 ├── ContentDamagedError             a file is not what its row says
+├── BackupError                     a backup can't be made or restored
 ├── ServiceClosedError              the service is shutting down
 ├── ImagePendingError               the image is still being made
 ├── ImageDeletedError               the image was made, and has been deleted
@@ -172,6 +173,12 @@ class ContentDamagedError(PixyProxyException):
     """The file of an image is missing, or differs from what its row says."""
 
     message = "The file of this image is missing or damaged"
+
+
+class BackupError(PixyProxyException):
+    """A backup can't be made or restored; the message says what is in the way."""
+
+    message = "The backup can't be made or restored"
 
 
 class ServiceClosedError(PixyProxyException):

@@ -6,7 +6,8 @@ is decided a floor above; only what is asked for in SQL is known here.
 
 from pathlib import Path
 
-from pixy_core import DatabaseError, DBConnectionError
+from pixy_core import ConfigurationError, DatabaseError, DBConnectionError, SchemaError
+from pixy_data.backup_folder import BackupFolder, BackupManifest, DatabaseCopy
 from pixy_data.claims import LEASE, ClaimRepository, ExpiringCreation
 from pixy_data.content import ContentStore, StoredContent
 from pixy_data.content_files import ContentFile
@@ -14,6 +15,7 @@ from pixy_data.creations import CreationRepository, KeyedCreation
 from pixy_data.database import Database, Result, Row
 from pixy_data.deletions import Deletion, DeletionRepository
 from pixy_data.errors import ServerRefusalError
+from pixy_data.file_copies import FileCopier
 from pixy_data.found_files import FoundFile, FoundFiles
 from pixy_data.images import ImageRepository
 from pixy_data.interfaces import (
@@ -24,10 +26,12 @@ from pixy_data.interfaces import (
 )
 from pixy_data.inventory import FileRecord, Inventory
 from pixy_data.journal import Journal, JournalEntry
+from pixy_data.journal_copies import ImageFolders, JournalCopier
 from pixy_data.loop_calls import LoopCalls
 from pixy_data.partial_images import PartialImage, PartialImageStore
 from pixy_data.quarantine import AnswerNote, Quarantine
 from pixy_data.reservation import Reservation, reserve_image
+from pixy_data.restore_target import RestoreTarget
 from pixy_data.schema import (
     SCHEMA_REVISION,
     SELECT_REVISION,
@@ -36,6 +40,7 @@ from pixy_data.schema import (
     explain_refusal,
 )
 from pixy_data.sign_in_failures import SignInFailure, SignInFailureRepository
+from pixy_data.sqlite_copies import copy_sqlite
 from pixy_data.store_marker import StoreMarker
 from pixy_data.thumbnails import ThumbnailName, ThumbnailStore, stamp_file
 from pixy_data.transactions import DatabaseContext, run_transaction
@@ -44,22 +49,28 @@ from pixy_data.users import UserRepository
 __all__ = [
     "LEASE",
     "AnswerNote",
+    "BackupFolder",
+    "BackupManifest",
     "ClaimRepository",
     "ContentFile",
     "ContentStore",
     "CreationRepository",
     "Database",
     "DatabaseContext",
+    "DatabaseCopy",
     "Deletion",
     "DeletionRepository",
     "ExpiringCreation",
+    "FileCopier",
     "FileRecord",
     "FoundFile",
     "FoundFiles",
+    "ImageFolders",
     "ImageRepository",
     "ImageRepositoryInterface",
     "Inventory",
     "Journal",
+    "JournalCopier",
     "JournalEntry",
     "KeyedCreation",
     "LoopCalls",
@@ -68,6 +79,7 @@ __all__ = [
     "Position",
     "Quarantine",
     "Reservation",
+    "RestoreTarget",
     "Result",
     "Row",
     "SignInFailure",
@@ -79,8 +91,12 @@ __all__ = [
     "UserRepository",
     "UserRepositoryInterface",
     "Viewer",
+    "check_revision",
+    "copy_sqlite",
+    "find_revision",
     "initialise_database",
     "open_database",
+    "open_existing_database",
     "reserve_image",
     "run_transaction",
     "stamp_file",
@@ -144,6 +160,12 @@ def initialise_database(database: Database) -> None:
         _upgrade(database)
     except ServerRefusalError as error:
         raise explain_refusal(error, database.url) from error
+    _reach(database)
+    if find_revision(database) != SCHEMA_REVISION:
+        # Alembic alone takes longer to import than all the rest
+        from pixy_data.upgrade import migrate  # noqa: PLC0415
+
+        migrate(database.url)
     database.initialised = True
 
 
@@ -156,7 +178,7 @@ def _reach(database: Database) -> None:
 
 
 def _upgrade(database: Database) -> None:
-    if _find_revision(database) != SCHEMA_REVISION:
+    if find_revision(database) != SCHEMA_REVISION:
         # Alembic alone takes longer to import than all the rest
         from pixy_data.upgrade import migrate  # noqa: PLC0415
 
@@ -176,7 +198,52 @@ def _make_private_file(path: Path) -> None:
         raise failure from error
 
 
-def _find_revision(database: Database) -> str | None:
+def open_existing_database(url: str) -> Database:
+    """Open a database to read it as it is: nothing is made or migrated.
+
+    Args:
+        url: As for `open_database`.
+
+    Raises:
+        ConfigurationError: There is no such database, or the URL can't be used.
+        SchemaError: It has no tables of PixyProxy, or newer ones than this code's.
+        DBConnectionError: The database can't be reached.
+    """
+    database = Database(url, pool_size=2)
+    try:
+        if database.sqlite and not Path(database.url.database or "").is_file():
+            raise ConfigurationError(f"There is no database {database.url.database}")
+        _reach(database)
+        check_revision(find_revision(database))
+    except BaseException:
+        database.close()
+        raise
+    database.initialised = True
+    return database
+
+
+def check_revision(revision: str | None) -> None:
+    """Return if tables of a revision can be read by this code.
+
+    Args:
+        revision: From `find_revision`.
+
+    Raises:
+        SchemaError: They can't.
+    """
+    if revision is None:
+        raise SchemaError("The database has no tables of PixyProxy")
+    # they are numbered, with leading zeros
+    if revision > SCHEMA_REVISION:
+        raise SchemaError("The database is of a newer version of PixyProxy: install that version")
+
+
+def find_revision(database: Database) -> str | None:
+    """Return the revision of a database's tables; None when it has none.
+
+    Args:
+        database: One that can be reached.
+    """
     try:
         row = database.fetch_at_start(SELECT_REVISION)
     except DatabaseError:

@@ -28,6 +28,9 @@ _SELECT_AFTER = f"SELECT {_COLUMNS} FROM images WHERE guid > :guid ORDER BY guid
 _SELECT_SOME = f"""
     SELECT {_COLUMNS} FROM images WHERE guid IN ({", ".join(f":{name}" for name in _NAMES)})
 """
+_SELECT_DELETED = f"""
+    SELECT filename FROM deletions WHERE guid IN ({", ".join(f":{name}" for name in _NAMES)})
+"""
 _SELECT_ANY = "SELECT guid FROM images LIMIT 1"
 _SELECT_ABANDONED = f"""
     SELECT guid FROM creations
@@ -89,9 +92,19 @@ class Inventory:
         Raises:
             PixyProxyException: The database failed.
         """
-        wanted = guids + [""] * (PART_SIZE - len(guids))
-        rows = self._database.fetch_all(_SELECT_SOME, dict(zip(_NAMES, wanted, strict=True)))
+        rows = self._database.fetch_all(_SELECT_SOME, _name(guids))
         return {record.guid: record for record in (FileRecord(*row) for row in rows)}
+
+    def find_deleted(self, guids: list[str]) -> set[str]:
+        """Return the files of some deleted images that a running server has still to remove.
+
+        Args:
+            guids: At most PART_SIZE of them.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+        return {str(row[0]) for row in self._database.fetch_all(_SELECT_DELETED, _name(guids))}
 
     def list_abandoned(self, seconds: float) -> Iterator[str]:
         """Return the guid of each creation that is pending, and that nobody works on.
@@ -152,3 +165,8 @@ def _describes(descriptor: int, record: FileRecord) -> bool:
     while block := os.read(descriptor, _BLOCK):
         digest.update(block)
     return digest.hexdigest() == record.sha256
+
+
+def _name(guids: list[str]) -> dict[str, object]:
+    wanted = guids + [""] * (PART_SIZE - len(guids))
+    return dict(zip(_NAMES, wanted, strict=True))

@@ -4,6 +4,7 @@ What an application needs stands here; it works without a web framework. Knows n
 """
 
 from pixy_data import ContentFile, LoopCalls, PartialImage
+from pixy_service.backup import StoreBackup
 from pixy_service.checking import Finding, FindingKind, RepairRefusedError, StoreChecker
 from pixy_service.creation import Created
 from pixy_service.creations import CreationPage, Submission, require_image
@@ -20,7 +21,9 @@ from pixy_service.generators import (
 from pixy_service.interfaces import ImageServiceInterface, UserServiceInterface
 from pixy_service.limits import Limits
 from pixy_service.opening import (
+    open_backup,
     open_checker,
+    open_restore,
     open_services,
     open_users,
     prepare_stores,
@@ -30,6 +33,7 @@ from pixy_service.passwords import Credentials, CredentialService
 from pixy_service.private_images import PrivateImageService
 from pixy_service.public_images import PublicImageService
 from pixy_service.reading import ImageFile, ImagePage
+from pixy_service.restore import StoreRestore
 from pixy_service.services import Services
 from pixy_service.shrinking import THUMBNAIL_TYPES
 from pixy_service.sign_in_limit import SignInRule
@@ -67,12 +71,16 @@ __all__ = [
     "RepairRefusedError",
     "Services",
     "SignInRule",
+    "StoreBackup",
     "StoreChecker",
+    "StoreRestore",
     "Submission",
     "UserService",
     "UserServiceInterface",
     "build_generator",
+    "open_backup",
     "open_checker",
+    "open_restore",
     "open_services",
     "open_users",
     "prepare_stores",

@@ -11,15 +11,13 @@ from pathlib import Path
 
 from pixy_core import PixyProxyException
 from pixy_data import (
-    ClaimRepository,
-    ContentStore,
     FileRecord,
     FoundFile,
     FoundFiles,
     Inventory,
-    Journal,
 )
 from pixy_service.recovery import Recovery
+from pixy_service.stores import ImageStores
 
 
 class RepairRefusedError(PixyProxyException):
@@ -41,7 +39,7 @@ class FindingKind(StrEnum):
     PENDING = "pending"
 
 
-_REASONS = {
+REASONS = {
     FindingKind.MISSING: "its file is not there",
     FindingKind.CORRUPT: "its file is not what it was",
     FindingKind.WAITING: "its entry in the journal has not become a row",
@@ -79,10 +77,8 @@ class StoreChecker:
     Args:
         inventory: The rows.
         files: The files.
-        journal: What is to become a row.
+        stores: The journal, what is being made, and what is still to be removed.
         recovery: Makes rows of the journal's entries; it is not running.
-        content: Tells whether both belong together.
-        claims: What is being made.
         data_dir: The folder that paths are told within.
         min_age: Seconds; a file that changed less long ago may belong to a create under way, and
             is not moved.
@@ -97,20 +93,16 @@ class StoreChecker:
         self,
         inventory: Inventory,
         files: FoundFiles,
-        journal: Journal,
+        stores: ImageStores,
         recovery: Recovery,
-        content: ContentStore,
         *,
-        claims: ClaimRepository,
         data_dir: Path,
         min_age: float,
     ) -> None:
         self._inventory = inventory
         self._files = files
-        self._journal = journal
-        self._claims = claims
+        self._stores = stores
         self._recovery = recovery
-        self._content = content
         self._data_dir = data_dir.absolute()
         self._min_age = min_age
         self.images = 0
@@ -128,7 +120,7 @@ class StoreChecker:
             RepairRefusedError: There are files, and not a single row.
             PixyProxyException: The database or the disk failed; what was done stays done.
         """
-        self._content.verify()
+        self._stores.content.verify()
         for finding in self._find(repair=repair):
             self.remaining += finding.repair is None
             yield finding
@@ -148,8 +140,8 @@ class StoreChecker:
         for file in self._files.list_unfinished():
             yield from self._check_unfinished(file, repair=repair)
         for guid in self._inventory.list_abandoned(self._min_age):
-            if not self._journal.has(guid):
-                yield Finding(FindingKind.PENDING, guid, "", _REASONS[FindingKind.PENDING])
+            if not self._stores.journal.has(guid):
+                yield Finding(FindingKind.PENDING, guid, "", REASONS[FindingKind.PENDING])
 
     def _check_record(self, record: FileRecord) -> Iterator[Finding]:
         difference = self._inventory.find_difference(record)
@@ -158,13 +150,13 @@ class StoreChecker:
             return
         kind = FindingKind(difference)
         path = f"images/{record.filename[:2]}/{record.filename}"
-        yield Finding(kind, record.guid, path, _REASONS[kind])
+        yield Finding(kind, record.guid, path, REASONS[kind])
 
     def _check_journal(self, entries: list[FoundFile], *, repair: bool) -> Iterator[Finding]:
         kind = FindingKind.WAITING
         for entry in entries:
-            finding = Finding(kind, entry.guid, self._place(entry.path), _REASONS[kind])
-            is_gone = not self._journal.has(entry.guid)
+            finding = Finding(kind, entry.guid, self._place(entry.path), REASONS[kind])
+            is_gone = not self._stores.journal.has(entry.guid)
             if is_gone and repair:
                 yield _repaired(finding, "its row is there now")
             elif not is_gone and self._is_old(entry):
@@ -179,14 +171,14 @@ class StoreChecker:
                     is_all_tracked = False
                     yield finding
         if not is_all_tracked and not self.images:
-            yield Finding(FindingKind.EMPTY, "", "images", _REASONS[FindingKind.EMPTY])
+            yield Finding(FindingKind.EMPTY, "", "images", REASONS[FindingKind.EMPTY])
 
     def _check_untracked(self, file: FoundFile, *, repair: bool) -> Iterator[Finding]:
         if self._is_old(file):
             yield from self._check_leftover(FindingKind.UNTRACKED, file, repair=repair)
         elif not self._is_in_use(file):
             kind = FindingKind.RECENT
-            yield Finding(kind, file.guid, self._place(file.path), _REASONS[kind])
+            yield Finding(kind, file.guid, self._place(file.path), REASONS[kind])
 
     def _check_unfinished(self, file: FoundFile, *, repair: bool) -> Iterator[Finding]:
         if self._is_old(file):
@@ -196,8 +188,8 @@ class StoreChecker:
         self, kind: FindingKind, file: FoundFile, *, repair: bool
     ) -> Iterator[Finding]:
         # a journal entry is told by itself, and not moved away from under a recovery
-        if not self._journal.has(file.guid):
-            reason = _REASONS[kind] + (_UNDATED if file.age is None else "")
+        if not self._stores.journal.has(file.guid):
+            reason = REASONS[kind] + (_UNDATED if file.age is None else "")
             finding = Finding(kind, file.guid, self._place(file.path), reason)
             yield self._set_aside(file, finding) if repair and file.age is not None else finding
 
@@ -207,8 +199,8 @@ class StoreChecker:
         The order matters: an entry is removed after its row is committed, a file after its row.
         """
         return (
-            self._claims.is_pending(file.guid)
-            or self._journal.has(file.guid)
+            self._stores.claims.is_pending(file.guid)
+            or self._stores.journal.has(file.guid)
             or not self._find_untracked([file])
             or not file.path.exists()
         )
@@ -218,8 +210,9 @@ class StoreChecker:
         return file.age is None or file.age >= self._min_age
 
     def _find_untracked(self, part: list[FoundFile]) -> list[FoundFile]:
-        records = self._inventory.find_records([file.guid for file in part])
-        known = {record.filename for record in records.values()}
+        guids = [file.guid for file in part]
+        known = {record.filename for record in self._inventory.find_records(guids).values()}
+        known |= self._inventory.find_deleted(guids)
         return [file for file in part if file.path.name not in known]
 
     def _set_aside(self, file: FoundFile, finding: Finding) -> Finding:

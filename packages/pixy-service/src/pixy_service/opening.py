@@ -4,15 +4,18 @@ What is put together stands in services.py.
 """
 
 import logging
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pixy_core import ConfigurationError, DatabaseBusyError, DBConnectionError
 from pixy_data import (
+    BackupFolder,
     ContentStore,
     Database,
     FoundFiles,
+    ImageFolders,
     Inventory,
     Journal,
     SignInFailureRepository,
@@ -20,14 +23,17 @@ from pixy_data import (
     ThumbnailStore,
     UserRepository,
     open_database,
+    open_existing_database,
 )
 from pixy_service.adoption import ImageAdopter
+from pixy_service.backup import StoreBackup
 from pixy_service.checking import StoreChecker
 from pixy_service.claims import Claims
 from pixy_service.creation import DEFAULT_TIMEOUT
 from pixy_service.generators.interface import ImageGenerator
 from pixy_service.limits import USUAL_LIMITS, Limits
 from pixy_service.recovery import Recovery
+from pixy_service.restore import StoreRestore
 from pixy_service.services import Services
 from pixy_service.sign_in_limit import USUAL_RULE, SignInLimit, SignInRule
 from pixy_service.stores import ImageStores
@@ -206,11 +212,7 @@ def open_checker(
         StorageUnavailableError: The folder can't be marked.
         DBConnectionError: The database is down.
     """
-    folder = data_dir / "images"
-    if not folder.is_dir():
-        raise ConfigurationError(
-            f"There is no image folder {folder}: set PIXY_DATA_DIR to the folder that it is in"
-        )
+    folder = _require_image_folder(data_dir)
     database = open_database(database_url)
     try:
         marker = StoreMarker(database, folder)
@@ -221,12 +223,88 @@ def open_checker(
         yield StoreChecker(
             Inventory(database, folder),
             FoundFiles(folder, data_dir / "journal"),
-            journal,
+            stores,
             Recovery(stores, Claims(stores), ImageAdopter(stores)),
-            content,
-            claims=stores.claims,
             data_dir=data_dir,
             min_age=min_age,
         )
     finally:
         database.close()
+
+
+@contextmanager
+def open_backup(
+    database_url: str, data_dir: Path, folder: Path, *, files_only: bool = False
+) -> Iterator[StoreBackup]:
+    """Open what makes a backup, for a command line; leaving closes it.
+
+    Args:
+        database_url: sqlite:///path or mysql://user:password@host:port/name.
+        data_dir: The folder whose `images` folder holds the files.
+        folder: Where the backup is, or will be.
+        files_only: Whether the database is copied by its own tool; on MySQL it must be.
+
+    Raises:
+        ConfigurationError: The folder is not there, the URL is wrong, its driver is not
+            installed, or `files_only` does not fit the database.
+        SchemaError: The tables are missing, or newer than this program.
+        DBConnectionError: The database is down.
+    """
+    _require_image_folder(data_dir)
+    if folder.resolve().is_relative_to(data_dir.resolve()):
+        raise ConfigurationError(f"{folder} is in the data folder: it would be lost with it")
+    database = open_existing_database(database_url)
+    try:
+        if database.sqlite and files_only:
+            raise ConfigurationError("--files-only is for MySQL: a SQLite file is copied, too")
+        if not database.sqlite and not files_only:
+            raise ConfigurationError(_explain_dump(database, folder))
+        yield StoreBackup(database, _name_folders(data_dir), BackupFolder(folder))
+    finally:
+        database.close()
+
+
+def _explain_dump(database: Database, folder: Path) -> str:
+    url, target = database.url, shlex.quote(str(folder))
+    return (
+        "A MySQL database is copied by its own tool. Run these three, in this order:\n"
+        f"  pixy backup --files-only {target}\n"
+        f"  mariadb-dump --single-transaction --hex-blob --no-tablespaces --host={url.host} "
+        f"--port={url.port or 3306} --user={url.username} {url.database} > {target}/database.sql\n"
+        f"  pixy backup --files-only {target}\n"
+        "MySQL's mysqldump takes the same options. The password belongs in ~/.my.cnf."
+    )
+
+
+@contextmanager
+def open_restore(database_url: str, data_dir: Path, folder: Path) -> Iterator[StoreRestore]:
+    """Open what restores a backup, for a command line; leaving closes it.
+
+    Args:
+        database_url: A file that does not exist, or a MySQL database into which the dump of the
+            backup was loaded.
+        data_dir: A folder that does not exist, or is empty.
+        folder: The backup.
+
+    Raises:
+        ConfigurationError: The URL is wrong, or its driver is not installed.
+    """
+    database = Database(database_url)
+    try:
+        yield StoreRestore(BackupFolder(folder), database, _name_folders(data_dir))
+    finally:
+        database.close()
+
+
+def _name_folders(data_dir: Path) -> ImageFolders:
+    data_dir = data_dir.absolute()
+    return ImageFolders(data_dir / "images", data_dir / "journal")
+
+
+def _require_image_folder(data_dir: Path) -> Path:
+    folder = data_dir / "images"
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"There is no image folder {folder}: set PIXY_DATA_DIR to the folder that it is in"
+        )
+    return folder

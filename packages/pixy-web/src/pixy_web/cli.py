@@ -1,6 +1,7 @@
 """The command `pixy`: what operators type, and what they are told when it can't be done.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting; `check` has its own.
+Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting; `check`, `backup` and `restore`
+have their own.
 """
 
 import sys
@@ -21,6 +22,7 @@ from pixy_core import (
 if TYPE_CHECKING:
     from pixy_service import UserService
 
+from pixy_web.backup_command import backup, restore
 from pixy_web.check_command import check
 from pixy_web.settings import Settings
 
@@ -63,6 +65,8 @@ def config() -> None:
 
 
 commands.add_command(check)
+commands.add_command(backup)
+commands.add_command(restore)
 
 
 @commands.group()

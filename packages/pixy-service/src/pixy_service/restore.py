@@ -1,0 +1,174 @@
+"""Restoring a backup to a new data folder: files first, the database last.
+
+A restore that is interrupted leaves no database, so nothing serves half an installation.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pixy_core import (
+    BackupError,
+    ConfigurationError,
+    ContentDamagedError,
+    SchemaError,
+    StoreMismatchError,
+)
+from pixy_data import (
+    BackupFolder,
+    BackupManifest,
+    ContentStore,
+    Database,
+    FileCopier,
+    FileRecord,
+    ImageFolders,
+    ImageRepository,
+    Inventory,
+    Journal,
+    JournalCopier,
+    RestoreTarget,
+    StoreMarker,
+    check_revision,
+    open_database,
+    open_existing_database,
+)
+from pixy_service.checking import REASONS, Finding, FindingKind
+
+_NO_SERVER = (
+    "The backup holds a SQLite database: set PIXY_DATABASE_URL to a file that does not exist, or "
+    "leave it out"
+)
+_NO_FILE = (
+    "The backup holds no database: load its dump into an empty MySQL database, and set "
+    "PIXY_DATABASE_URL to that"
+)
+_NOT_LOADED = (
+    "The database is not the one that the backup belongs to: load its dump into an empty database "
+    "first"
+)
+
+
+class StoreRestore:
+    """Restores one backup, and checks each file against its row.
+
+    Args:
+        folder: The backup.
+        database: Of the new installation; it is not open.
+        folders: Its image files and its journal; they are empty or absent.
+
+    Attributes:
+        images: Rows that were restored.
+        entries: Entries of the journal that were restored.
+        damaged: Images whose files are missing from the backup, or damaged in it.
+    """
+
+    def __init__(self, folder: BackupFolder, database: Database, folders: ImageFolders) -> None:
+        path = Path(database.url.database or "").absolute() if database.sqlite else None
+        self._folder = folder
+        self._database = database
+        self._target = RestoreTarget(folders, path)
+        self._copier = FileCopier()
+        self.images = self.entries = self.damaged = 0
+
+    def run(self) -> Iterator[Finding]:
+        """Restore everything, and tell each image whose file is not what it was.
+
+        Raises:
+            ConfigurationError: The database is of the wrong kind.
+            BackupError: The backup is incomplete, or there is something in its place.
+            SchemaError: It is of a newer version.
+            PixyProxyException: The database or the disk failed.
+        """
+        manifest = self._folder.find_manifest()
+        if manifest is None:
+            raise BackupError(f"{self._folder.directory} holds no complete backup")
+        check_revision(manifest.schema_revision)
+        if (manifest.database is not None) != self._database.sqlite:
+            raise ConfigurationError(_NO_SERVER if manifest.database else _NO_FILE)
+        self._target.prepare()
+        try:
+            with self._open_rows(manifest) as database:
+                for finding in self._copy(manifest, database):
+                    self.damaged += 1
+                    yield finding
+            self._target.publish_database()
+        except BaseException:
+            self._target.discard_database()
+            raise
+
+    @contextmanager
+    def _open_rows(self, manifest: BackupManifest) -> Iterator[Database]:
+        """Open the rows: a copy of the file, or what was loaded into a server."""
+        url = self._database.url
+        if manifest.database is not None:
+            self._target.copy_database(
+                self._folder.database(manifest.rows),
+                self._copier,
+                size=manifest.database.size,
+                sha256=manifest.database.sha256,
+            )
+            url = url.set(database=str(self._target.unfinished_database))
+        text = url.render_as_string(hide_password=False)
+        self._check_mark(manifest, text)
+        database = open_database(text)
+        try:
+            yield database
+        finally:
+            database.close()
+
+    def _check_mark(self, manifest: BackupManifest, url: str) -> None:
+        """Refuse a database that is not the backup's, before it is migrated."""
+        try:
+            database = open_existing_database(url)
+            try:
+                mark = StoreMarker(database, self._folder.images).get_mark()
+            finally:
+                database.close()
+        except (SchemaError, StoreMismatchError) as error:
+            raise BackupError(_NOT_LOADED) from error
+        if mark != manifest.store:
+            raise BackupError(_NOT_LOADED)
+
+    def _copy(self, manifest: BackupManifest, database: Database) -> Iterator[Finding]:
+        source, target = self._folder.folders(manifest.rows), self._target.folders
+        listed, images = self._folder.read_list(manifest), ImageRepository(database)
+        for record in Inventory(database, target.images).list_records():
+            outcome = self._copy_file(record)
+            if outcome is not None and record.guid not in listed:
+                _delete_row(images, record.guid)
+                continue
+            self.images += 1
+            if outcome is not None:
+                path = f"images/{record.filename[:2]}/{record.filename}"
+                yield _describe(FindingKind(outcome), record.guid, path)
+        journal = JournalCopier(source, target, self._copier)
+        for guid in Journal(source.journal).list_guids():
+            self.entries += 1
+            outcome = journal.copy(guid)
+            if outcome in ("missing", "corrupt"):
+                yield _describe(FindingKind(outcome), guid, f"journal/{guid}.json")
+        self._copier.copy(source.images / ".store", target.images / ".store")
+        self._copier.sync()
+
+    def _copy_file(self, record: FileRecord) -> str | None:
+        try:
+            source = ContentStore(self._folder.images).locate(record.filename)
+            target = ContentStore(self._target.folders.images).locate(record.filename)
+        except ContentDamagedError:
+            return "corrupt"
+        outcome = self._copier.copy(source, target, size=record.size, sha256=record.sha256)
+        if outcome == "corrupt":
+            # it is never served, and may be all that is left
+            self._copier.copy(source, target)
+        return outcome
+
+
+def _delete_row(images: ImageRepository, guid: str) -> None:
+    """Remove the row of an image that was deleted while the backup was made."""
+    image = images.find_image(guid)
+    if image is not None and image.owner is not None:
+        images.delete_image(guid, image.owner)
+
+
+def _describe(kind: FindingKind, guid: str, path: str) -> Finding:
+    return Finding(kind, guid, path, REASONS[kind])
