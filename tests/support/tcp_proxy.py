@@ -2,6 +2,8 @@
 
 import socket
 import threading
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
@@ -9,9 +11,48 @@ _BLOCK = 65536
 # a result of one column, whose description is a byte long and ends within its first field
 _NONSENSE = b"\x01\x00\x00\x01\x01" + b"\x01\x00\x00\x02\x09"
 
+Send = Callable[[bytes], None]
+Alter = Callable[[bytes, Send], None]
+"""Sends a part of an answer to the client, in its own way."""
+
+
+def send_twice(block: bytes, send: Send) -> None:
+    """Send what there is of an answer twice, in one packet."""
+    send(block + block)
+
+
+def send_half(block: bytes, send: Send) -> None:
+    """Send the first half of an answer, and the rest never."""
+    send(block[: len(block) // 2])
+    raise _SilentError
+
+
+def drip(block: bytes, send: Send) -> None:
+    """Send an answer byte by byte, more slowly than anybody can wait for."""
+    for position in range(len(block)):
+        send(block[position : position + 1])
+        time.sleep(0.2)
+
+
+def send_nothing(_block: bytes, _send: Send) -> None:
+    """Let a connection be silent from now on."""
+    raise _SilentError
+
+
+def _send_nonsense(_block: bytes, send: Send) -> None:
+    send(_NONSENSE)
+
+
+class _SilentError(Exception):
+    """Nothing more is sent on this connection."""
+
 
 class TcpProxy:
     """Passes bytes on between its own port and another, until it is told otherwise.
+
+    Attributes:
+        swallowed: Set once an answer was thrown away, see `swallow_answer_to`.
+        accepted: How many connections there have been.
 
     Args:
         target: The port on the loopback address that connections go to.
@@ -20,12 +61,16 @@ class TcpProxy:
     def __init__(self, target: int) -> None:
         self._target = target
         self._swallowed: bytes | None = None
-        self._spoiled: bytes | None = None
+        self._altered: bytes | None = None
+        self._alter: Alter = send_nothing
+        self._alterations = 0
+        self._requests: list[bytes] = []
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self.swallowed = threading.Event()
+        self.accepted = 0
 
     @property
     def port(self) -> int:
@@ -55,8 +100,23 @@ class TcpProxy:
         Args:
             request: Part of a query; the nonsense is a MySQL packet that can't be read.
         """
+        self.alter_answers(request, _send_nonsense, 1)
+
+    def alter_answers(self, request: bytes, alter: Alter, count: int = 1_000_000) -> None:
+        """Let a function send the answers to requests that contain these bytes.
+
+        Args:
+            request: In each such request.
+            alter: Is given each block of the answer.
+            count: How many answers; 0 ends it.
+        """
         with self._lock:
-            self._spoiled = request
+            self._altered, self._alter, self._alterations = request, alter, count
+
+    def count_requests(self, content: bytes) -> int:
+        """Return how many requests contained these bytes."""
+        with self._lock:
+            return sum(content in request for request in self._requests)
 
     def cut(self) -> None:
         """Break off every connection; new ones are passed on."""
@@ -82,6 +142,7 @@ class TcpProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.accepted += 1
             try:
                 server = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
@@ -102,9 +163,11 @@ class TcpProxy:
                     if self._swallowed is not None and self._swallowed in block:
                         self._swallowed = None
                         faults.cutting.set()
-                    if self._spoiled is not None and self._spoiled in block:
-                        self._spoiled = None
-                        faults.spoiling.set()
+                    self._requests.append(block)
+                    faults.altering.clear()
+                    if self._alterations and self._altered is not None and self._altered in block:
+                        self._alterations -= 1
+                        faults.altering.set()
                 server.sendall(block)
         _close(client, server)
 
@@ -116,10 +179,14 @@ class TcpProxy:
                 if faults.cutting.is_set():
                     self.swallowed.set()
                     break
-                if faults.spoiling.is_set():
-                    faults.spoiling.clear()
-                    block = _NONSENSE
-                client.sendall(block)
+                if not faults.altering.is_set():
+                    client.sendall(block)
+                    continue
+                try:
+                    self._alter(block, client.sendall)
+                except _SilentError:
+                    # until the client or a test breaks the connection off
+                    return
         _close(client, server)
 
 
@@ -128,7 +195,7 @@ class _Faults:
 
     def __init__(self) -> None:
         self.cutting = threading.Event()
-        self.spoiling = threading.Event()
+        self.altering = threading.Event()
 
 
 def _close(*sockets: socket.socket) -> None:

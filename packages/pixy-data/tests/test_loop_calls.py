@@ -130,12 +130,12 @@ def test_the_loop_goes_on_while_a_server_works(server_database: Database) -> Non
 
 def test_each_of_many_calls_gets_its_own_answer(server_database: Database) -> None:
     async def test(calls: LoopCalls, elsewhere: Elsewhere) -> list[Any]:
-        asks = (partial(fetch, server_database, "SELECT :n", n=n) for n in range(500))
+        asks = (partial(fetch, server_database, "SELECT :n", n=n) for n in range(200))
         answers = await asyncio.gather(*map(calls.run, asks))
         assert elsewhere.count == 0
         return answers
 
-    assert [int(answer) for answer in on_loop(test)] == list(range(500))
+    assert [int(answer) for answer in on_loop(test)] == list(range(200))
 
 
 def test_what_would_stop_the_loop_runs_elsewhere(server_database: Database) -> None:
@@ -276,6 +276,63 @@ def test_loop_and_threads_keep_to_their_own_connections(server_database: Databas
         assert seen[0][0] != seen[0][1]
 
     on_loop(test)
+
+
+def test_over_the_limit_a_call_is_refused_and_later_ones_are_not(
+    server_database: Database,
+) -> None:
+    async def run() -> None:
+        calls = LoopCalls(1, Elsewhere().run, limit=2, refusal=LookupError)
+        ask = partial(fetch, server_database, SLEEP, seconds=0.3)
+        waiting = [asyncio.create_task(calls.run(ask)) for _ in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(LookupError):
+            await calls.run(ask)
+        assert await asyncio.gather(*waiting) == [0, 0, 0]
+        assert await calls.run(ask) == 0
+
+    asyncio.run(run())
+
+
+def test_a_call_that_waits_too_long_or_for_nobody_is_not_run(server_database: Database) -> None:
+    run: list[int] = []
+
+    async def wait() -> None:
+        calls = LoopCalls(1, Elsewhere().run, patience=0.1, refusal=LookupError)
+        slow = partial(fetch, server_database, SLEEP, seconds=0.8)
+        running = asyncio.create_task(calls.run(slow))
+        await asyncio.sleep(0)
+        cancelled = asyncio.create_task(calls.run(run.append, 1))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        with pytest.raises(LookupError):
+            await calls.run(run.append, 2)
+        assert await running == 0
+        await calls.run(run.append, 3)
+
+    asyncio.run(wait())
+    assert run == [3]
+
+
+def test_a_call_that_had_to_wait_is_checked_before_it_runs(server_database: Database) -> None:
+    run: list[int] = []
+
+    def check() -> None:
+        raise LookupError
+
+    async def wait() -> None:
+        calls = LoopCalls(1, Elsewhere().run, check=check)
+        running = asyncio.create_task(
+            calls.run(partial(fetch, server_database, SLEEP, seconds=0.2))
+        )
+        await asyncio.sleep(0)
+        with pytest.raises(LookupError):
+            await calls.run(run.append, 1)
+        assert await running == 0
+        await calls.run(run.append, 2)
+
+    asyncio.run(wait())
+    assert run == [2]
 
 
 def test_a_loop_that_ends_leaves_nothing_open(server_database: Database) -> None:

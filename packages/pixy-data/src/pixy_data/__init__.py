@@ -45,12 +45,14 @@ from pixy_data.store_marker import StoreMarker
 from pixy_data.thumbnails import ThumbnailName, ThumbnailStore, stamp_file
 from pixy_data.transactions import DatabaseContext, run_transaction
 from pixy_data.users import UserRepository
+from pixy_data.waiting_calls import Call, WaitingCalls
 
 __all__ = [
     "LEASE",
     "AnswerNote",
     "BackupFolder",
     "BackupManifest",
+    "Call",
     "ClaimRepository",
     "ContentFile",
     "ContentStore",
@@ -94,6 +96,7 @@ __all__ = [
     "check_revision",
     "copy_sqlite",
     "find_revision",
+    "WaitingCalls",
     "initialise_database",
     "open_database",
     "open_existing_database",

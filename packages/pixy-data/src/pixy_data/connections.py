@@ -17,11 +17,16 @@ from pixy_data.database_file import DatabaseFile
 from pixy_data.engine import build_engine, describe_url
 from pixy_data.errors import ConnectionLostError, ReadOnlyServerError, translate_error
 from pixy_data.pool import Connection, Pool
+from pixy_data.silence import Silence
 
 T = TypeVar("T")
 
-_SILENCE = 0.9
-"""Share of the read timeout after which a lost connection counts as a server that hangs."""
+_SILENT = 0.9
+"""Share of a timeout after which a lost connection counts as a server that hangs."""
+
+
+class WrongAnswerError(Exception):
+    """The answer belongs to another question: the connection is out of step."""
 
 
 class ConnectionPool:
@@ -52,7 +57,9 @@ class ConnectionPool:
         )
         self._pool = Pool(self._engine, size=pool_size, timeout=checkout_timeout)
         self._driver: Any = self._engine.dialect.loaded_dbapi
-        self._silence = read_timeout * _SILENCE
+        self._silence = Silence()
+        self._silent_after = read_timeout * _SILENT
+        self._unreachable_after = connect_timeout * _SILENT
         self._statements: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._where = describe_url(url)
         self._is_read_only = False
@@ -84,12 +91,24 @@ class ConnectionPool:
         return connection
 
     def _take_from_pool(self, *, fresh: bool) -> Connection:
+        if self._silence.is_known:
+            self._silence.enter()
+        started = monotonic()
         try:
             return self._pool.take(fresh=fresh)
         except PixyProxyException:
+            self._silence.leave()
             raise
         except Exception as error:
-            raise translate_error(error, self._driver, self._where) from error
+            translated = translate_error(error, self._driver, self._where)
+            is_late = monotonic() - started >= self._unreachable_after
+            if is_late and isinstance(translated, DBConnectionError):
+                self._silence.begin(started)
+                # without a second attempt, which would take as long
+                translated = DBConnectionError()
+                translated.reason = f"{self._where}: no answer in time"
+            self._silence.leave()
+            raise translated from error
 
     def begin(self) -> Connection:
         """Take a connection and open a transaction that may write on it.
@@ -136,6 +155,7 @@ class ConnectionPool:
         Raises:
             Nothing.
         """
+        self._silence.leave()
         self._pool.give_back(connection)
 
     def discard(self, connection: Connection) -> None:
@@ -162,13 +182,14 @@ class ConnectionPool:
             connection: From `acquire` or `begin`.
             sql: A constant with `:name` parameters.
             parameters: A value for each name.
-            take: Reads what is wanted from the cursor.
+            take: Reads what is wanted from the cursor; raises WrongAnswerError for an answer to
+                another question.
 
         Returns:
             What `take` returned.
 
         Raises:
-            ConnectionLostError: The connection is dead and discarded.
+            ConnectionLostError: The connection is dead or out of step, and discarded.
             DBConnectionError: The server was silent too long; the connection is discarded.
             ReadOnlyServerError: The server takes no writes; the connection is discarded.
             PixyProxyException: The statement failed, see `errors`.
@@ -181,19 +202,25 @@ class ConnectionPool:
             result = take(cursor)
             cursor.close()
         except Exception as error:
-            raise self._examine(connection, error, monotonic() - started) from error
+            raise self._examine(connection, error, started) from error
         except BaseException:
             self.discard(connection)
             raise
+        self._silence.end(started)
         return result
 
     def _examine(
-        self, connection: Connection, error: Exception, elapsed: float
+        self, connection: Connection, error: Exception, started: float
     ) -> PixyProxyException:
-        translated = translate_error(error, self._driver, self._where)
+        if isinstance(error, WrongAnswerError):
+            translated: PixyProxyException = ConnectionLostError()
+        else:
+            translated = translate_error(error, self._driver, self._where)
         if isinstance(translated, ConnectionLostError):
-            self._pool.suspect(connection)
-            if elapsed >= self._silence:
+            is_late = monotonic() - started >= self._silent_after
+            if not is_late or self._silence.begin(started):
+                self._pool.suspect(connection)
+            if is_late:
                 translated = DBConnectionError()
                 translated.reason = f"{self._where}: no answer in time"
         elif isinstance(translated, ReadOnlyServerError) and not self._is_read_only:

@@ -131,6 +131,18 @@ def image_from_row(row: Row) -> Image:
     return _construct(Image, values, _FIELDS_SET)
 
 
+def image_guid(row: Row) -> object:
+    """Return the guid in a row of IMAGE_COLUMNS; None in a row of anything else.
+
+    Args:
+        row: What the database sent.
+
+    Raises:
+        Nothing.
+    """
+    return row[1] if len(row) == len(_IMAGE_FIELDS) else None
+
+
 def image_from_parameters(parameters: dict[str, Any], image_id: int | None) -> Image:
     """Turn the parameters of a row that was just inserted into an image.
 

@@ -117,7 +117,9 @@ class CreationRepository:
         Raises:
             PixyProxyException: The database failed.
         """
-        row = self._database.fetch_one(sql.SELECT_OWN, {"guid": guid, "owner": owner})
+        row = self._database.fetch_one(
+            sql.SELECT_OWN, {"guid": guid, "owner": owner}, lambda row: row[:2] == (guid, owner)
+        )
         return None if row is None else creation_from_row(row)
 
     def find_keyed_creation(self, owner: str, idempotency_key: str) -> KeyedCreation | None:

@@ -6,12 +6,13 @@ SQL stands with the repositories, transactions in `transactions`, driver connect
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from pixy_core import DBConnectionError, RecordNotFoundError
-from pixy_data.connections import ConnectionPool
+from pixy_data.connections import ConnectionPool, WrongAnswerError
 from pixy_data.engine import describe_url, parse_url
 from pixy_data.errors import ConnectionLostError
 from pixy_data.transactions import ThreadBound, run_transaction
@@ -72,7 +73,12 @@ class Database:
         self.bound = ThreadBound()
         self._secrets: dict[str, bytes] = {}
 
-    def fetch_one(self, sql: str, parameters: Mapping[str, object]) -> Row | None:
+    def fetch_one(
+        self,
+        sql: str,
+        parameters: Mapping[str, object],
+        is_answer: Callable[[Row], bool] | None = None,
+    ) -> Row | None:
         """Run a query for at most one row.
 
         Inside a transaction of this thread it belongs to it; else it is one round trip.
@@ -80,6 +86,8 @@ class Database:
         Args:
             sql: A constant with `:name` parameters.
             parameters: A value for each name.
+            is_answer: Says whether a row can be the answer. If not, the connection is out of
+                step: it is closed, and the query runs on another one.
 
         Returns:
             The first row, or None.
@@ -87,7 +95,8 @@ class Database:
         Raises:
             PixyProxyException: The statement failed, see `errors`.
         """
-        return self._read(sql, parameters, _take_one)
+        take = _take_one if is_answer is None else partial(_take_checked, is_answer)
+        return self._read(sql, parameters, take)
 
     def fetch_all(self, sql: str, parameters: Mapping[str, object]) -> list[Row]:
         """Run a query for all of its rows; otherwise as `fetch_one`.
@@ -236,6 +245,13 @@ class Database:
 
 def _take_one(cursor: DBAPICursor) -> Row | None:
     return cursor.fetchone()
+
+
+def _take_checked(is_answer: Callable[[Row], bool], cursor: DBAPICursor) -> Row | None:
+    row = cursor.fetchone()
+    if row is not None and not is_answer(row):
+        raise WrongAnswerError
+    return row
 
 
 def _take_all(cursor: DBAPICursor) -> list[Row]:

@@ -12,6 +12,7 @@ from pixy_data import image_statements as sql
 from pixy_data.conversions import (
     image_from_parameters,
     image_from_row,
+    image_guid,
     image_to_parameters,
     match_guid,
     time_to_parameter,
@@ -140,9 +141,10 @@ class ImageRepository(ImageRepositoryInterface):
         return None if row is None else IndexedImage(*row)
 
     def _find(self, statement: str, parameters: dict[str, str]) -> Image | None:
-        if match_guid(parameters["guid"]) is None:
+        guid = parameters["guid"]
+        if match_guid(guid) is None:
             return None
-        row = self._database.fetch_one(statement, parameters)
+        row = self._database.fetch_one(statement, parameters, lambda row: image_guid(row) == guid)
         return None if row is None else image_from_row(row)
 
     def _list(

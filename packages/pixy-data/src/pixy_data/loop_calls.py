@@ -5,20 +5,30 @@ is the thread's; a hop there and back costs more than the query, most of it for 
 want the interpreter at the same time. Here each function has a greenlet, a stack of its own,
 which is left when the query is sent and entered again when the answer is there to be read.
 
-How a query is sent and its answer read stands in `mysql_driver`.
+`mysql_driver` sends the queries and reads the answers, `waiting_calls` holds the calls that wait.
 """
 
 import asyncio
 import os
-from collections import deque
 from collections.abc import Awaitable, Callable
-from contextvars import Context, copy_context
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from greenlet import GreenletExit, getcurrent, greenlet
 from typing_extensions import override
 
+from pixy_core import DatabaseBusyError
+from pixy_data.waiting_calls import Call, WaitingCalls
+
 T = TypeVar("T")
+
+WAITING_CALLS = 256
+"""Calls that may wait; a query by key takes less than a millisecond."""
+
+PATIENCE = 5.0
+"""Seconds that a call may wait for its turn."""
+
+PAUSE = 5.0
+"""Seconds in which the loop reads no answers after one has stopped it."""
 
 
 class WouldBlockError(BaseException):
@@ -29,25 +39,6 @@ class WouldBlockError(BaseException):
     """
 
 
-class _Job(NamedTuple):
-    future: asyncio.Future[Any]
-    context: Context
-    function: Callable[..., Any]
-    arguments: tuple[object, ...]
-
-    def run(self) -> None:
-        try:
-            result = self.context.run(self.function, *self.arguments)
-        except GreenletExit:  # the loop is over, and nobody waits any more
-            raise
-        except BaseException as error:  # noqa: BLE001 - raised where the call is awaited
-            if not self.future.done():
-                self.future.set_exception(error)
-        else:
-            if not self.future.done():  # whoever awaited it was cancelled
-                self.future.set_result(result)
-
-
 class LoopCall(greenlet):
     """A stack that runs one function after the other.
 
@@ -55,70 +46,148 @@ class LoopCall(greenlet):
 
     Attributes:
         loop: The event loop that it runs on.
+
+    Args:
+        loop: The same.
+        calls: Where its functions come from.
     """
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, next_job: "Callable[[LoopCall], _Job]"
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, calls: "LoopCalls") -> None:
         super().__init__()
         self.loop = loop
+        self._calls = calls
         self._home = getcurrent()
-        self._next_job = next_job
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether this and all other calls are better run in threads, see `LoopCalls.pause`."""
+        return self._calls.is_paused
 
     @override
-    def run(self) -> None:
+    def run(self, call: Call) -> None:
         while True:
-            self._next_job(self).run()
+            self._calls.perform(call)
+            call = self._calls.next_call(self)
 
-    def leave(self) -> None:
+    def leave(self) -> Any:
         """Go on with the loop, until somebody switches to this call again."""
-        self._home.switch()
+        return self._home.switch()
+
+    def pause(self) -> None:
+        """Let threads do the work for a while: an answer has stopped the loop."""
+        self._calls.pause(self.loop)
 
 
 class LoopCalls:
     """At most `size` functions at a time, on the event loop that asks for the first.
 
+    Attributes:
+        is_paused: Whether calls run elsewhere for a while.
+
     Args:
         size: How many stacks there are.
-        elsewhere: Runs a function where it may wait for anything: what would stop the loop is
-            left, and begun again there.
+        elsewhere: Runs a function where it may wait for anything: a call that would stop the
+            loop is left, and started again there.
+        limit: Calls that may wait for a stack.
+        patience: Seconds that a call may wait for one.
+        refusal: Raised for a call over the limit, or one that has waited too long.
+        check: Called in the context of a call that had to wait, before it runs; what it raises
+            is raised where the call is awaited.
     """
 
-    def __init__(self, size: int, elsewhere: Callable[..., Awaitable[Any]]) -> None:
+    def __init__(
+        self,
+        size: int,
+        elsewhere: Callable[..., Awaitable[Any]],
+        *,
+        limit: int = WAITING_CALLS,
+        patience: float = PATIENCE,
+        refusal: type[Exception] = DatabaseBusyError,
+        check: Callable[[], None] | None = None,
+    ) -> None:
         self._places = size
         self._elsewhere = elsewhere
+        self._limit = limit
+        self._refusal = refusal
+        self._check = check
         self._idle: list[LoopCall] = []
-        self._jobs: deque[_Job] = deque()
+        self._waiting = WaitingCalls(patience, refusal)
+        self.is_paused = False
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Run a function that only reads, with the caller's context variables.
 
         Args:
-            function: It may be left and begun again.
+            function: It may be left and started again.
             arguments: Its arguments.
 
         Raises:
-            BaseException: Whatever the function raises.
+            BaseException: Whatever the function raises, or the refusal.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        self._jobs.append(_Job(future, copy_context(), function, arguments))
+        if not self.is_paused:
+            loop = asyncio.get_running_loop()
+            call = Call(loop, function, arguments)
+            self._start(loop, call)
+            try:
+                result: T = await call.future
+            except WouldBlockError:
+                pass
+            else:
+                return result
+        other: T = await self._elsewhere(function, *arguments)
+        return other
+
+    def _start(self, loop: asyncio.AbstractEventLoop, call: Call) -> None:
         if self._idle:
-            self._idle.pop().switch()
+            self._idle.pop().switch(call)
         elif self._places:
             self._places -= 1
-            LoopCall(loop, self._next_job).switch()
-        try:
-            return await future
-        except WouldBlockError:
-            result: T = await self._elsewhere(function, *arguments)
-            return result
+            LoopCall(loop, self).switch(call)
+        elif len(self._waiting) < self._limit:
+            self._waiting.append(call)
+        else:
+            raise self._refusal
 
-    def _next_job(self, call: LoopCall) -> _Job:
-        while not self._jobs:
-            self._idle.append(call)
-            call.leave()
-        return self._jobs.popleft()
+    def perform(self, call: Call) -> None:
+        """Run a call's function, and tell whoever awaits it what came of it."""
+        try:
+            if self.is_paused:
+                raise WouldBlockError
+            result = call.context.run(self._run, call)
+        except GreenletExit:  # the loop is over, and nobody waits any more
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised where the call is awaited
+            if not call.future.done():
+                call.future.set_exception(error)
+        else:
+            if not call.future.done():  # its task was cancelled meanwhile
+                call.future.set_result(result)
+
+    def _run(self, call: Call) -> Any:
+        if call.waits_since and self._check is not None:
+            self._check()
+        return call.function(*call.arguments)
+
+    def next_call(self, place: LoopCall) -> Call:
+        """Return what a stack is to run next, once there is something."""
+        call = self._waiting.take()
+        if call is None:
+            self._idle.append(place)
+            call = place.leave()
+        return call
+
+    def pause(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Run all calls elsewhere for a while, those that wait for an answer included.
+
+        Args:
+            loop: The event loop, whose clock counts.
+        """
+        if not self.is_paused:
+            self.is_paused = True
+            loop.call_later(PAUSE, self._resume)
+
+    def _resume(self) -> None:
+        self.is_paused = False
 
 
 def find_call() -> LoopCall | None:

@@ -12,11 +12,12 @@ from pixy_data.conversions import (
     USER_COLUMNS,
     USER_WIDTH,
     image_from_row,
+    image_guid,
     match_guid,
     user_from_row,
     user_to_parameters,
 )
-from pixy_data.database import Database
+from pixy_data.database import Database, Row
 from pixy_data.image_statements import is_visible_to, widen
 from pixy_data.interfaces import UserRepositoryInterface, Viewer
 
@@ -52,13 +53,19 @@ class UserRepository(UserRepositoryInterface):
 
     @override
     def authenticate_user(self, username: str) -> User | None:
-        row = self._database.fetch_one(_SELECT, {"username": username})
+        row = self._database.fetch_one(
+            _SELECT, {"username": username}, lambda row: row[0] == username
+        )
         return None if row is None else user_from_row(row)
 
     @override
     def authenticate_viewer(self, username: str, guid: str) -> Viewer | None:
-        parameters = {"username": username, "guid": guid if match_guid(guid) else ""}
-        row = self._database.fetch_one(SELECT_VIEWER, parameters)
+        known_guid = guid if match_guid(guid) else ""
+        row = self._database.fetch_one(
+            SELECT_VIEWER,
+            {"username": username, "guid": known_guid},
+            lambda row: _is_viewer(row, username, known_guid),
+        )
         # what _IS_USER leaves to the database costs as much there as the whole image
         if row is None or row[0] != username:
             return None
@@ -86,3 +93,10 @@ class UserRepository(UserRepositoryInterface):
     def update_disabled(self, username: str, disabled: bool) -> bool:
         parameters = {"username": username, "disabled": int(disabled)}
         return self._database.execute(_UPDATE_DISABLED, parameters).rowcount > 0
+
+
+def _is_viewer(row: Row, username: str, guid: str) -> bool:
+    image = row[USER_WIDTH:]
+    # trailing spaces are compared by the caller
+    is_user = bool(image) and row[0].rstrip(" ") == username.rstrip(" ")
+    return is_user and (image[0] is None or image_guid(image) == guid)

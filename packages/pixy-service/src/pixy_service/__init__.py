@@ -3,7 +3,7 @@
 What an application needs stands here; it works without a web framework. Knows no HTTP.
 """
 
-from pixy_data import ContentFile, LoopCalls, PartialImage
+from pixy_data import Call, ContentFile, LoopCalls, PartialImage, WaitingCalls
 from pixy_service.backup import StoreBackup
 from pixy_service.checking import Finding, FindingKind, RepairRefusedError, StoreChecker
 from pixy_service.creation import Created
@@ -51,6 +51,7 @@ __all__ = [
     "MAX_PARTIALS",
     "THUMBNAIL_TYPES",
     "THUMBNAIL_WIDTHS",
+    "Call",
     "ContentFile",
     "Created",
     "CreationPage",
@@ -77,6 +78,7 @@ __all__ = [
     "Submission",
     "UserService",
     "UserServiceInterface",
+    "WaitingCalls",
     "build_generator",
     "open_backup",
     "open_checker",
