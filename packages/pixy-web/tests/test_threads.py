@@ -1,4 +1,4 @@
-"""The application's own threads: context, errors, and the limit."""
+"""The application's own threads: context, errors, and the limits. Case C900."""
 
 import asyncio
 import contextvars
@@ -8,6 +8,7 @@ import threading
 
 import pytest
 
+from pixy_web.error_handler import STATUSES
 from pixy_web.threads import Threads, ThreadsBusyError
 
 
@@ -23,6 +24,7 @@ def test_a_call_runs_elsewhere_with_the_callers_context() -> None:
     threads.close()
 
 
+@pytest.mark.case("C900")
 def test_over_the_limit_a_call_is_refused_and_later_ones_are_not() -> None:
     threads, release = Threads(1, "pixy-test", limit=2), threading.Event()
 
@@ -37,6 +39,7 @@ def test_over_the_limit_a_call_is_refused_and_later_ones_are_not() -> None:
 
     asyncio.run(call())
     threads.close()
+    assert STATUSES[ThreadsBusyError] == (503, "server_busy", {"Retry-After": "2"})
 
 
 def test_a_call_that_fails_leaves_its_place() -> None:
@@ -52,7 +55,7 @@ def test_a_call_that_fails_leaves_its_place() -> None:
 
 
 def test_each_of_many_calls_gets_its_own_result() -> None:
-    threads = Threads(4, "pixy-test")
+    threads = Threads(4, "pixy-test", limit=5_000, patience=60)
 
     async def call() -> list[int]:
         return await asyncio.gather(*(threads.run(abs, -number) for number in range(5_000)))
@@ -63,10 +66,15 @@ def test_each_of_many_calls_gets_its_own_result() -> None:
 
 def test_a_call_whose_caller_is_cancelled_runs_to_its_end_and_leaves_its_place() -> None:
     threads, release, ended = Threads(1, "pixy-test", limit=1), threading.Event(), []
+    started = threading.Event()
+
+    def work() -> None:
+        started.set()
+        ended.append(release.wait(30))
 
     async def call() -> None:
-        task = asyncio.create_task(threads.run(lambda: ended.append(release.wait(30))))
-        await asyncio.sleep(0)
+        task = asyncio.create_task(threads.run(work))
+        await asyncio.to_thread(started.wait, 30)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -84,6 +92,71 @@ def test_a_call_whose_caller_is_cancelled_runs_to_its_end_and_leaves_its_place()
 
     asyncio.run(asyncio.wait_for(call(), 30))
     threads.close()
+
+
+def test_a_call_whose_caller_is_cancelled_before_its_turn_is_not_run() -> None:
+    threads, release, run = Threads(1, "pixy-test"), threading.Event(), []
+
+    async def call() -> None:
+        first = asyncio.create_task(threads.run(release.wait, 30))
+        await asyncio.sleep(0)
+        second = asyncio.create_task(threads.run(run.append, 2))
+        third = asyncio.create_task(threads.run(run.append, 3))
+        await asyncio.sleep(0)
+        second.cancel()
+        release.set()
+        await asyncio.gather(first, third)
+
+    asyncio.run(asyncio.wait_for(call(), 30))
+    threads.close()
+    assert run == [3]
+
+
+@pytest.mark.case("C900")
+def test_a_call_that_waits_too_long_is_refused_and_not_run() -> None:
+    threads, release = Threads(1, "pixy-test", patience=0.1), threading.Event()
+    run: list[int] = []
+
+    async def call() -> None:
+        first = asyncio.create_task(threads.run(release.wait, 30))
+        await asyncio.sleep(0)
+        with pytest.raises(ThreadsBusyError):
+            await threads.run(run.append, 2)
+        release.set()
+        await first
+        await threads.run(run.append, 3)
+
+    asyncio.run(asyncio.wait_for(call(), 30))
+    threads.close()
+    assert run == [3]
+
+
+def test_a_call_that_had_to_wait_is_checked_before_it_runs() -> None:
+    name = contextvars.ContextVar("name", default="nobody")
+    release, run = threading.Event(), []
+
+    def check() -> None:
+        if name.get() == "gone":
+            raise LookupError
+
+    threads = Threads(1, "pixy-test", check=check)
+
+    async def call() -> None:
+        first = asyncio.create_task(threads.run(release.wait, 30))
+        await asyncio.sleep(0)
+        here = asyncio.create_task(threads.run(run.append, "here"))
+        await asyncio.sleep(0)
+        name.set("gone")
+        gone = asyncio.create_task(threads.run(run.append, "gone"))
+        await asyncio.sleep(0)
+        release.set()
+        await asyncio.gather(first, here)
+        with pytest.raises(LookupError):
+            await gone
+
+    asyncio.run(asyncio.wait_for(call(), 30))
+    threads.close()
+    assert run == ["here"]
 
 
 def test_closing_waits_for_what_runs_and_what_waits() -> None:

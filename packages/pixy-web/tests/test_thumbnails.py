@@ -16,8 +16,7 @@ from PIL import Image as Picture
 from pixy_service import THUMBNAIL_TYPES, THUMBNAIL_WIDTHS
 from pixy_service.shrinking import VERSION
 from pixy_web.error_handler import STATUSES
-from pixy_web.threads import Threads
-from pixy_web.thumbnails import ThumbnailsBusyError, make_in
+from pixy_web.threads import Threads, ThumbnailsBusyError
 from running_service import RunningService
 
 AVIF = "image/avif,image/webp,image/apng,image/*,*/*;q=0.8"
@@ -282,13 +281,14 @@ def test_many_at_once_get_the_same_bytes_and_leave_nothing_behind(
 
 @pytest.mark.case("C452")
 def test_too_many_that_wait_to_be_made_are_told_so() -> None:
-    threads, release = Threads(1, "pixy-test", limit=1), threading.Event()
+    threads = Threads(1, "pixy-test", limit=1, refusal=ThumbnailsBusyError)
+    release = threading.Event()
 
     async def ask_twice() -> None:
-        first = asyncio.ensure_future(make_in(threads, release.wait))  # type: ignore[arg-type]
+        first = asyncio.ensure_future(threads.run(release.wait))
         await asyncio.sleep(0)
         with pytest.raises(ThumbnailsBusyError):
-            await make_in(threads, release.wait)  # type: ignore[arg-type]
+            await threads.run(release.wait)
         release.set()
         await first
 

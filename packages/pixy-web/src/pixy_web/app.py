@@ -17,7 +17,6 @@ from starlette.routing import Route
 from pixy_core import PixyProxyException
 from pixy_service import (
     ImageGenerator,
-    LoopCalls,
     Services,
     SignInRule,
     build_generator,
@@ -37,9 +36,9 @@ from pixy_web.own_process import (
     share_memory_among_threads,
 )
 from pixy_web.pages import build_document_router, build_pages_router
+from pixy_web.pools import count_database_calls, open_pools
 from pixy_web.request_log import RequestLog
 from pixy_web.settings import Settings, read_client_environment
-from pixy_web.threads import Threads
 
 CORS_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 CORS_EXPOSED = ("Content-Range", "ETag", "Link", "Location", "Retry-After", "X-Request-ID")
@@ -47,18 +46,6 @@ CORS_EXPOSED = ("Content-Range", "ETag", "Link", "Location", "Retry-After", "X-R
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 """FastAPI's switches for OpenTelemetry."""
-
-WAITING_PASSWORDS = 64
-"""At 20 ms a hash and two threads, the last of them waits for less than a second."""
-
-HASHING_THREADS = 2
-"""argon2id fills a core for 20 ms; more threads than this would slow the reads."""
-
-WAITING_THUMBNAILS = 256
-"""A page of the gallery asks for some dozens; at 50 ms each the last waits for six seconds."""
-
-THUMBNAIL_THREADS = 2
-"""Making one fills a core, and takes up to 600 MB for an original of 8192 x 8192 pixels."""
 
 
 def create_app(settings: Settings, *, alone: bool = False) -> FastAPI:
@@ -125,16 +112,8 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncIterator[None]:
     services = await asyncio.to_thread(open_configured_services, settings)
-    reads = Threads(settings.threads, "pixy-read")
-    runtime = app.state.runtime = Runtime(
-        services=services,
-        # a file is read without a wait that others could use
-        queries=reads if services.is_embedded else LoopCalls(settings.threads, reads.run),
-        reads=reads,
-        passwords=Threads(HASHING_THREADS, "pixy-password", WAITING_PASSWORDS),
-        thumbnails=Threads(THUMBNAIL_THREADS, "pixy-thumbnail", WAITING_THUMBNAILS),
-        max_body_size=settings.max_body_size,
-    )
+    pools = open_pools(settings.threads, is_embedded=services.is_embedded)
+    app.state.runtime = Runtime(services, pools, max_body_size=settings.max_body_size)
     if alone:
         collect_garbage_rarely()
     is_forced = False
@@ -146,13 +125,8 @@ async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncI
         raise
     finally:
         if not is_forced:
-            await asyncio.to_thread(_close, runtime)
-
-
-def _close(runtime: Runtime) -> None:
-    for threads in (runtime.reads, runtime.passwords, runtime.thumbnails):
-        threads.close()
-    runtime.services.close()
+            await pools.close()
+            await asyncio.to_thread(services.close)
 
 
 def create_app_from_environment() -> FastAPI:
@@ -194,9 +168,7 @@ def open_configured_services(settings: Settings) -> Services:
         generator=_build_generator(settings),
         generation_concurrency=settings.generation_concurrency,
         generation_timeout=settings.generation_timeout,
-        # those that query: for reads, for passwords, and as many calls on the event loop as the
-        # first; the marks of the image folder, which thumbnails ask for, are remembered
-        threads=2 * settings.threads + HASHING_THREADS,
+        threads=count_database_calls(settings.threads),
         sign_in_rule=SignInRule(settings.sign_in_failures, settings.sign_in_period),
         limits=settings.limits,
         wait_for_database=True,

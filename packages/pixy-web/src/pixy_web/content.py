@@ -61,7 +61,7 @@ async def content_response(
         return Response(status_code=304, headers=headers)
     headers["Last-Modified"] = format_datetime(image.created_at, usegmt=True)
     headers["Accept-Ranges"] = "bytes"
-    reads, size = get_runtime(request).reads, image.size or 0
+    files, size = get_runtime(request).pools.files, image.size or 0
     status, part = 200, range(size)
     # RFC 9110, section 14.2: ranges are defined for GET alone
     wanted = _wanted_range(request.headers, image, size) if request.method == "GET" else None
@@ -71,9 +71,9 @@ async def content_response(
             unsatisfied = {"Content-Range": f"bytes */{size}"}
             raise HTTPException(416, "The file has no such range", unsatisfied)
         headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
-    file = await reads.run(service.open_content, image, part[:LARGEST_PART])
+    file = await files.run(service.open_content, image, part[:LARGEST_PART])
     return FileResponse(
-        file, part, status=status, headers=headers, media_type=image.media_type, reads=reads
+        file, part, status=status, headers=headers, media_type=image.media_type, reads=files
     )
 
 

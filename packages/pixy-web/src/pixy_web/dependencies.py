@@ -14,14 +14,13 @@ from starlette.requests import Request
 from pixy_core import Creation, Image, User
 from pixy_service import (
     Credentials,
-    LoopCalls,
     PrivateImageService,
     PublicImageService,
     Services,
     require_image,
 )
 from pixy_web.authentication import read_credentials
-from pixy_web.threads import Threads
+from pixy_web.pools import Pools
 
 T = TypeVar("T")
 
@@ -32,18 +31,12 @@ class Runtime:
 
     Attributes:
         services: The floor below.
-        queries: Runs what asks the database for a row or two.
-        reads: Threads for everything that waits for the database or a file.
-        passwords: Threads for hashing, so that a flood of wrong passwords keeps to itself.
-        thumbnails: Threads for making thumbnails, which keep a core busy for a moment.
+        pools: Where calls of the services run.
         max_body_size: Bytes of a request body that are read at most.
     """
 
     services: Services
-    queries: Threads | LoopCalls
-    reads: Threads
-    passwords: Threads
-    thumbnails: Threads
+    pools: Pools
     max_body_size: int
 
 
@@ -62,17 +55,30 @@ class PublicImages:
             PixyProxyException: The database failed.
         """
         service = self._runtime.services.public_images
-        return service, await self._runtime.queries.run(service.get_image_by_guid, guid)
+        return service, await self._runtime.pools.queries.run(service.get_image_by_guid, guid)
 
     async def call(
-        self, operation: Callable[[PublicImageService], T], *, is_quick: bool = False
+        self,
+        operation: Callable[[PublicImageService], T],
+        *,
+        is_quick: bool = False,
+        is_search: bool = False,
     ) -> T:
-        """Run one operation that may take its time, or is expected not to.
+        """Run one operation.
+
+        Args:
+            operation: What to run.
+            is_quick: Whether it is expected to take no more than a moment.
+            is_search: Whether it may take seconds of the database's time.
 
         Raises:
+            ThreadsBusyError: Too many operations of its kind wait.
             PixyProxyException: Whatever the operation raises.
         """
-        where = self._runtime.queries if is_quick else self._runtime.reads
+        pools = self._runtime.pools
+        where = pools.queries if is_quick else pools.reads
+        if is_search:
+            where = pools.public_searches
         return await where.run(operation, self._runtime.services.public_images)
 
 
@@ -91,7 +97,7 @@ class PrivateImages:
             RecordNotFoundError: No such image or creation, or none that the user may see.
             PixyProxyException: As `call`.
         """
-        services, queries = self._runtime.services, self._runtime.queries
+        services, queries = self._runtime.services, self._runtime.pools.queries
         recalled = await queries.run(services.recall_details, self._credentials, guid)
         if recalled is not None:
             return recalled
@@ -114,22 +120,34 @@ class PrivateImages:
         Raises:
             PixyProxyException: As `call`.
         """
-        services, queries = self._runtime.services, self._runtime.queries
+        services, queries = self._runtime.services, self._runtime.pools.queries
         user = await queries.run(services.credentials.recall, self._credentials)
         return services.private_images(user or await self._check())
 
     async def call(
-        self, operation: Callable[[PrivateImageService], T], *, is_quick: bool = False
+        self,
+        operation: Callable[[PrivateImageService], T],
+        *,
+        is_quick: bool = False,
+        is_search: bool = False,
     ) -> T:
-        """Sign in and run one operation that may take its time, in one call for a known user.
+        """Sign in and run one operation, in one call for a known user.
+
+        Args:
+            operation: What to run.
+            is_quick: Whether it is expected to take no more than a moment.
+            is_search: Whether it may take seconds of the database's time.
 
         Raises:
             InvalidCredentialsError: The credentials are wrong.
             TooManyFailuresError: Too many wrong ones came from this address.
-            ThreadsBusyError: Too many passwords wait to be checked.
+            ThreadsBusyError: Too many passwords wait to be checked, or operations of its kind.
             PixyProxyException: Whatever the operation raises.
         """
-        where = self._runtime.queries if is_quick else self._runtime.reads
+        pools = self._runtime.pools
+        where = pools.queries if is_quick else pools.reads
+        if is_search:
+            where = pools.searches
         remembered: tuple[T] | None = await where.run(self._run_if_remembered, operation)
         if remembered is not None:
             return remembered[0]
@@ -139,7 +157,9 @@ class PrivateImages:
     async def _check(self) -> User:
         """Return the user whose password is not remembered, or not any more."""
         services = self._runtime.services
-        return await self._runtime.passwords.run(services.credentials.check, self._credentials)
+        return await self._runtime.pools.passwords.run(
+            services.credentials.check, self._credentials
+        )
 
     def _run_if_remembered(self, operation: Callable[[PrivateImageService], T]) -> tuple[T] | None:
         services = self._runtime.services

@@ -16,7 +16,7 @@ from starlette.responses import Response
 import pixy_core as core
 from pixy_web.cross_site import CrossSiteRequestError
 from pixy_web.problems import InvalidField, Problem, problem_response, status_title
-from pixy_web.threads import ThreadsBusyError, ThumbnailsBusyError
+from pixy_web.threads import SignInBusyError, ThreadsBusyError, ThumbnailsBusyError
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,8 @@ STATUSES: dict[type[core.PixyProxyException], tuple[int, str, dict[str, str]]] =
     core.SchemaError: (503, "database_unavailable", RETRY_SOON),
     core.StoreMismatchError: (503, "store_mismatch", {"Retry-After": "30"}),
     core.StorageUnavailableError: (503, "storage_unavailable", {"Retry-After": "30"}),
-    ThreadsBusyError: (503, "sign_in_busy", RETRY_SOON),
+    ThreadsBusyError: (503, "server_busy", RETRY_SOON),
+    SignInBusyError: (503, "sign_in_busy", RETRY_SOON),
     ThumbnailsBusyError: (503, "thumbnails_busy", RETRY_SOON),
     core.ServiceClosedError: (503, "shutting_down", RETRY_SOON),
     core.ContentDamagedError: (500, "content_damaged", {}),

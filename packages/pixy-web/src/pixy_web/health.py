@@ -29,5 +29,5 @@ async def answer_ready(request: Request) -> Response:
         StorageUnavailableError: Images can't be stored.
     """
     runtime = get_runtime(request)
-    await runtime.reads.run(runtime.services.check_ready)
+    await runtime.pools.files.run(runtime.services.check_ready)
     return Response(b'{"status":"ready"}', headers=NO_STORE, media_type="application/json")

@@ -22,11 +22,11 @@ _PER_CONNECTION = 3
 _PER_IMAGE = 8
 """Of an image in the making: an event loop, the provider, the database, a file and its folder."""
 
-_PER_THREAD = 4
-"""Of a thread: two database connections on MySQL, one of two files on SQLite, and a file."""
+_PER_THREAD = 8
+"""Of a thread for lists and one for files: two database connections, of three files on SQLite."""
 
-_OTHERS = 40
-"""Listening sockets, event loop, log, recovery, thumbnails, and what libraries open briefly."""
+_OTHERS = 90
+"""Of other threads, listening sockets, event loop, log, recovery, and what libraries open briefly."""
 
 
 def share_memory_among_threads() -> None:

@@ -54,7 +54,7 @@ async def get_image(request: Request, images: Private) -> Response:
     service, details = await images.find_details(read_guid(request))
     if isinstance(details, Image):
         return image_response(details)
-    has_preview = await get_runtime(request).reads.run(service.partials.has, details)
+    has_preview = await get_runtime(request).pools.files.run(service.partials.has, details)
     return details_response(details, has_preview)
 
 
@@ -74,7 +74,7 @@ async def get_preview(request: Request, images: Private) -> Response:
     """Answer with what there is to see of an own creation, or where its image is."""
     guid = validate_guid(read_guid(request))
     service = await images.sign_in()
-    preview = await get_runtime(request).reads.run(load_preview, service, guid)
+    preview = await get_runtime(request).pools.files.run(load_preview, service, guid)
     return preview_response(request, preview)
 
 
@@ -94,7 +94,9 @@ async def list_images(request: Request, images: Private) -> Response:
 
     async def list_page(limit: int, cursor: str | None, *, is_quick: bool = False) -> ImagePage:
         return await images.call(
-            lambda service: service.list_images(limit, cursor, paging.match), is_quick=is_quick
+            lambda service: service.list_images(limit, cursor, paging.match),
+            is_quick=is_quick,
+            is_search=paging.match is not None,
         )
 
     return await images_response(request, list_page, paging)
@@ -106,7 +108,7 @@ async def create_image(request: Request, images: SignedIn) -> Response:
     wanted = await read_model(request, ImageRequest)
     key, preference = read_idempotency_key(request), read_preference(request)
     if key is not None:
-        replay = await get_runtime(request).reads.run(images.find_replay, wanted, key)
+        replay = await get_runtime(request).pools.reads.run(images.find_replay, wanted, key)
         if replay is not None:
             return created_response(replay, Preference())
     created = await wait_for_image(images.submit_image(wanted, key), preference)
@@ -118,12 +120,13 @@ async def update_image(request: Request, images: SignedIn) -> Response:
     """Change who may see an image."""
     guid = validate_guid(read_guid(request))
     change = await read_model(request, ImageDetailUpdate)
-    image = await get_runtime(request).reads.run(images.change_visibility, guid, change.visibility)
+    writes = get_runtime(request).pools.writes
+    image = await writes.run(images.change_visibility, guid, change.visibility)
     return image_response(image)
 
 
 @router.delete("/image/{guid}", **openapi_writes.DELETE_IMAGE)
 async def delete_image(request: Request, images: SignedIn) -> Response:
     """Delete an image, its row and its file, or what is known of a failed creation."""
-    await get_runtime(request).reads.run(images.delete_image, read_guid(request))
+    await get_runtime(request).pools.writes.run(images.delete_image, read_guid(request))
     return Response(status_code=204, headers=NO_STORE)

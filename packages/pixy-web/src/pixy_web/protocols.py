@@ -141,6 +141,14 @@ class RefusingProtocol(asyncio.Protocol):
             self.used_at = self.loop.time()
             super().data_received(data)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the client is gone: calls of its request that wait for a thread are not run."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            record = self.cycle.scope["state"].get("request_record")
+            if record is not None:
+                record.is_abandoned = True
+        super().connection_lost(exc)
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """Refuse what can't be parsed; uvicorn calls it while it handles the parser's error."""
         error = sys.exception()
@@ -225,8 +233,6 @@ class GuardedH11Protocol(RefusingProtocol, H11Protocol):  # type: ignore[misc]  
 
 class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ignore[misc]  # as above
     """uvicorn's protocol over httptools, with a limit for heads, and any method."""
-
-    cycle: Any
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -86,7 +86,9 @@ async def list_public_images(request: Request) -> Response:
 
     async def list_images(limit: int, cursor: str | None, *, is_quick: bool = False) -> ImagePage:
         return await images.call(
-            lambda service: service.list_images(limit, cursor, paging.match), is_quick=is_quick
+            lambda service: service.list_images(limit, cursor, paging.match),
+            is_quick=is_quick,
+            is_search=paging.match is not None,
         )
 
     return await images_response(request, list_images, paging)

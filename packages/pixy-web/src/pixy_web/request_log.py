@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 import time
+from contextvars import ContextVar
 
 from fastapi import Depends
 from starlette.requests import ClientDisconnect, Request
@@ -50,7 +51,11 @@ REQUEST_IDS = RequestIds()
 
 
 class RequestRecord:
-    """What the log knows of one request, kept in its ASGI state."""
+    """What the log knows of one request, kept in its ASGI state.
+
+    Attributes:
+        is_abandoned: Whether the client's connection is closed; the server's protocol notes it.
+    """
 
     def __init__(self, request_id: str, scope: Scope) -> None:
         self.request_id = request_id
@@ -61,6 +66,7 @@ class RequestRecord:
         self.is_started = False
         self.status: int | None = None
         self.is_complete = False
+        self.is_abandoned = False
 
     def log_start(self) -> None:
         """Log the START line, once."""
@@ -73,6 +79,20 @@ class RequestRecord:
         status = self.status if self.is_complete else CLIENT_CLOSED_REQUEST
         duration = (time.perf_counter() - self.started_at) * 1000
         _log("REQUEST END %s %.0fms", status, duration)
+
+
+_current_record: ContextVar[RequestRecord | None] = ContextVar("request_record", default=None)
+
+
+def check_client() -> None:
+    """Return if the client of the current request is still connected.
+
+    Raises:
+        ClientDisconnect: The server has noted that it is gone.
+    """
+    record = _current_record.get()
+    if record is not None and record.is_abandoned:
+        raise ClientDisconnect
 
 
 def _log(message: str, *arguments: object) -> None:
@@ -119,6 +139,7 @@ class RequestLog:
         record = RequestRecord(self._request_ids.next(), scope)
         scope.setdefault("state", {})["request_record"] = record
         token = current_request_id.set(record.request_id)
+        record_token = _current_record.set(record)
 
         async def send_logged(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -136,6 +157,7 @@ class RequestLog:
         finally:
             record.log_start()
             record.log_end()
+            _current_record.reset(record_token)
             current_request_id.reset(token)
 
     async def _serve(

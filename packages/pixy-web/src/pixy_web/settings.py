@@ -73,7 +73,10 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=64, description="Processes that serve.")
     threads: int = Field(
-        8, ge=1, le=128, description="Threads for reads and small writes, for each worker."
+        8,
+        ge=1,
+        le=128,
+        description="Lists, queries and file reads that may run at once, each, for each worker.",
     )
     sign_in_failures: int = Field(
         5,

@@ -1,7 +1,6 @@
 """Threads that the application owns, and the one hop from the event loop into them."""
 
 import asyncio
-import contextvars
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -9,31 +8,26 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from pixy_core import PixyProxyException
+from pixy_service import Call, WaitingCalls
 
 T = TypeVar("T")
 
+PATIENCE = 5.0
+"""Seconds that a call may wait for a thread."""
+
 
 class ThreadsBusyError(PixyProxyException):
-    """Too many calls wait for these threads already."""
+    """Too many calls wait for these threads already, or this one has waited too long."""
 
     message = "Too many requests of this kind are waiting"
 
 
+class SignInBusyError(ThreadsBusyError):
+    """Too many passwords wait to be checked."""
+
+
 class ThumbnailsBusyError(ThreadsBusyError):
     """Too many thumbnails wait to be made."""
-
-
-class _Call(NamedTuple):
-    future: asyncio.Future[Any]
-    context: contextvars.Context
-    function: Callable[..., Any]
-    arguments: tuple[object, ...]
-
-    def run(self) -> "_Outcome":
-        try:
-            return _Outcome(self.future, self.context.run(self.function, *self.arguments), None)
-        except BaseException as error:  # noqa: BLE001 - raised where the call is awaited
-            return _Outcome(self.future, None, error)
 
 
 class _Outcome(NamedTuple):
@@ -42,7 +36,7 @@ class _Outcome(NamedTuple):
     error: BaseException | None
 
     def deliver(self) -> None:
-        if self.future.done():  # whoever awaited it was cancelled
+        if self.future.done():  # its task was cancelled, or it had waited too long
             return
         if self.error is None:
             self.future.set_result(self.result)
@@ -59,14 +53,31 @@ class Threads:
     Args:
         size: How many threads there are.
         name: What they are called in a debugger or profiler.
-        limit: Calls that may run or wait at once; None for any number.
+        limit: Calls that may run or wait at once.
+        patience: Seconds that a call may wait for a thread.
+        refusal: Raised for a call over the limit, or one that has waited too long.
+        check: Called in the context of a call that had to wait, before it runs; what it raises
+            is raised where the call is awaited.
     """
 
-    def __init__(self, size: int, name: str, limit: int | None = None) -> None:
-        self._calls: SimpleQueue[_Call | None] = SimpleQueue()
+    def __init__(
+        self,
+        size: int,
+        name: str,
+        limit: int = 256,
+        *,
+        patience: float = PATIENCE,
+        refusal: type[ThreadsBusyError] = ThreadsBusyError,
+        check: Callable[[], None] | None = None,
+    ) -> None:
+        self.size = size
+        self._calls: SimpleQueue[Call | None] = SimpleQueue()
+        self._waiting = WaitingCalls(patience, refusal)
         self._outcomes: deque[_Outcome] = deque()
         self._delivering = False
         self._limit = limit
+        self._refusal = refusal
+        self._check = check
         self._unfinished = 0
         # daemons: a server that is told twice to stop doesn't close what it has opened
         self._threads = [
@@ -79,20 +90,25 @@ class Threads:
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
         """Run `function` in one of the threads, with the caller's context variables.
 
+        A call whose task is cancelled before its turn is not run.
+
         Raises:
-            ThreadsBusyError: The limit is reached.
+            ThreadsBusyError: The limit is reached, or the call has waited too long.
             BaseException: Whatever the function raises.
         """
-        if self._limit is not None and self._unfinished >= self._limit:
-            raise ThreadsBusyError
+        if self._unfinished >= self._limit:
+            raise self._refusal
+        call = Call(asyncio.get_running_loop(), function, arguments)
+        if self._unfinished >= self.size:
+            self._waiting.append(call)
         # counted here, where only the event loop counts, before anything is awaited
         self._unfinished += 1
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._calls.put(_Call(future, contextvars.copy_context(), function, arguments))
-        return await future
+        self._calls.put(call)
+        result: T = await call.future
+        return result
 
     def close(self) -> None:
-        """Wait for what runs, then end the threads."""
+        """Wait for what runs and waits, then end the threads."""
         for _ in self._threads:
             self._calls.put(None)
         for thread in self._threads:
@@ -101,15 +117,27 @@ class Threads:
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
             loop = call.future.get_loop()
-            self._outcomes.append(call.run())
+            self._outcomes.append(self._run(call))
             del call  # an idle thread must not keep an image in memory
             # the flag is read after the outcome is there, and cleared before outcomes are taken
             if not self._delivering:
                 self._delivering = True
                 loop.call_soon_threadsafe(self._deliver)
 
+    def _run(self, call: Call) -> _Outcome:
+        if not call.begin():
+            return _Outcome(call.future, None, None)
+        try:
+            if call.waits_since and self._check is not None:
+                call.context.run(self._check)
+            result = call.context.run(call.function, *call.arguments)
+        except BaseException as error:  # noqa: BLE001 - raised where the call is awaited
+            return _Outcome(call.future, None, error)
+        return _Outcome(call.future, result, None)
+
     def _deliver(self) -> None:
         self._delivering = False
         while self._outcomes:
             self._unfinished -= 1
             self._outcomes.popleft().deliver()
+        self._waiting.forget_begun()

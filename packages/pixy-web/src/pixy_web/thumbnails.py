@@ -5,8 +5,7 @@ What may be cached, and by whom, is as with the file itself; `content.py` says s
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from starlette.requests import Request
@@ -16,7 +15,6 @@ from pixy_core import Image, InvalidInputError
 from pixy_service import THUMBNAIL_TYPES, THUMBNAIL_WIDTHS
 from pixy_web.content import SAFETY, Service, has_tag
 from pixy_web.dependencies import PrivateImages, PublicImages, get_runtime
-from pixy_web.threads import Threads, ThreadsBusyError, ThumbnailsBusyError
 
 _WIDTHS = {str(width): width for width in THUMBNAIL_WIDTHS}
 _VARY = {"Vary": "Authorization, Accept"}
@@ -78,26 +76,13 @@ async def thumbnail_response(
     runtime = get_runtime(request)
     service, image = await images.find_image(guid)
     wanted = image, width, media_type
-    thumbnail = await runtime.reads.run(_find, service, *wanted)
+    thumbnail = await runtime.pools.files.run(_find, service, *wanted)
     if thumbnail is None:
-        thumbnail = await make_in(runtime.thumbnails, partial(_make, service, *wanted))
+        thumbnail = await runtime.pools.thumbnails.run(_make, service, *wanted)
     headers = {"ETag": thumbnail.tag, **caching, **_VARY, **SAFETY}
     if has_tag(request.headers.get("if-none-match", ""), thumbnail.tag):
         return Response(status_code=304, headers=headers)
     return Response(thumbnail.content, 200, headers, media_type)
-
-
-async def make_in(threads: Threads, make: Callable[[], _Thumbnail]) -> _Thumbnail:
-    """Run a function in threads that are for making thumbnails only.
-
-    Raises:
-        ThumbnailsBusyError: Too many wait for them.
-        PixyProxyException: Whatever the function raises.
-    """
-    try:
-        return await threads.run(make)
-    except ThreadsBusyError as error:
-        raise ThumbnailsBusyError from error
 
 
 def _find(service: Service, image: Image, width: int, media_type: str) -> _Thumbnail | None:

@@ -42,6 +42,7 @@ const WORDS = {
   invalid_credentials: "That user name and password don’t belong together. Check both and try again.",
   too_many_failures: "Too many wrong passwords for this name.",
   thumbnails_busy: "PixyProxy is busy.",
+  server_busy: "PixyProxy is busy.",
   record_not_found: "This picture isn’t there any more, or isn’t shared with you.",
   permission_denied: "Only the owner of a picture may change it.",
   prompt_rejected: "The image provider doesn’t draw this prompt. Reword it, then make it again. It cost nothing.",
