@@ -179,7 +179,8 @@ def test_searches_of_strangers_take_long(
         session.cursor().execute("LOCK TABLES image_words WRITE")
         asked = ask_many(threads, deployment, lambda: anyone.get("/image?q=light*"))
         assert_reads_are_answered(deployment, guid)
-        assert not all(each.done() for each in asked)
+        # reads did not wait until it was their turn after these
+        assert sum(each.done() for each in asked) < MANY // 2
         session.cursor().execute("UNLOCK TABLES")
         assert {each.result().status_code for each in asked} <= {200, 503}
         assert len(anyone.get("/image?q=light*").json()) == 1
@@ -199,7 +200,8 @@ def test_writes_wait_for_a_lock(deployment: Deployment) -> None:
         change = {"visibility": "class"}
         asked = ask_many(threads, deployment, lambda: ada.patch(f"/image/{guid}", json=change))
         assert_reads_are_answered(deployment, guid)
-        assert not all(each.done() for each in asked)
+        # reads did not wait until it was their turn after these
+        assert sum(each.done() for each in asked) < MANY // 2
         session.rollback()
         assert {each.result().status_code for each in asked} <= {200, 503}
         assert ada.patch(f"/image/{guid}", json=change).status_code == 200
