@@ -5,9 +5,8 @@ answer has a deadline, and a connection on which anything comes unasked is given
 """
 
 import select
-from collections.abc import Callable
 from time import monotonic
-from typing import Any, TypeVar
+from typing import Any
 
 from MySQLdb import OperationalError
 from MySQLdb.connections import Connection
@@ -16,8 +15,6 @@ from typing_extensions import override
 
 from pixy_data.loop_calls import Answers, LoopCall, WouldBlockError, find_call
 from pixy_data.watchdog import Watchdog
-
-T = TypeVar("T")
 
 _LOOP_LIMIT = 0.6
 """Seconds that the rest of an answer may stop the loop, once its beginning is there."""
@@ -41,8 +38,9 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
         self._deadline = 0.0
         super().__init__(read_timeout=read_timeout, **arguments)
         self._descriptor: int = self.fileno()
-        self._readable = select.poll()
-        self._readable.register(self._descriptor, select.POLLIN)
+        readable = select.poll()
+        readable.register(self._descriptor, select.POLLIN)
+        self._poll = readable.poll
 
     @override
     def query(self, query: bytes) -> None:
@@ -58,7 +56,12 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
             self._send(query)
         else:
             self._send_from_loop(call, query)
-        self._read(super().read_query_result)
+        _watchdog.watch(self._descriptor, self._deadline)
+        try:
+            self.read_query_result()
+        except BaseException as error:
+            self._end_watch(error)
+            raise
 
     @override
     def store_result(self) -> Any:
@@ -68,7 +71,12 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
             OperationalError: As `query`.
             WouldBlockError: As `query`.
         """
-        result = self._read(super().store_result)
+        try:
+            result = super().store_result()
+        except BaseException as error:
+            self._end_watch(error)
+            raise
+        _watchdog.release(self._descriptor)
         self._check_nothing_came()
         return result
 
@@ -78,7 +86,7 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
         self._check_nothing_came()
         self._deadline = monotonic() + self._read_timeout
         self.send_query(query)
-        if not self._readable.poll(self._read_timeout * 1000):
+        if not self._poll(self._read_timeout * 1000):
             raise OperationalError(CR.SERVER_LOST, "The server is silent")
 
     def _send_from_loop(self, call: LoopCall, query: bytes) -> None:
@@ -93,22 +101,9 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
             raise WouldBlockError
         self._deadline = monotonic() + _LOOP_LIMIT
 
-    def _read(self, read: Callable[[], T]) -> T:
-        """Call a function that blocks until it has read a part of the answer, or the deadline."""
-        _watchdog.watch(self._descriptor, self._deadline)
-        try:
-            result = read()
-        except Exception as error:
-            if _watchdog.release(self._descriptor):
-                self._give_up(error)
-            raise
-        except BaseException:
-            _watchdog.release(self._descriptor)
-            raise
-        _watchdog.release(self._descriptor)
-        return result
-
-    def _give_up(self, error: Exception) -> None:
+    def _end_watch(self, error: BaseException) -> None:
+        if not _watchdog.release(self._descriptor):
+            return
         call = find_call()
         if call is not None:
             call.pause()
@@ -116,7 +111,7 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
         raise OperationalError(CR.SERVER_LOST, "The server is silent") from error
 
     def _check_nothing_came(self) -> None:
-        if self._readable.poll(0):
+        if self._poll(0):
             raise OperationalError(CR.SERVER_LOST, "The server sent what nobody asked for")
 
     def _look(self, call: LoopCall) -> Answers:
@@ -138,4 +133,7 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
     def close(self) -> None:
         """Close the connection."""
         self._look_away()
+        # of an answer whose rest was not read; once closed, the number may be another connection's
+        descriptor, self._descriptor = self._descriptor, -1
+        _watchdog.release(descriptor)
         super().close()

@@ -45,7 +45,10 @@ class Watchdog:
         Args:
             descriptor: As for `watch`.
         """
-        with self._lock:  # it may be shut down at this moment, and belong to another file soon
+        if self._deadlines.pop(descriptor, None) is not None:
+            return False
+        # it may be shut down at this moment, and must not belong to another file before
+        with self._lock:
             return self._deadlines.pop(descriptor, None) is None
 
     def _start(self) -> None:
@@ -71,9 +74,11 @@ class Watchdog:
 
     def _shut_down(self, descriptor: int, deadline: float) -> None:
         with self._lock:
-            # it may have been released, and watched for another answer
-            if self._deadlines.get(descriptor) != deadline:
+            current = self._deadlines.pop(descriptor, None)
+            if current != deadline:
+                # it was released; and watched for another answer
+                if current is not None:
+                    self._deadlines[descriptor] = current
                 return
-            del self._deadlines[descriptor]
             with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
                 connection.shutdown(socket.SHUT_RDWR)
