@@ -26,7 +26,7 @@ _PER_THREAD = 8
 """Of a thread for lists and one for files: two database connections, of three files on SQLite."""
 
 _OTHERS = 90
-"""Of other threads, listening sockets, event loop, log, recovery, and what libraries open briefly."""
+"""Of other threads, listening sockets, event loop, log and recovery."""
 
 
 def share_memory_among_threads() -> None:
