@@ -2,8 +2,8 @@
 
 import pytest
 
-from pixy_core import index_words, limit_marks
-from pixy_core.words import MAX_MARKS, MAX_WORD_LENGTH, split_runs
+from pixy_core import index_words, iterate_words, limit_marks
+from pixy_core.words import MAX_INDEXED_WORDS, MAX_MARKS, MAX_WORD_LENGTH, split_runs
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,17 @@ def test_scripts_without_spaces_become_characters_and_pairs(text: str, words: se
 
 def test_the_words_keep_their_order() -> None:
     assert split_runs("Zebra, 東京 an AB12") == ["zebra", "東京", "an", "ab12"]
+
+
+def test_words_come_once_and_in_the_order_of_the_text() -> None:
+    assert list(iterate_words("Zebra, 東京都 an zebra 京")) == [
+        *("zebra", "東", "東京", "京", "京都", "都", "an"),
+    ]
+
+
+def test_of_a_long_text_the_first_words_count() -> None:
+    words = [f"w{number}" for number in range(MAX_INDEXED_WORDS + 1)]
+    assert index_words(" ".join(words + words)) == set(words[:-1])
 
 
 def test_of_a_long_word_its_beginning_counts() -> None:

@@ -2,22 +2,25 @@
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from image_samples import make_detail
-from pixy_core import Image, ImageFilter, User, Visibility
+from pixy_core import Image, ImageFilter, User, Visibility, iterate_words
+from pixy_core.words import MAX_INDEXED_WORDS
 from pixy_data import (
     Database,
     DatabaseContext,
     ImageRepository,
     Position,
     UserRepository,
+    initialise_database,
     open_database,
 )
 from pixy_data.conversions import time_to_moment, time_to_parameter
+from pixy_data.database import Result
 from pixy_data.image_words import raw_guid
 
 PRIVATE, CLASS, PUBLIC = Visibility
@@ -113,6 +116,83 @@ def test_each_scope_has_its_rows_and_deleting_leaves_none(
         assert not images.delete_image(guid, "bert")
         assert images.delete_image(guid, "anna")
     assert count_rows(database) == {}
+
+
+LONGEST = "".join(chr(0x4E00 + number * 7 % 20_000) for number in range(32_000))
+
+
+def test_the_longest_prompt_is_found_by_its_first_words_and_has_no_rows_for_the_others(
+    images: ImageRepository, database: Database, anna: User, find: Find
+) -> None:
+    guid = images.insert_image(make_detail(LONGEST, PUBLIC), anna).guid
+    words = MAX_INDEXED_WORDS
+    assert count_rows(database) == {"owner:anna": words, "public": words}
+    first = LONGEST[: MAX_INDEXED_WORDS // 2]
+    assert [len(find(first[at : at + 9])) for at in (0, len(first) - 9)] == [1, 1]
+    assert find(LONGEST[len(first) : len(first) + 9]) == []
+    assert images.update_visibility(guid, "anna", CLASS)
+    assert count_rows(database) == {"class:red": words, "owner:anna": words}
+    assert images.delete_image(guid, "anna")
+    assert count_rows(database) == {}
+
+
+@pytest.fixture
+def long_indexed(images: ImageRepository, database: Database, anna: User) -> Image:
+    """An image that a release without the limit has indexed by all of its words."""
+    image = images.insert_image(make_detail(LONGEST[:2000], PUBLIC), anna)
+    beyond = list(iterate_words(image.prompt))[MAX_INDEXED_WORDS:]
+    for scope in ("owner:anna", "public"):
+        for word in beyond:
+            database.execute(
+                "INSERT INTO image_words (scope, word, moment, guid, image_id) "
+                "VALUES (:scope, :word, :moment, :guid, :image_id)",
+                {
+                    "scope": scope,
+                    "word": word,
+                    "moment": time_to_moment(image.created_at),
+                    "guid": raw_guid(image.guid),
+                    "image_id": image.id,
+                },
+            )
+    assert min(count_rows(database).values()) > MAX_INDEXED_WORDS
+    return image
+
+
+def test_rows_beyond_the_limit_go_with_the_image(
+    images: ImageRepository, database: Database, long_indexed: Image
+) -> None:
+    assert images.delete_image(long_indexed.guid, "anna")
+    assert count_rows(database) == {}
+
+
+def test_rows_beyond_the_limit_go_with_a_change_of_visibility(
+    images: ImageRepository, database: Database, long_indexed: Image, find: Find
+) -> None:
+    assert find(long_indexed.prompt[1500:1509]) == [long_indexed.prompt]
+    assert images.update_visibility(long_indexed.guid, "anna", CLASS)
+    words = MAX_INDEXED_WORDS
+    assert count_rows(database) == {"class:red": words, "owner:anna": words}
+
+
+class CountingDatabase(Database):
+    """Counts the statements that write."""
+
+    statements = 0
+
+    def execute(self, sql: str, parameters: Mapping[str, object]) -> Result:
+        self.statements += 1
+        return super().execute(sql, parameters)
+
+
+def test_a_statement_writes_many_words(database: Database, database_url: str, anna: User) -> None:
+    assert database.initialised
+    counting = CountingDatabase(database_url)
+    initialise_database(counting)
+    images = ImageRepository(counting)
+    guid = images.insert_image(make_detail(LONGEST), anna).guid
+    assert images.update_visibility(guid, "anna", PUBLIC)
+    counting.close()
+    assert counting.statements < MAX_INDEXED_WORDS / 10
 
 
 def test_what_is_rolled_back_is_not_found(

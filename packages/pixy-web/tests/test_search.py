@@ -1,4 +1,4 @@
-"""Finding images by words and filters: cases C640 to C654."""
+"""Finding images by words and filters: cases C640 to C654, and C910."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -393,3 +393,12 @@ def test_head_and_the_whole_list_are_narrowed_too(team: Team) -> None:
         assert head.headers["content-length"] == page.headers["content-length"]
         assert httpx2.URL(head.links["next"]["url"]).params["q"] == "heron"
         assert client.head("/image", params={"q": ""}).status_code == 422
+
+
+@pytest.mark.case("C910")
+def test_a_long_prompt_is_found_by_its_first_words(library: Library) -> None:
+    words = [f"long{number}" for number in range(1001)]
+    details = library.service.make_image(library.owner, " ".join(words), "private")
+    assert library.find("long0 long999", library.owner) == [details["prompt"]]
+    assert library.find("long1000", library.owner) == []
+    assert library.owner.delete(f"/image/{details['guid']}").status_code == 204

@@ -58,7 +58,7 @@ from pixy_core.images import (
     Visibility,
 )
 from pixy_core.users import ClassKey, User, Username
-from pixy_core.words import index_words, limit_marks
+from pixy_core.words import index_words, iterate_words, limit_marks
 
 __all__ = [
     "AuthenticationRequiredError",
@@ -117,5 +117,6 @@ __all__ = [
     "Visibility",
     "find_generation_error",
     "index_words",
+    "iterate_words",
     "limit_marks",
 ]

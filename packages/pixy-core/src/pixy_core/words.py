@@ -7,11 +7,20 @@ pairs of neighbouring characters.
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 
 MAX_WORD_LENGTH = 64
 """Characters; of a longer word only its beginning counts."""
+
+MAX_INDEXED_WORDS = 1000
+"""Different words of one text, the first ones; no more find it.
+
+A page of English has about 250 different words, and 1,000 are 500 characters of Chinese in a row:
+each is a character and a pair. Each word is one row for each audience, and a change of visibility
+writes all of them: the longest prompt would have 48,000.
+"""
 
 MAX_MARKS = 30
 """Marks on one letter; no language needs more (Unicode Standard Annex #15, section 13)."""
@@ -35,15 +44,36 @@ _unspaced = re.compile(f"[{_UNSPACED}]")
 
 
 def index_words(text: str) -> set[str]:
-    """Return everything under which a text can be found.
+    """Return the words that find a text: its first MAX_INDEXED_WORDS.
+
+    Args:
+        text: A prompt.
+    """
+    return set(islice(iterate_words(text), MAX_INDEXED_WORDS))
+
+
+def iterate_words(text: str) -> Iterator[str]:
+    """Yield the different words of a text, in their order.
 
     Args:
         text: A prompt.
     """
     found: set[str] = set()
     for run in split_runs(text):
-        found |= {*run, *pair_up(run)} if is_unspaced(run) else {run[:MAX_WORD_LENGTH]}
-    return found
+        for word in _split_run(run):
+            if word not in found:
+                found.add(word)
+                yield word
+
+
+def _split_run(run: str) -> Iterator[str]:
+    if not is_unspaced(run):
+        yield run[:MAX_WORD_LENGTH]
+        return
+    for first, second in pairwise(run):
+        yield first
+        yield first + second
+    yield run[-1]
 
 
 def is_unspaced(run: str) -> bool:

@@ -8,17 +8,22 @@ the list. Why it is so stands in docs/decisions/0007-search.md.
 import uuid
 from collections.abc import Iterable, Iterator
 from functools import cache
-from itertools import islice
 from typing import NamedTuple
 
-from pixy_core import Visibility, index_words
+from pixy_core import Visibility, index_words, iterate_words
+from pixy_core.words import MAX_INDEXED_WORDS
 from pixy_data.conversions import time_from_value, time_to_moment
 from pixy_data.database import Database
 
 PUBLIC_SCOPE = "public"
 
-_CHUNK = 50
-"""Words that one statement writes or deletes."""
+_CHUNK, _LARGE_CHUNK = 50, 500
+"""Words of one statement. A statement's text is kept for each number of words up to _CHUNK."""
+
+_SELECT_WORD = """
+    SELECT image_id FROM image_words
+    WHERE scope = :scope AND word = :word AND moment = :moment AND guid = :guid
+"""
 
 SELECT_INDEXED = """
     SELECT id, guid, prompt, created_at, owner, class_key, visibility FROM images
@@ -82,7 +87,7 @@ class ImageWords:
         Raises:
             PixyProxyException: The database failed.
         """
-        self._insert(image, list_scopes(image))
+        self._insert(list_scopes(image), image, index_words(image.prompt))
 
     def update(self, image: IndexedImage) -> None:
         """Show an image to those to whom its visibility says, and to no others.
@@ -93,8 +98,10 @@ class ImageWords:
         Raises:
             PixyProxyException: The database failed.
         """
-        self._delete(image, [PUBLIC_SCOPE, class_scope(image.class_key)])
-        self._insert(image, list_scopes(image)[1:])
+        words, beyond = self._find_words(image)
+        self._delete([owner_scope(image.owner)], image, beyond)
+        self._delete(_shown_scopes(image), image, [*words, *beyond])
+        self._insert(list_scopes(image)[1:], image, words)
 
     def delete(self, image: IndexedImage) -> None:
         """Forget an image.
@@ -105,20 +112,40 @@ class ImageWords:
         Raises:
             PixyProxyException: The database failed.
         """
-        own = owner_scope(image.owner)
-        self._delete(image, [own, PUBLIC_SCOPE, class_scope(image.class_key)])
+        words, beyond = self._find_words(image)
+        scopes = [owner_scope(image.owner), *_shown_scopes(image)]
+        self._delete(scopes, image, [*words, *beyond])
 
-    def _insert(self, image: IndexedImage, scopes: Iterable[str]) -> None:
+    def _insert(self, scopes: Iterable[str], image: IndexedImage, words: Iterable[str]) -> None:
         for scope in scopes:
-            for words in _chunks(image.prompt):
-                parameters = _place(image, scope) | _name(words) | {"image_id": image.id}
-                self._database.execute(_insert_statement(len(words)), parameters)
+            for chunk in _chunks(words):
+                parameters = _place(image, scope) | _name(chunk) | {"image_id": image.id}
+                self._database.execute(_insert_statement(len(chunk)), parameters)
 
-    def _delete(self, image: IndexedImage, scopes: Iterable[str]) -> None:
+    def _delete(self, scopes: Iterable[str], image: IndexedImage, words: Iterable[str]) -> None:
         for scope in scopes:
-            for words in _chunks(image.prompt):
-                parameters = _place(image, scope) | _name(words)
-                self._database.execute(_delete_statement(len(words)), parameters)
+            for chunk in _chunks(words):
+                parameters = _place(image, scope) | _name(chunk)
+                self._database.execute(_delete_statement(len(chunk)), parameters)
+
+    def _find_words(self, image: IndexedImage) -> tuple[list[str], list[str]]:
+        """Return the words that index an image, and those beyond the limit that have rows.
+
+        Of the latter an image has all, if a release without the limit indexed it, or none. Its
+        owner's rows tell, since those are always there.
+        """
+        words = list(iterate_words(image.prompt))
+        words, beyond = words[:MAX_INDEXED_WORDS], words[MAX_INDEXED_WORDS:]
+        if beyond:
+            place = _place(image, owner_scope(image.owner)) | {"word": beyond[0]}
+            if self._database.fetch_one(_SELECT_WORD, place) is None:
+                beyond = []
+        return words, beyond
+
+
+def _shown_scopes(image: IndexedImage) -> list[str]:
+    """Return the scopes where others find an image, whatever its visibility."""
+    return [PUBLIC_SCOPE, class_scope(image.class_key)]
 
 
 def _place(image: IndexedImage, scope: str) -> dict[str, object]:
@@ -126,11 +153,13 @@ def _place(image: IndexedImage, scope: str) -> dict[str, object]:
     return {"scope": scope, "moment": moment, "guid": raw_guid(image.guid)}
 
 
-def _chunks(prompt: str) -> Iterator[list[str]]:
+def _chunks(words: Iterable[str]) -> Iterator[list[str]]:
     # in one order, so that two writers never wait for each other in a circle
-    words = iter(sorted(index_words(prompt)))
-    while chunk := list(islice(words, _CHUNK)):
-        yield chunk
+    rest = sorted(words)
+    while rest:
+        size = _LARGE_CHUNK if len(rest) >= _LARGE_CHUNK else _CHUNK
+        yield rest[:size]
+        rest = rest[size:]
 
 
 def _name(words: list[str]) -> dict[str, object]:
