@@ -3,7 +3,7 @@
 import struct
 import zlib
 
-from pixy_service.generators.metadata import PNG_SIGNATURE
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def read_chunks(content: bytes) -> dict[bytes, bytes]:

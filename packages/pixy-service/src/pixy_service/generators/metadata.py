@@ -10,7 +10,8 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+from pixy_service.png_chunks import PNG_SIGNATURE
+
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 
 _SHORTEST_TRANSPARENCY = {0: 2, 2: 6}
