@@ -109,6 +109,7 @@ class InstalledPixy:
         until: str = "/health/ready",
         port: int | None = None,
         descriptors: int | None = None,
+        stderr: int | None = None,
     ) -> None:
         """Run `pixy serve`, and return when it answers.
 
@@ -117,6 +118,7 @@ class InstalledPixy:
             until: The path that has to answer 200.
             port: Where it listens; None for a free port.
             descriptors: What `ulimit -n` allows it; None for what the tests have.
+            stderr: The descriptor of its standard error; None is the file that `log` reads.
 
         Raises:
             RuntimeError: It ended, or did not answer within 30 seconds; with its log.
@@ -129,7 +131,7 @@ class InstalledPixy:
                 [*limit, _program(), "serve", "--port", str(port), *arguments],
                 cwd=self.folder,
                 env=self._environment(),
-                stderr=log,
+                stderr=log if stderr is None else stderr,
             )
         deadline = time.monotonic() + 30
         while not self._answers(until):

@@ -34,8 +34,7 @@ def stream() -> Stream:
 
 @pytest.fixture
 def log(stream: Stream) -> Iterator[logging.Logger]:
-    handler = LineHandler()
-    handler.setStream(stream)
+    handler = LineHandler(stream)
     handler.setFormatter(LogFormatter())
     logger = logging.getLogger("a logger of these tests alone")
     logger.setLevel(logging.INFO)

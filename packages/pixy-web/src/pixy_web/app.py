@@ -27,7 +27,7 @@ from pixy_web import health, openapi, private_images, public_images
 from pixy_web.dependencies import Runtime
 from pixy_web.error_handler import handle_error
 from pixy_web.guard import Guard
-from pixy_web.log_lines import configure_logging
+from pixy_web.log_lines import configure_logging, drain_log
 from pixy_web.own_process import (
     allow_many_descriptors,
     collect_garbage_rarely,
@@ -127,6 +127,8 @@ async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncI
         if not is_forced:
             await pools.close()
             await asyncio.to_thread(services.close)
+            if alone:
+                await asyncio.to_thread(drain_log)
 
 
 def create_app_from_environment() -> FastAPI:

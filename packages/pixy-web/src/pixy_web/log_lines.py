@@ -7,8 +7,9 @@ import asyncio
 import logging
 import threading
 import time
-from contextvars import ContextVar
-from typing import TextIO
+from contextvars import Context, ContextVar
+
+from pixy_web.log_stream import LineStream, LogStream, open_log_stream
 
 current_request_id: ContextVar[str] = ContextVar("request_id", default="-")
 """The id of the request that is being served."""
@@ -66,15 +67,18 @@ class LogFormatter(logging.Formatter):
         )
 
 
-class LineHandler(logging.StreamHandler[TextIO]):
-    """Writes to standard error: from an event loop all lines of one turn at once, else each.
+class LineHandler(logging.StreamHandler[LineStream]):
+    """Writes to a stream: from an event loop all lines of one turn at once, else each.
 
     A write costs as much as all else about a line, and a loop that is busy serves several
     requests in a turn. Warnings, and what is worse, are written before anything else happens.
+
+    Args:
+        stream: Where to.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, stream: LineStream) -> None:
+        super().__init__(stream)
         self._lines: list[str] = []
         self._asked: asyncio.AbstractEventLoop | None = None
 
@@ -107,6 +111,17 @@ class LineHandler(logging.StreamHandler[TextIO]):
         finally:
             self.release()
 
+    def drain(self) -> None:
+        """Write what isn't written yet, and wait a moment for its reader."""
+        self.flush()
+        if isinstance(self.stream, LogStream):
+            self.stream.drain()
+
+    def close(self) -> None:
+        """Write the last lines, at the end of the process."""
+        self.drain()
+        super().close()
+
 
 def _find_loop() -> asyncio.AbstractEventLoop | None:
     try:
@@ -115,17 +130,38 @@ def _find_loop() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+def _describe_loss(count: int) -> str:
+    text = "%d log lines were dropped: standard error was not read"
+    record = logging.LogRecord(
+        __name__, logging.WARNING, __file__, 0, text, (count,), None, _describe_loss.__name__
+    )
+    # not in the context of the request that happens to log next
+    return f"{Context().run(LogFormatter().format, record)}\n"
+
+
 def configure_logging(level: str) -> None:
     """Send every line of this process to standard error, in the format of `LogFormatter`.
+
+    Where nobody reads it, lines are dropped and counted: see `log_stream`.
 
     Args:
         level: The least level that is logged, such as "INFO".
     """
     # facts that the format doesn't have: https://docs.python.org/3/howto/logging.html#optimization
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
-    handler = LineHandler()
+    handler = LineHandler(open_log_stream(_describe_loss))
     handler.setFormatter(LogFormatter())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     # at INFO the SDK's client logs its requests, Alembic its steps, and uvicorn what END says
     for name in ("httpx2", "alembic", "uvicorn.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def drain_log() -> None:
+    """Write what isn't written yet, and wait a moment for its reader.
+
+    A server that is stopped by a signal ends by that signal, without what `logging` does at exit.
+    """
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, LineHandler):
+            handler.drain()
