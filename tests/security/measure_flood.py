@@ -36,13 +36,16 @@ def measure(door: Door, user: str | None) -> list[float]:
 
 
 def flood(door: Door, number: int, stop: threading.Event, statuses: Counter[int]) -> None:
-    """Guess without a pause, for a new name each time: the limit does not help there."""
-    with httpx2.Client(base_url=door.url, trust_env=False, timeout=30) as client:
-        for count in range(10**9):
-            if stop.is_set():
-                return
-            auth = (f"user{number}-{count}", PASSWORD)
-            statuses[client.get("/image?limit=1", auth=auth).status_code] += 1
+    """Guess without a pause, with new names and addresses: the limits do not help there."""
+    for count in range(10**9):
+        # fewer guesses than an address may make
+        transport = httpx2.HTTPTransport(local_address=f"127.{number + 1}.{count % 250}.1")
+        with httpx2.Client(base_url=door.url, transport=transport, timeout=30) as client:
+            for guess in range(50):
+                if stop.is_set():
+                    return
+                auth = (f"user{number}-{count}-{guess}", PASSWORD)
+                statuses[client.get("/image?limit=1", auth=auth).status_code] += 1
 
 
 def show(what: str, times: list[float]) -> None:

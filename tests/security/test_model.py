@@ -63,7 +63,9 @@ class World:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     # a run disables users and changes passwords: the wrong ones of a step are no guesses
-    running = run_service(tmp_path_factory.mktemp("data"), sign_in_failures=100)
+    running = run_service(
+        tmp_path_factory.mktemp("data"), sign_in_failures=100, sign_in_address_failures=10_000
+    )
     yield running
     running.stop()
 

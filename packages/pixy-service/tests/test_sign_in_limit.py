@@ -182,9 +182,67 @@ def test_the_block_ends_with_the_period_and_old_rows_are_deleted(
     limit = SignInLimit(failures, lambda: database.secret("sign_in"), SignInRule(2, 0.0))
     credentials = CredentialService(services.users.user_repo, limit)
     assert [outcome_of(credentials, "ann", f"wrong {n}") for n in range(5)] == ["wrong"] * 5
-    (client,) = {limit._identify("ann", HERE)}
-    assert len(failures.list_failures(client, 5)) < 3
+    for counter in limit._counters("ann", HERE):
+        assert len(failures.list_failures(counter.key, 5)) < 3
     database.close()
+
+
+MAX_ADDRESS_FAILURES = 4
+
+
+@pytest.fixture
+def strict(services: Services, database_url: str) -> Iterator[list[CredentialService]]:
+    """Two workers that bear few failures of an address."""
+    services.users.add_user("ann", PASSWORD, "red")
+    database = open_database(database_url)
+    rule = SignInRule(max_address_failures=MAX_ADDRESS_FAILURES)
+    yield [
+        CredentialService(
+            services.users.user_repo,
+            SignInLimit(
+                SignInFailureRepository(database), lambda: database.secret("sign_in"), rule
+            ),
+        )
+        for _ in range(2)
+    ]
+    database.close()
+
+
+def test_an_address_that_fails_for_many_names_is_refused_by_every_worker(
+    strict: list[CredentialService],
+) -> None:
+    outcomes = [outcome_of(strict[n % 2], f"name{n}", PASSWORD) for n in range(6)]
+    assert outcomes == ["wrong"] * MAX_ADDRESS_FAILURES + ["blocked"] * 2
+    assert outcome_of(strict[0], "ann", PASSWORD) == "blocked"
+    assert outcome_of(strict[0], "ann", PASSWORD, ELSEWHERE) == "right"
+    assert outcome_of(strict[0], "ann", PASSWORD) == "right", "it is remembered now"
+
+
+def test_of_an_ipv6_address_the_network_counts_for_many_names(
+    strict: list[CredentialService],
+) -> None:
+    for number in range(MAX_ADDRESS_FAILURES):
+        outcome_of(strict[0], f"name{number}", PASSWORD, f"2001:db8:1:2::{number}")
+    assert outcome_of(strict[0], "other", PASSWORD, "2001:db8:1:2:ffff::") == "blocked"
+    assert outcome_of(strict[0], "other", PASSWORD, "2001:db8:1:3::1") == "wrong"
+
+
+def test_guesses_of_an_address_sent_at_once_are_counted_before_the_next_is_checked(
+    strict: list[CredentialService],
+) -> None:
+    barrier, outcomes = threading.Barrier(10), list[str]()
+
+    def guess(number: int) -> None:
+        barrier.wait()
+        outcomes.append(outcome_of(strict[0], f"name{number}", PASSWORD))
+
+    threads = [threading.Thread(target=guess, args=(number,)) for number in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Counter(outcomes) == {"wrong": MAX_ADDRESS_FAILURES, "blocked": 6}
+    assert not strict[0].limit._turns
 
 
 def test_the_rows_tell_neither_name_nor_address(
@@ -193,6 +251,7 @@ def test_the_rows_tell_neither_name_nor_address(
     assert blocked
     database = open_database(database_url)
     rows = database.fetch_all("SELECT client, number FROM sign_in_failures", {})
-    assert [number for _, number in rows] == [1, 2, 3, 4, 5]
+    # for the name and the address, and for the address
+    assert sorted(number for _, number in rows) == sorted([1, 2, 3, 4, 5] * 2)
     assert all(set(client) <= set("0123456789abcdef") and len(client) == 64 for client, _ in rows)
     database.close()

@@ -1,4 +1,4 @@
-"""Signing in: cases C101 to C112."""
+"""Signing in: cases C101 to C112, and C911."""
 
 from base64 import b64encode
 from collections.abc import Callable
@@ -199,6 +199,30 @@ def test_nobody_else_is_told_to_wait(service: RunningService) -> None:
     )
     with elsewhere:
         assert elsewhere.get("/image").status_code == 401
+
+
+@pytest.mark.case("C911")
+def test_an_address_that_guesses_for_many_names_is_told_to_wait(
+    start_service: Callable[..., RunningService],
+) -> None:
+    service = start_service(sign_in_address_failures=3)
+    name, other = service.add_user(), service.add_user()
+    signed_in = service.client(name)
+    assert signed_in.get("/image").status_code == 200
+    answers = [service.client(f"made up {n}", PASSWORD).get("/image") for n in range(4)]
+    answers.append(service.client(other).get("/image"))
+    assert [answer.status_code for answer in answers] == [401] * 3 + [429] * 2
+    for answer in answers[3:]:
+        assert answer.json()["code"] == "too_many_failures"
+        assert 0 < int(answer.headers["retry-after"]) <= 300
+    assert signed_in.get("/image").status_code == 200
+    elsewhere = httpx2.Client(
+        base_url=service.url,
+        auth=httpx2.BasicAuth(other.encode(), PASSWORD.encode()),
+        transport=httpx2.HTTPTransport(local_address="127.0.0.2"),
+    )
+    with elsewhere:
+        assert elsewhere.get("/image").status_code == 200
 
 
 @pytest.mark.case("C112")

@@ -36,7 +36,7 @@ from pixy_service.reading import ImageFile, ImagePage
 from pixy_service.restore import StoreRestore
 from pixy_service.services import Services
 from pixy_service.shrinking import THUMBNAIL_TYPES
-from pixy_service.sign_in_limit import SignInRule
+from pixy_service.sign_in_limit import SignInRule, site_of
 from pixy_service.thumbnails import THUMBNAIL_WIDTHS
 from pixy_service.users import UserService
 from pixy_service.validation import IDEMPOTENCY_KEY_PATTERN, MAX_PAGE_SIZE, validate_guid
@@ -87,6 +87,7 @@ __all__ = [
     "open_users",
     "prepare_stores",
     "require_image",
+    "site_of",
     "upgrade_database",
     "validate_guid",
 ]

@@ -1,7 +1,7 @@
-"""The limit of wrong passwords: how often one client may fail for one user name.
+"""The limits of wrong passwords: for a user name and address, and for an address.
 
-What a right password is stands in passwords.py. The count is kept in the database, so all
-workers and machines share it (`docs/decisions/0006-sign-in-limit.md`).
+What a right password is stands in passwords.py. The counts are kept in the database, so all
+workers and machines share them (`docs/decisions/0006-sign-in-limit.md`).
 """
 
 import hashlib
@@ -19,20 +19,37 @@ from pixy_data import SignInFailure, SignInFailureRepository
 
 # RFC 6177: a site gets no less than a /64, and picks its addresses in it as it likes
 _IPV6_SITE = 64
+# in place of the length of a name, which is never so large
+_NO_NAME = b"\xff\xff\xff\xff"
 
 
 class SignInRule(NamedTuple):
-    """How many wrong passwords are borne, and within how many seconds."""
+    """How many wrong passwords are borne.
+
+    Attributes:
+        max_failures: For one user name from one address.
+        period: Seconds in which they are counted.
+        max_address_failures: From one address, for all names together. A school or office may
+            share an address, so this is far more than one person's mistakes.
+    """
 
     max_failures: int = 5
     period: float = 300.0
+    max_address_failures: int = 100
 
 
 USUAL_RULE = SignInRule()
 
 
+class _Counter(NamedTuple):
+    """One count of failures: its key in the rows, and how many it bears."""
+
+    key: str
+    max_failures: int
+
+
 class SignInLimit:
-    """Refuses a client that has failed too often for a user name, known or not.
+    """Refuses a client that has failed too often for a user name, known or not, or altogether.
 
     Args:
         failures: The rows of what failed.
@@ -48,7 +65,7 @@ class SignInLimit:
     ) -> None:
         self._failures = failures
         self._read_key = read_key
-        self._max_failures = rule.max_failures
+        self._rule = rule
         self._period = timedelta(seconds=rule.period)
         self._cleaned_at = datetime.now(UTC)
         self._turns: dict[str, _Turn] = {}
@@ -65,14 +82,15 @@ class SignInLimit:
             TooManyFailuresError: It has failed too often.
             DBConnectionError: The database can't be reached.
         """
-        self._check(self._identify(username, address))
+        for counter in self._counters(username, address):
+            self._check(counter)
 
     @contextmanager
     def guess(self, username: str, address: str) -> Iterator[None]:
         """Let a client try one password, in its turn; InvalidCredentialsError counts it as wrong.
 
-        A client's guesses run one after the other in a process, so those sent at once are not all
-        checked before the first of them is counted.
+        The guesses of an address run one after the other in a process, so those sent at once are
+        not all checked before the first of them is counted.
 
         Args:
             username: Whom it wants to be, in NFC.
@@ -82,30 +100,32 @@ class SignInLimit:
             TooManyFailuresError: It has failed too often, before or with this guess.
             DBConnectionError: The database can't be reached.
         """
-        client = self._identify(username, address)
-        with self._turn(client):
-            self._check(client)
+        counters = self._counters(username, address)
+        with self._turn(site_of(address)):
+            for counter in counters:
+                self._check(counter)
             try:
                 yield
             except InvalidCredentialsError:
-                self._count(client)
+                self._clean()
+                for counter in counters:
+                    self._count(counter)
                 raise
 
-    def _check(self, client: str) -> list[SignInFailure]:
-        latest = self._failures.list_failures(client, self._max_failures)
-        if len(latest) == self._max_failures:
+    def _check(self, counter: _Counter) -> list[SignInFailure]:
+        latest = self._failures.list_failures(counter.key, counter.max_failures)
+        if len(latest) == counter.max_failures:
             left = latest[-1].failed_at + self._period - datetime.now(UTC)
             if left > timedelta(0):
                 raise TooManyFailuresError(retry_after=math.ceil(left.total_seconds()))
         return latest
 
-    def _count(self, client: str) -> None:
-        self._clean()
+    def _count(self, counter: _Counter) -> None:
         while True:
-            latest = self._check(client)
+            latest = self._check(counter)
             number = latest[0].number + 1 if latest else 1
             try:
-                self._failures.insert_failure(client, SignInFailure(number, datetime.now(UTC)))
+                self._failures.insert_failure(counter.key, SignInFailure(number, datetime.now(UTC)))
             except ConstraintViolationError:  # another process counted one at the same moment
                 continue
             return
@@ -116,16 +136,23 @@ class SignInLimit:
             self._cleaned_at = now
             self._failures.delete_failures(now - self._period)
 
-    def _identify(self, username: str, address: str) -> str:
-        # a user who types a password for the name must not find it stored
+    def _counters(self, username: str, address: str) -> tuple[_Counter, _Counter]:
+        site = site_of(address).encode()
         name = username.encode()
-        message = len(name).to_bytes(4) + name + _site_of(address).encode()
+        # a user who types a password for the name must not find it stored
+        by_name = self._hide(len(name).to_bytes(4) + name + site)
+        return (
+            _Counter(by_name, self._rule.max_failures),
+            _Counter(self._hide(_NO_NAME + site), self._rule.max_address_failures),
+        )
+
+    def _hide(self, message: bytes) -> str:
         return hmac.digest(self._read_key(), message, hashlib.sha256).hex()
 
     @contextmanager
-    def _turn(self, client: str) -> Iterator[None]:
+    def _turn(self, site: str) -> Iterator[None]:
         with self._lock:
-            turn = self._turns.setdefault(client, _Turn())
+            turn = self._turns.setdefault(site, _Turn())
             turn.waiting += 1
         try:
             with turn.lock:
@@ -134,7 +161,7 @@ class SignInLimit:
             with self._lock:
                 turn.waiting -= 1
                 if not turn.waiting:
-                    del self._turns[client]
+                    del self._turns[site]
 
 
 class _Turn:
@@ -143,8 +170,12 @@ class _Turn:
         self.waiting = 0
 
 
-def _site_of(address: str) -> str:
-    """Return what one client can't change about its address: of IPv6, the first half."""
+def site_of(address: str) -> str:
+    """Return what one client can't change about its address: of IPv6, the first half.
+
+    Args:
+        address: An IP address, or whatever the server calls it.
+    """
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:  # the path of a Unix socket, or nothing

@@ -171,7 +171,9 @@ def open_configured_services(settings: Settings) -> Services:
         generation_concurrency=settings.generation_concurrency,
         generation_timeout=settings.generation_timeout,
         threads=count_database_calls(settings.threads),
-        sign_in_rule=SignInRule(settings.sign_in_failures, settings.sign_in_period),
+        sign_in_rule=SignInRule(
+            settings.sign_in_failures, settings.sign_in_period, settings.sign_in_address_failures
+        ),
         limits=settings.limits,
         wait_for_database=True,
     )

@@ -18,6 +18,7 @@ from pixy_service import (
     PublicImageService,
     Services,
     require_image,
+    site_of,
 )
 from pixy_web.authentication import read_credentials
 from pixy_web.pools import Pools
@@ -157,9 +158,8 @@ class PrivateImages:
     async def _check(self) -> User:
         """Return the user whose password is not remembered, or not any more."""
         services = self._runtime.services
-        return await self._runtime.pools.passwords.run(
-            services.credentials.check, self._credentials
-        )
+        check, site = services.credentials.check, site_of(self._credentials.address)
+        return await self._runtime.pools.passwords.run(site, check, self._credentials)
 
     def _run_if_remembered(self, operation: Callable[[PrivateImageService], T]) -> tuple[T] | None:
         services = self._runtime.services

@@ -8,8 +8,9 @@ import asyncio
 from dataclasses import dataclass
 
 from pixy_service import LoopCalls
+from pixy_web.fair_threads import FairThreads
 from pixy_web.request_log import check_client
-from pixy_web.threads import SignInBusyError, Threads, ThreadsBusyError, ThumbnailsBusyError
+from pixy_web.threads import Threads, ThreadsBusyError, ThumbnailsBusyError
 
 SEARCH_THREADS = 4
 """A search of a large collection keeps a core of the database busy for seconds."""
@@ -53,7 +54,7 @@ class Pools:
         searches: Filtered lists of users.
         public_searches: Filtered lists of callers who have not signed in.
         writes: What changes rows and deletes files.
-        passwords: Hashing.
+        passwords: Hashing, in which addresses take turns.
         thumbnails: Making smaller pictures, which keeps a core busy for a moment.
     """
 
@@ -63,7 +64,7 @@ class Pools:
     searches: Threads
     public_searches: Threads
     writes: Threads
-    passwords: Threads
+    passwords: FairThreads
     thumbnails: Threads
 
     async def close(self) -> None:
@@ -108,11 +109,10 @@ def open_pools(threads: int, *, is_embedded: bool) -> Pools:
             PUBLIC_SEARCH_THREADS, "pixy-public-search", WAITING_SEARCHES, check=check_client
         ),
         writes=Threads(WRITE_THREADS, "pixy-write", WAITING_WRITES),
-        passwords=Threads(
+        passwords=FairThreads(
+            Threads(HASHING_THREADS, "pixy-password"),
             HASHING_THREADS,
-            "pixy-password",
             WAITING_PASSWORDS,
-            refusal=SignInBusyError,
             check=check_client,
         ),
         thumbnails=Threads(

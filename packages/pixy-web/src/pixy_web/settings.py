@@ -85,6 +85,13 @@ class Settings(BaseSettings):
         description="Wrong passwords for one user name from one address within "
         "`PIXY_SIGN_IN_PERIOD`; after them, 429.",
     )
+    sign_in_address_failures: int = Field(
+        100,
+        ge=1,
+        le=10_000,
+        description="Wrong passwords from one address, for all user names together, within "
+        "`PIXY_SIGN_IN_PERIOD`; after them, 429. Count those who share an address.",
+    )
     sign_in_period: float = Field(
         300.0, gt=0, le=86400, description="Seconds in which wrong passwords are counted."
     )
