@@ -82,8 +82,8 @@ def open_services(
         SchemaError: The tables are newer than this program.
         DBConnectionError: The database is down, and `wait_for_database` is false.
     """
-    # one more for the recovery
-    connections = threads + generation_concurrency + 1
+    # two more for the recovery and the renewal of leases
+    connections = threads + generation_concurrency + 2
     database = _open_database(database_url, connections, database_read_timeout)
     stores = _open_stores(database, data_dir)
     services = Services(

@@ -7,6 +7,7 @@ harm. It makes rows, and never deletes what may still become one.
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from pixy_core import (
     ConstraintViolationError,
@@ -42,6 +43,7 @@ class Recovery:
         remover: Removes the files of deleted images; None where nothing is to be removed.
         patience: Seconds, by this process's own clock, for which a lease must have stayed as it
             is before its process is judged gone. The database's clock may jump in a failover.
+        pause: Seconds between two runs, and between two extensions of the leases.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Recovery:
         remover: ImageRemover | None = None,
         *,
         patience: float = LEASE.total_seconds(),
+        pause: float = _PAUSE,
     ) -> None:
         self._stores = stores
         self._claims = claims
@@ -62,18 +65,22 @@ class Recovery:
         self._patience = patience
         self._seen: dict[tuple[str, str], float] = {}
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._pause = pause
+        self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Run now, and every few seconds until `close`, in a thread of its own."""
-        self._thread = threading.Thread(target=self._run, name="pixy-recovery", daemon=True)
-        self._thread.start()
+        """Run now, and every few seconds until `close`, in a thread of its own.
+
+        Another thread extends the leases, so that a slow disk does not let them run out.
+        """
+        self._start_thread("recovery", self.run_once)
+        self._start_thread("lease renewal", self._claims.extend)
 
     def close(self) -> None:
-        """End the thread; safe to call twice."""
+        """End the threads; safe to call twice."""
         self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
     def run_once(self) -> None:
         """Do everything that can be done now.
@@ -105,22 +112,28 @@ class Recovery:
         for guid in self._stores.journal.list_guids():
             self._adopt(guid)
 
-    def _run(self) -> None:
+    def _start_thread(self, task: str, work: Callable[[], None]) -> None:
+        name = f"pixy-{task.replace(' ', '-')}"
+        thread = threading.Thread(target=self._repeat, args=(task, work), name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _repeat(self, task: str, work: Callable[[], None]) -> None:
         is_waiting = False
         while True:
             try:
-                self.run_once()
+                work()
             except PixyProxyException as error:
                 if not is_waiting:
                     logger.warning(
-                        "recovery is tried again every few seconds: %s", error.explanation
+                        "%s is tried again every few seconds: %s", task, error.explanation
                     )
                 is_waiting = True
             except Exception:
-                logger.exception("a recovery failed")
+                logger.exception("%s failed", task)
             else:
                 is_waiting = False
-            if self._stopping.wait(_PAUSE):
+            if self._stopping.wait(self._pause):
                 return
 
     def _adopt(self, guid: str) -> None:

@@ -1,7 +1,10 @@
 """What a process was about to make: forgotten, or declared unknown, and never done twice."""
 
+import os
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -78,6 +81,30 @@ def test_a_claim_of_this_process_keeps_its_lease(
         recovery.run_once()
     assert status_of(stores, creation) == CreationStatus.PENDING
     assert not any(found.is_expired for found in stores.claims.list_expiring())
+
+
+def test_a_disk_that_does_not_answer_lets_no_lease_run_out(
+    claims: Claims, stores: ImageStores, people: tuple[User, ...], tmp_path: Path
+) -> None:
+    creation = take(claims, people[0])
+    # reading a pipe waits until something is written to it
+    silent = tmp_path / "journal" / "00000000-0000-4000-8000-000000000000.json"
+    silent.parent.mkdir(exist_ok=True)
+    os.mkfifo(silent)
+    recovery = Recovery(stores, claims, ImageAdopter(stores), pause=0.01)
+    recovery.start()
+    try:
+        # at the start each thread extends leases once
+        for _ in range(4):
+            expire(stores.database)
+            deadline = time.monotonic() + PATIENCE
+            while any(each.is_expired for each in stores.claims.list_expiring()):
+                assert time.monotonic() < deadline, "the lease is not extended"
+                time.sleep(0.01)
+    finally:
+        silent.open("w").close()
+        recovery.close()
+    assert status_of(stores, creation) == CreationStatus.PENDING
 
 
 class ExpiresMeanwhile(Claims):
