@@ -1,4 +1,4 @@
-"""Smaller pictures: cases C440 to C452."""
+"""Smaller pictures: cases C440 to C452, and C912."""
 
 import asyncio
 import hashlib
@@ -295,6 +295,30 @@ def test_too_many_that_wait_to_be_made_are_told_so() -> None:
     asyncio.run(ask_twice())
     threads.close()
     assert STATUSES[ThumbnailsBusyError] == (503, "thumbnails_busy", {"Retry-After": "2"})
+
+
+@pytest.mark.case("C912")
+def test_a_smaller_picture_that_many_ask_for_at_once_is_made_once(service: RunningService) -> None:
+    body = {"prompt": "a wide lake", "visibility": "public", "size": "3840x2160"}
+    guid = service.sign_in().post("/image", json=body).json()["guid"]
+    host, port = service.url.removeprefix("http://").split(":")
+    head = f"GET /image/{guid}/content?width=1280 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+
+    async def ask_at_once(count: int) -> list[bytes]:
+        streams = [await asyncio.open_connection(host, int(port)) for _ in range(count)]
+        for number, (_, writer) in enumerate(streams):
+            writer.write(head.encode())
+            if number % 100 == 0:  # so that they don't all wait for the same query
+                await asyncio.sleep(0.02)
+        answers = [await reader.read() for reader, _ in streams]
+        for _, writer in streams:
+            writer.close()
+        return [answer.partition(b"\r\n\r\n")[0] for answer in answers]
+
+    heads = asyncio.run(ask_at_once(300))
+    assert {head.split()[1] for head in heads} == {b"200"}
+    tags = {line for head in heads for line in head.split(b"\r\n") if line.startswith(b"etag")}
+    assert len(tags) == 1
 
 
 def test_this_release_of_pillow_writes_avif() -> None:

@@ -6,8 +6,8 @@ checked in the same call as the work, because each costs a change of stacks or o
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 
@@ -22,6 +22,7 @@ from pixy_service import (
 )
 from pixy_web.authentication import read_credentials
 from pixy_web.pools import Pools
+from pixy_web.single_flight import SingleFlight
 
 T = TypeVar("T")
 
@@ -34,11 +35,13 @@ class Runtime:
         services: The floor below.
         pools: Where calls of the services run.
         max_body_size: Bytes of a request body that are read at most.
+        flights: What is being made for one caller or several.
     """
 
     services: Services
     pools: Pools
     max_body_size: int
+    flights: SingleFlight[Any] = field(default_factory=SingleFlight)
 
 
 class PublicImages:

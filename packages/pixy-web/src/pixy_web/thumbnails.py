@@ -78,7 +78,9 @@ async def thumbnail_response(
     wanted = image, width, media_type
     thumbnail = await runtime.pools.files.run(_find, service, *wanted)
     if thumbnail is None:
-        thumbnail = await runtime.pools.thumbnails.run(_make, service, *wanted)
+        make = partial(runtime.pools.thumbnails.run, _make, service, *wanted)
+        # each of them has found the image itself, so each may see it
+        thumbnail = await runtime.flights.run((guid, width, media_type), make)
     headers = {"ETag": thumbnail.tag, **caching, **_VARY, **SAFETY}
     if has_tag(request.headers.get("if-none-match", ""), thumbnail.tag):
         return Response(status_code=304, headers=headers)
