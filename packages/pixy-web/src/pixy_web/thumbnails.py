@@ -6,6 +6,7 @@ What may be cached, and by whom, is as with the file itself; `content.py` says s
 import hashlib
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple
 
 from starlette.requests import Request
