@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pixy_core import ConfigurationError
+from pixy_service import upgrade_database
 from pixy_web.settings import Settings, variable_name
 
 pytestmark = pytest.mark.usefixtures("empty_folder")
@@ -137,11 +138,119 @@ def test_a_password_in_the_providers_url_is_masked(monkeypatch: pytest.MonkeyPat
     assert Settings.load().shown()["OPENAI_BASE_URL"] == "https://user:********@gateway/v1"
 
 
-def test_a_data_folder_that_would_end_in_a_url_is_refused(
+@pytest.mark.parametrize(
+    ("folder", "shown"),
+    [
+        ("/srv/feature%2Fx", "/srv/feature%252Fx"),
+        ("/srv/pixy@blue", "/srv/pixy%40blue"),
+        ("/srv/a b", "/srv/a b"),
+        ("/srv/what?", "/srv/what%3F"),
+        ("/srv/what?x=#1", "/srv/what%3Fx=%231"),
+        ("/srv/bücher", "/srv/bücher"),
+        ("user:secret@host", "user:secret%40host"),
+    ],
+)
+def test_a_data_folder_is_a_name_and_no_url(
+    folder: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIXY_DATA_DIR", folder)
+    settings = Settings.load()
+    assert settings.shown()["PIXY_DATA_DIR"] == folder
+    assert settings.shown()["PIXY_DATABASE_URL"] == f"sqlite:///{shown}/pixy.sqlite3"
+
+
+@pytest.mark.parametrize("folder", ["feature%2Fx", "pixy@blue", "a b", "what?", "a#b", "bücher"])
+def test_the_sqlite_file_is_made_in_the_data_folder(folder: str, empty_folder: Path) -> None:
+    settings = Settings.load(data_dir=empty_folder / folder)
+    upgrade_database(settings.database_url.get_secret_value())
+    assert [path.name for path in empty_folder.iterdir()] == [folder]
+    assert (empty_folder / folder / "pixy.sqlite3").is_file()
+
+
+def test_a_tilde_is_the_home_folder(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(empty_folder))
+    monkeypatch.setenv("PIXY_DATA_DIR", "~/pixy")
+    shown = Settings.load().shown()
+    assert shown["PIXY_DATA_DIR"] == f"{empty_folder}/pixy"
+    assert shown["PIXY_DATABASE_URL"] == f"sqlite:///{empty_folder}/pixy/pixy.sqlite3"
+    monkeypatch.setenv("PIXY_DATABASE_URL", "sqlite:///~/other%40.sqlite3")
+    shown = Settings.load().shown()
+    assert shown["PIXY_DATABASE_URL"] == f"sqlite:///{empty_folder}/other%40.sqlite3"
+
+
+def test_a_home_folder_that_does_not_exist_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXY_DATA_DIR", "~no-such-user/pixy")
+    with pytest.raises(ConfigurationError, match="PIXY_DATA_DIR: must begin with a home folder"):
+        Settings.load()
+
+
+@pytest.mark.parametrize("source", ["environment", "file"])
+def test_the_nearest_name_is_suggested(
+    source: str, empty_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if source == "file":
+        (empty_folder / ".env").write_text("PIXY_TREADS=4\n")
+    else:
+        monkeypatch.setenv("PIXY_TREADS", "4")
+    with pytest.raises(
+        ConfigurationError,
+        match=r"^PIXY_TREADS: there is no such setting; did you mean PIXY_THREADS\?$",
+    ):
+        Settings.load()
+
+
+def test_a_name_like_no_other_is_to_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXY_ZZZZZZ", "4")
+    with pytest.raises(ConfigurationError, match="no such setting; remove it"):
+        Settings.load()
+
+
+@pytest.mark.parametrize("service", ["PIXY_WEB", "PIXY_2", "PIXY"])
+def test_variables_of_a_kubernetes_service_are_not_settings(
+    service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variables = {
+        "SERVICE_HOST": "10.0.0.11",
+        "SERVICE_PORT": "8000",
+        "SERVICE_PORT_HTTP_ALT": "8000",
+        "PORT_8000_TCP": "tcp://10.0.0.11:8000",
+        "PORT_8000_TCP_PROTO": "tcp",
+        "PORT_8000_TCP_PORT": "8000",
+        "PORT_8000_TCP_ADDR": "10.0.0.11",
+        "PORT_53_UDP": "udp://10.0.0.11:53",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(f"{service}_{name}", value)
+    if service != "PIXY":
+        monkeypatch.setenv(f"{service}_PORT", "tcp://10.0.0.11:8000")
+    assert Settings.load().port == 8000
+
+
+def test_a_port_that_kubernetes_set_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIXY_PORT", "tcp://10.0.0.11:8000")
+    for overrides in ({}, {"port": 8000}):
+        with pytest.raises(ConfigurationError) as caught:
+            Settings.load(**overrides)
+        message = str(caught.value)
+        assert message.startswith("PIXY_PORT: ")
+        assert "enableServiceLinks: false" in message
+        assert "\n" not in message
+
+
+def test_a_port_of_a_service_without_its_scheme_is_unknown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PIXY_DATA_DIR", "what?")
-    with pytest.raises(ConfigurationError, match="PIXY_DATA_DIR: must not contain"):
+    monkeypatch.setenv("PIXY_WEB_PORT", "8000")
+    with pytest.raises(ConfigurationError, match="did you mean PIXY_PORT"):
+        Settings.load()
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name(empty_folder: Path) -> None:
+    (empty_folder / ".env").write_text("PIXY_PORT=1001\r\nPIXY_WORKERS=2\r\n", "utf-8-sig")
+    settings = Settings.load()
+    assert (settings.port, settings.workers) == (1001, 2)
+    (empty_folder / ".env").write_text("PIXY_PROT=1001\n", "utf-8-sig")
+    with pytest.raises(ConfigurationError, match=r"^PIXY_PROT: there is no such setting"):
         Settings.load()
 
 

@@ -20,7 +20,7 @@ from pixy_service import MAX_PARTIALS, open_users
 from pixy_web.app import create_app
 from pixy_web.log_lines import configure_logging
 from pixy_web.server import bind, build_server
-from pixy_web.settings import Settings
+from pixy_web.settings import Settings, sqlite_url
 
 USERNAME = "demo"
 PROMPTS = {
@@ -65,7 +65,7 @@ def run_demo(host: str, port: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="pixy-demo-"))
     settings = Settings.load(
         data_dir=folder,
-        database_url=f"sqlite:///{folder / 'pixy.sqlite3'}",
+        database_url=sqlite_url(folder / "pixy.sqlite3"),
         generator="sketch",
         partial_images=MAX_PARTIALS,
         log_level="WARNING",

@@ -3,9 +3,12 @@
 The only module that reads the environment. Floors below receive plain values.
 """
 
+import difflib
 import os
+import re
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.parse import unquote
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -19,9 +22,24 @@ from pixy_web.masking import is_url, mask
 from pixy_web.setting_lists import Hosts, Networks, Origins
 
 ENV_FILE = ".env"
+ENV_FILE_ENCODING = "utf-8-sig"
+"""UTF-8, without the byte-order mark that editors on Windows put in front."""
+
 PREFIX = "PIXY_"
+SQLITE = "sqlite:///"
 TEST_PREFIX = "PIXY_TEST_"
 """What this project's own tests are told; a developer may have exported it."""
+
+# https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+_SERVICE_VARIABLE = re.compile(
+    r"PIXY_(\w+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)"
+)
+_SERVICE_ADDRESS = re.compile(r"(tcp|udp|sctp)://")
+_SERVICE_LINK = (
+    "is not a port but the address of a Kubernetes service; set enableServiceLinks: false in "
+    "the pod, or rename the service"
+)
+_MEANINGFUL = re.compile(r"[%?#@]")
 
 
 class Settings(BaseSettings):
@@ -30,6 +48,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_file=ENV_FILE,
+        env_file_encoding=ENV_FILE_ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -152,24 +171,25 @@ class Settings(BaseSettings):
     def _default_database_to_data_folder(cls, values: dict[str, Any]) -> dict[str, Any]:
         if not values.get("database_url"):
             folder = Path(values.get("data_dir") or cls.model_fields["data_dir"].default)
-            values["database_url"] = f"sqlite:///{folder / 'pixy.sqlite3'}"
+            values["database_url"] = sqlite_url(folder / "pixy.sqlite3")
         return values
 
     @field_validator("database_url")
     @classmethod
-    def _check_database_kind(cls, url: SecretStr) -> SecretStr:
-        if not url.get_secret_value().startswith(("sqlite:///", "mysql://")):
-            raise ValueError("must begin with sqlite:/// or mysql://")
-        if not is_url(url.get_secret_value()):
+    def _check_database_url(cls, secret: SecretStr) -> SecretStr:
+        url = secret.get_secret_value()
+        if not url.startswith((SQLITE, "mysql://")):
+            raise ValueError(f"must begin with {SQLITE} or mysql://")
+        if not is_url(url):
             raise ValueError("must be a URL, with what has a meaning in one percent-encoded")
-        return url
+        if url.startswith(f"{SQLITE}~"):
+            return SecretStr(sqlite_url(_expand(Path(unquote(url.removeprefix(SQLITE))))))
+        return secret
 
     @field_validator("data_dir")
     @classmethod
-    def _check_data_dir(cls, folder: Path) -> Path:
-        if "?" in str(folder):
-            raise ValueError("must not contain a question mark, which ends a path in a URL")
-        return folder
+    def _expand_data_dir(cls, folder: Path) -> Path:
+        return _expand(folder)
 
     @classmethod
     def load(cls, **overrides: object) -> Self:
@@ -213,20 +233,56 @@ def variable_name(settings: type[Settings], field: str) -> str:
     return alias if isinstance(alias, str) else PREFIX + field.upper()
 
 
+def sqlite_url(path: Path) -> str:
+    """Return the database URL of a SQLite file.
+
+    Args:
+        path: May have any character in it, those that mean something in a URL too.
+    """
+    return SQLITE + _MEANINGFUL.sub(lambda match: f"%{ord(match[0]):02X}", str(path))
+
+
+def _expand(path: Path) -> Path:
+    """Return a path with the home folder in place of a leading `~`."""
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError("must begin with a home folder that exists, or without ~") from error
+
+
 def _refuse_unknown_names(settings: type[Settings]) -> None:
     # pydantic-settings ignores unknown names at the top level, even with extra="forbid"
     known = {variable_name(settings, field) for field in settings.model_fields}
+    given = {name.upper(): value or "" for name, value in {**_read_file(), **os.environ}.items()}
+    problems = []
+    for name, value in sorted(given.items()):
+        is_kubernetes = _is_from_kubernetes(name, value)
+        if name in known and is_kubernetes:
+            problems.append(f"{name}: {_SERVICE_LINK}")
+        elif name.startswith(PREFIX) and not (
+            name in known or is_kubernetes or name.startswith(TEST_PREFIX)
+        ):
+            nearest = difflib.get_close_matches(name, known, n=1)
+            advice = f"did you mean {nearest[0]}?" if nearest else "remove it"
+            problems.append(f"{name}: there is no such setting; {advice}")
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+
+
+def _read_file() -> dict[str, str | None]:
     try:
-        in_file = dotenv_values(ENV_FILE)
+        return dotenv_values(ENV_FILE, encoding=ENV_FILE_ENCODING)
     except UnicodeDecodeError as error:
         raise ConfigurationError(f"{ENV_FILE}: must be a text file in UTF-8") from error
-    given = {name.upper() for name in (*os.environ, *in_file)}
-    ours = {name for name in given if name.startswith(PREFIX) and not name.startswith(TEST_PREFIX)}
-    unknown = sorted(ours - known)
-    if unknown:
-        raise ConfigurationError(
-            "\n".join(f"{name}: there is no such setting; remove it" for name in unknown)
-        )
+    except OSError as error:
+        raise ConfigurationError(f"{ENV_FILE}: can't be read: {error.strerror}") from error
+
+
+def _is_from_kubernetes(name: str, value: str) -> bool:
+    """Return whether Kubernetes tells a container of a service by this variable."""
+    return _SERVICE_VARIABLE.fullmatch(name) is not None or (
+        name.endswith("_PORT") and _SERVICE_ADDRESS.match(value) is not None
+    )
 
 
 def _describe(settings: type[Settings], problem: Any) -> str:
