@@ -73,7 +73,8 @@ class InstalledPixy:
 
     def add_user(self, name: str, class_key: str = "class") -> None:
         """Add a user with PASSWORD."""
-        self.run("user", "add", name, "--class-key", class_key, "--password-stdin", stdin=PASSWORD)
+        options = ("--class-key", class_key, "--create", "--password-stdin")
+        self.run("user", "add", name, *options, stdin=PASSWORD)
 
     def add_users(self, **class_keys: str) -> None:
         """Add users of these classes with PASSWORD, quickly, to a database on SQLite.

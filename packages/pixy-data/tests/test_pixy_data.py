@@ -1,5 +1,6 @@
 """Opening a database: reach it, check it, migrate it."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from pixy_core import ConfigurationError, DBConnectionError, SchemaError, User
-from pixy_data import Database, UserRepository, initialise_database, open_database
+from pixy_data import (
+    Database,
+    UserRepository,
+    initialise_database,
+    locate_database,
+    open_database,
+)
 from pixy_data.schema import SCHEMA_REVISION, check_server
 
 # everything is imported first, so that the migrations themselves coincide
@@ -96,11 +103,60 @@ def test_a_folder_for_sqlite_is_made(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b" / "pixy.db").is_file()
 
 
-def test_a_sqlite_file_that_cannot_be_opened_is_a_connection_error(tmp_path: Path) -> None:
+def test_a_sqlite_file_whose_folder_is_not_there_yet_is_a_connection_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    for path in (tmp_path / "file" / "pixy.db", tmp_path):
-        with pytest.raises(DBConnectionError):
+    with pytest.raises(DBConnectionError):
+        open_database(f"sqlite:///{tmp_path}/file/pixy.db")
+
+
+def test_a_path_that_can_be_no_sqlite_file_is_a_wrong_setting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for path in (tmp_path, tmp_path / "fifo", Path("/dev/null")):
+        with pytest.raises(ConfigurationError, match=rf"{path} is not a file"):
             open_database(f"sqlite:///{path}")
+    for path in (tmp_path / "loop", tmp_path / ("x" * 300)):
+        with pytest.raises(ConfigurationError, match=rf"{path} can't be used"):
+            open_database(f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize("path", ["closed/pixy.db", "closed/new/pixy.db", "unreadable.db"])
+def test_a_sqlite_file_that_is_not_permitted_is_a_wrong_setting(tmp_path: Path, path: str) -> None:
+    (tmp_path / "closed").mkdir(mode=0)
+    (tmp_path / "unreadable.db").touch(mode=0o400)
+    code = (
+        "import sys\n"
+        "from pixy_core import ConfigurationError\n"
+        "from pixy_data import open_database\n"
+        "try: open_database('sqlite:///' + sys.argv[1])\n"
+        "except ConfigurationError as error: print(error)"
+    )
+    # root may do everything
+    process = subprocess.run(
+        [*_without_privileges(), sys.executable, "-c", code, str(tmp_path / path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert f"{tmp_path / path} can't be" in process.stdout
+
+
+def _without_privileges() -> list[str]:
+    return ["setpriv", "--bounding-set=-all", "--inh-caps=-all"] if os.geteuid() == 0 else []
+
+
+def test_a_database_is_located_without_making_it(tmp_path: Path) -> None:
+    path = tmp_path / "a@b" / "pixy.db"
+    url = f"sqlite:///{tmp_path}/a%40b/pixy.db"
+    assert locate_database(url) == (str(path), True)
+    assert list(tmp_path.iterdir()) == []
+    open_database(url).close()
+    assert locate_database(url) == (str(path), False)
+
+
+def test_a_database_on_a_server_is_located_without_its_password() -> None:
+    url = "mysql://joe:s3cret@db.example:3307/pixy?ssl_mode=REQUIRED"
+    assert locate_database(url) == ("pixy at db.example:3307", False)
 
 
 def test_nothing_is_connected_or_made_before_it_is_initialised(tmp_path: Path) -> None:

@@ -49,6 +49,19 @@ def test_a_second_user_of_one_name_is_refused(services: Services) -> None:
         services.users.add_user("ann", PASSWORD, "blue")
 
 
+def test_a_user_who_could_not_be_added_is_refused_before_a_password_is_there(
+    services: Services,
+) -> None:
+    services.users.check_new_user("ann", "red")
+    services.users.add_user("ann", PASSWORD, "red")
+    with pytest.raises(ConstraintViolationError):
+        services.users.check_new_user("ann", "blue")
+    for name, class_key in (("a:b", "red"), ("ben", "")):
+        with pytest.raises(InvalidInputError):
+            services.users.check_new_user(name, class_key)
+    assert [user.username for user in services.users.list_users()] == ["ann"]
+
+
 @pytest.mark.parametrize("name", ["", " ann", "a:b", "a\0b", "a" * 65, "\ud83d"])
 def test_a_name_that_breaks_a_rule_is_refused(services: Services, name: str) -> None:
     with pytest.raises(InvalidInputError) as caught:

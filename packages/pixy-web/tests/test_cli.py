@@ -1,14 +1,21 @@
 """The command `pixy`, run as a process of its own."""
 
+import os
 import subprocess
-import sys
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
+import argon2
 import pytest
 
+from pixy_service import open_users, upgrade_database
+from terminal import PIXY, Terminal
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+ADD = ("user", "add", "ada", "--class-key", "maths")
 
 
 @pytest.fixture
@@ -19,7 +26,7 @@ def run(tmp_path: Path) -> Run:
         *arguments: str, stdin: str = "", **environment: str
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [str(Path(sys.executable).parent / "pixy"), *arguments],
+            [PIXY, *arguments],
             cwd=tmp_path,
             env={"PATH": "/usr/bin:/bin", **environment},
             input=stdin,
@@ -32,14 +39,20 @@ def run(tmp_path: Path) -> Run:
     return run_pixy
 
 
+@pytest.fixture
+def run_on_new(run: Run, tmp_path: Path) -> Run:
+    """Run `pixy` as `run` does, on a new database."""
+    upgrade_database(f"sqlite:///{tmp_path}/pixy-data/pixy.sqlite3")
+    return run
+
+
 def test_version_is_the_packages(run: Run) -> None:
     assert run("--version").stdout.strip() == f"pixy, version {version('pixy-web')}"
 
 
-def test_a_user_is_added_listed_disabled_enabled_and_given_a_password(run: Run) -> None:
-    added = run(
-        "user", "add", "ada", "--class-key", "maths", "--password-stdin", stdin="a password\n"
-    )
+def test_a_user_is_added_listed_disabled_enabled_and_given_a_password(run_on_new: Run) -> None:
+    run = run_on_new
+    added = run(*ADD, "--password-stdin", stdin="a password\n")
     assert (added.returncode, added.stdout) == (0, "Added ada, of class maths.\n")
     assert run("user", "list").stdout == "ada\tmaths\tenabled\n"
     assert run("user", "disable", "ada").returncode == 0
@@ -67,34 +80,165 @@ def test_a_user_is_added_listed_disabled_enabled_and_given_a_password(run: Run) 
     ],
 )
 def test_a_failure_is_told_in_a_line_with_its_exit_code(
-    run: Run, arguments: tuple[str, ...], stdin: str, code: int, message: str
+    run_on_new: Run, arguments: tuple[str, ...], stdin: str, code: int, message: str
 ) -> None:
-    failed = run(*arguments, stdin=stdin)
+    failed = run_on_new(*arguments, stdin=stdin)
     assert (failed.returncode, failed.stdout) == (code, "")
     assert message in failed.stderr
     assert "Traceback" not in failed.stderr
 
 
-def test_a_user_can_be_added_once(run: Run) -> None:
-    arguments = ("user", "add", "ada", "--class-key", "k", "--password-stdin")
-    assert run(*arguments, stdin="a password\n").returncode == 0
-    again = run(*arguments, stdin="a password\n")
-    assert (again.returncode, again.stderr) == (1, "Error: there is a user ada already\n")
+def test_a_user_can_be_added_once(run_on_new: Run) -> None:
+    add = (*ADD, "--password-stdin")
+    assert run_on_new(*add, stdin="a password\n").returncode == 0
+    again = run_on_new(*add, stdin="a password\n")
+    assert again.returncode == 1
+    assert again.stderr.splitlines()[1:] == ["Error: there is a user ada already"]
 
 
-def test_the_limits_of_new_credentials_are_settings(run: Run) -> None:
+def test_the_limits_of_new_credentials_are_settings(run_on_new: Run) -> None:
     add = ("user", "add", "adam", "--class-key", "k", "--password-stdin")
-    failed = run(*add, stdin="a password\n", PIXY_MAX_USERNAME_LENGTH="3")
+    failed = run_on_new(*add, stdin="a password\n", PIXY_MAX_USERNAME_LENGTH="3")
     assert failed.returncode == 2
-    assert failed.stderr == "pixy: username: must have at most 3 characters\n"
-    failed = run(*add, stdin="x" * 65, PIXY_MAX_PASSWORD_LENGTH="64")
+    assert failed.stderr.splitlines()[1:] == ["pixy: username: must have at most 3 characters"]
+    failed = run_on_new(*add, stdin="x" * 65, PIXY_MAX_PASSWORD_LENGTH="64")
     assert failed.returncode == 2
     assert "at most 64 bytes" in failed.stderr
 
 
+def test_each_command_about_users_says_which_database_it_uses(
+    run_on_new: Run, tmp_path: Path
+) -> None:
+    listed = run_on_new("user", "list")
+    assert listed.stderr == f"Database: {tmp_path}/pixy-data/pixy.sqlite3\n"
+
+
+def test_a_name_and_password_of_a_server_are_not_shown(run: Run) -> None:
+    failed = run("user", "list", PIXY_DATABASE_URL="mysql://joe:s3cret@127.0.0.1:9/pixy")
+    assert failed.stderr.splitlines()[0] == "Database: pixy at 127.0.0.1:9"
+    assert "s3cret" not in failed.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("user", "list"),
+        ("user", "disable", "ada"),
+        ("user", "enable", "ada"),
+        ("user", "password", "ada", "--password-stdin"),
+        (*ADD, "--password-stdin"),
+    ],
+)
+def test_no_database_is_made_by_mistake(
+    run: Run, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    failed = run(*arguments, stdin="a password\n")
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert f"There is no database {tmp_path}/pixy-data/pixy.sqlite3" in failed.stderr
+    assert "PIXY_DATA_DIR" in failed.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_check_makes_no_database(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pixy-data" / "images").mkdir(parents=True)
+    failed = run("check")
+    assert failed.returncode == 2
+    assert f"There is no database {tmp_path}/pixy-data/pixy.sqlite3" in failed.stderr
+    assert not (tmp_path / "pixy-data" / "pixy.sqlite3").exists()
+
+
+def test_a_database_is_made_for_the_first_user_where_that_is_wanted(run: Run) -> None:
+    added = run(*ADD, "--create", "--password-stdin", stdin="a password\n")
+    assert (added.returncode, added.stdout) == (0, "Added ada, of class maths.\n")
+    assert run("user", "list").stdout == "ada\tmaths\tenabled\n"
+
+
+def test_somebody_at_a_terminal_is_asked_before_a_database_is_made(
+    tmp_path: Path, run: Run
+) -> None:
+    with Terminal(tmp_path, *ADD) as terminal:
+        terminal.read_until("Create it? [y/N]")
+        terminal.write("n\n")
+        assert terminal.wait() == 1
+    assert list(tmp_path.iterdir()) == []
+    with Terminal(tmp_path, *ADD) as terminal:
+        terminal.read_until("Create it? [y/N]")
+        terminal.write("y\n")
+        for question in ("Password:", "Repeat for confirmation:"):
+            terminal.read_until(question)
+            terminal.write("a password\n")
+        assert terminal.wait() == 0
+    assert run("user", "list").stdout == "ada\tmaths\tenabled\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("user", "password", "nobody"), "there is no user nobody"),
+        (("user", "password", "no:body"), "username: "),
+        (ADD, "there is a user ada already"),
+        (("user", "add", "a:b", "--class-key", "k"), "username: "),
+        (("user", "add", "bob", "--class-key", ""), "class_key: "),
+    ],
+)
+def test_no_password_is_asked_for_in_vain(
+    run_on_new: Run, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    run_on_new(*ADD, "--password-stdin", stdin="a password\n")
+    with Terminal(tmp_path, *arguments) as terminal:
+        assert message in terminal.read()
+        assert terminal.wait() in (1, 2)
+    assert "Password" not in terminal.text
+
+
+def test_a_byte_order_mark_is_no_part_of_a_password(run_on_new: Run, tmp_path: Path) -> None:
+    run_on_new(*ADD, "--password-stdin", stdin="\ufeffa password\r\n")
+    with open_users(f"sqlite:///{tmp_path}/pixy-data/pixy.sqlite3") as users:
+        stored = users.authenticate_user("ada").password
+    assert argon2.PasswordHasher().verify(stored, "a password")
+
+
+def test_a_password_that_is_no_text_is_refused(tmp_path: Path, run_on_new: Run) -> None:
+    failed = subprocess.run(
+        [PIXY, *ADD, "--password-stdin"],
+        cwd=tmp_path,
+        input=b"a pass\xffword\n",
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert failed.returncode == 2
+    assert b"not UTF-8" in failed.stderr
+    assert b"Traceback" not in failed.stderr
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments"),
+    [
+        ("folder", ("serve",)),
+        ("fifo", ("serve",)),
+        ("/dev/null", ("serve",)),
+        ("folder", ("db", "upgrade")),
+        ("folder", ("user", "list")),
+    ],
+)
+def test_a_database_that_can_be_no_file_is_refused(
+    run: Run, path: str, arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "fifo")
+    failed = run(*arguments, PIXY_GENERATOR="sketch", PIXY_DATABASE_URL=f"sqlite:///{path}")
+    assert failed.returncode == 2
+    assert f"{path} is not a file" in failed.stderr.splitlines()[-1]
+    assert "PIXY_DATABASE_URL" in failed.stderr.splitlines()[-1]
+    assert "Traceback" not in failed.stderr
+
+
 def test_the_database_is_upgraded_as_often_as_asked(run: Run, tmp_path: Path) -> None:
     for _ in range(2):
-        assert run("db", "upgrade").returncode == 0
+        upgraded = run("db", "upgrade")
+        assert upgraded.returncode == 0
+        assert f"{tmp_path}/pixy-data/pixy.sqlite3" in upgraded.stdout
     assert (tmp_path / "pixy-data" / "pixy.sqlite3").is_file()
 
 

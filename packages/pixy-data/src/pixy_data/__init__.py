@@ -4,6 +4,8 @@ The initialisation of a database stands here: reach it, check it, migrate it. Wh
 is decided a floor above; only what is asked for in SQL is known here.
 """
 
+import errno
+import os
 from pathlib import Path
 
 from pixy_core import ConfigurationError, DatabaseError, DBConnectionError, SchemaError
@@ -14,6 +16,7 @@ from pixy_data.content_files import ContentFile
 from pixy_data.creations import CreationRepository, KeyedCreation
 from pixy_data.database import Database, Result, Row
 from pixy_data.deletions import Deletion, DeletionRepository
+from pixy_data.engine import DatabaseLocation, locate_database
 from pixy_data.errors import ServerRefusalError
 from pixy_data.file_copies import FileCopier
 from pixy_data.found_files import FoundFile, FoundFiles
@@ -60,6 +63,7 @@ __all__ = [
     "Database",
     "DatabaseContext",
     "DatabaseCopy",
+    "DatabaseLocation",
     "Deletion",
     "DeletionRepository",
     "ExpiringCreation",
@@ -98,12 +102,16 @@ __all__ = [
     "copy_sqlite",
     "find_revision",
     "initialise_database",
+    "locate_database",
     "open_database",
     "open_existing_database",
     "reserve_image",
     "run_transaction",
     "stamp_file",
 ]
+
+_PERMANENT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP})
+"""Errors of a path that do not pass by themselves; a missing folder may be a disk to come."""
 
 
 def open_database(
@@ -191,14 +199,39 @@ def _upgrade(database: Database) -> None:
 def _make_private_file(path: Path) -> None:
     # it will hold password hashes; SQLite gives its journals the same permissions
     try:
+        _check_sqlite_file(path)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # closing it would release the locks of this process, if it were in use (fcntl(2))
         if not path.exists():
             path.touch(mode=0o600)
     except OSError as error:
+        if error.errno in _PERMANENT:
+            raise ConfigurationError(
+                f"The database {path.absolute()} can't be used: {error.strerror}"
+            ) from error
         failure = DBConnectionError()
         failure.reason = f"{error.filename}: {error.strerror}"
         raise failure from error
+
+
+def _check_sqlite_file(path: Path) -> None:
+    """Refuse what will not become a usable file while it is waited for.
+
+    Raises:
+        ConfigurationError: It is a folder or device, or this process may not use it.
+        OSError: The path can't be looked at now.
+    """
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise ConfigurationError(
+            f"The database {path.absolute()} is not a file: set PIXY_DATABASE_URL to one, or leave "
+            "it out for one in PIXY_DATA_DIR"
+        )
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise ConfigurationError(
+            f"The database {path.absolute()} can't be read and written by this process"
+        )
 
 
 def open_existing_database(url: str) -> Database:

@@ -3,7 +3,9 @@
 What differs between MySQL and SQLite in connecting stands here; nothing connects.
 """
 
-from typing import Any
+import errno
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import sqlalchemy.exc
 from sqlalchemy import URL, Engine, Pool, create_engine, event, make_url
@@ -161,3 +163,35 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+class DatabaseLocation(NamedTuple):
+    """Where a database is.
+
+    Attributes:
+        name: For people: the absolute path of a SQLite file, or name and server.
+        is_missing: Whether it is a SQLite file that does not exist yet.
+    """
+
+    name: str
+    is_missing: bool
+
+
+def locate_database(url: str) -> DatabaseLocation:
+    """Return where a database is, without connecting.
+
+    Args:
+        url: As for `parse_url`.
+
+    Raises:
+        ConfigurationError: The URL can't be used.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return DatabaseLocation(describe_url(parsed), is_missing=False)
+    path = Path(parsed.database or "").absolute()
+    try:
+        path.stat()
+    except OSError as error:
+        return DatabaseLocation(str(path), is_missing=error.errno == errno.ENOENT)
+    return DatabaseLocation(str(path), is_missing=False)

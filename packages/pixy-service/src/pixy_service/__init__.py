@@ -3,7 +3,15 @@
 What an application needs stands here; it works without a web framework. Knows no HTTP.
 """
 
-from pixy_data import Call, ContentFile, LoopCalls, PartialImage, WaitingCalls
+from pixy_data import (
+    Call,
+    ContentFile,
+    DatabaseLocation,
+    LoopCalls,
+    PartialImage,
+    WaitingCalls,
+    locate_database,
+)
 from pixy_service.backup import StoreBackup
 from pixy_service.checking import Finding, FindingKind, RepairRefusedError, StoreChecker
 from pixy_service.creation import Created
@@ -57,6 +65,7 @@ __all__ = [
     "CreationPage",
     "CredentialService",
     "Credentials",
+    "DatabaseLocation",
     "Finding",
     "FindingKind",
     "GeneratedImage",
@@ -80,6 +89,7 @@ __all__ = [
     "UserServiceInterface",
     "WaitingCalls",
     "build_generator",
+    "locate_database",
     "open_backup",
     "open_checker",
     "open_restore",

@@ -22,6 +22,7 @@ from pixy_data import (
     StoreMarker,
     ThumbnailStore,
     UserRepository,
+    locate_database,
     open_database,
     open_existing_database,
 )
@@ -206,13 +207,18 @@ def open_checker(
             say themselves.
 
     Raises:
-        ConfigurationError: The folder is not there, the URL is wrong, or its driver is not
-            installed.
+        ConfigurationError: The folder or the SQLite file is not there, the URL is wrong, or its
+            driver is not installed.
         SchemaError: The tables are newer than this program.
         StorageUnavailableError: The folder can't be marked.
         DBConnectionError: The database is down.
     """
     folder = _require_image_folder(data_dir)
+    location = locate_database(database_url)
+    if location.is_missing:
+        raise ConfigurationError(
+            f"There is no database {location.name}: set PIXY_DATABASE_URL to the one of {folder}"
+        )
     database = open_database(database_url)
     try:
         marker = StoreMarker(database, folder)

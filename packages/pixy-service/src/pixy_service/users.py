@@ -3,7 +3,7 @@
 Whether somebody is who he says stands in passwords.py.
 """
 
-from pixy_core import RecordNotFoundError, User
+from pixy_core import ConstraintViolationError, RecordNotFoundError, User
 from pixy_data import UserRepositoryInterface
 from pixy_service.interfaces import UserServiceInterface
 from pixy_service.limits import USUAL_LIMITS, Limits
@@ -52,11 +52,32 @@ class UserService(UserServiceInterface):
             ConstraintViolationError: There is such a user.
             DBConnectionError: The database can't be reached.
         """
-        username = validate_username(username, self._lengths.username_length)
-        class_key = validate_class_key(class_key)
+        username, class_key = self._validate(username, class_key)
         hashed = hash_password(password, self._lengths.password_length)
         user = User(username=username, password=hashed, class_key=class_key)
         return self.user_repo.insert_user(user)
+
+    def check_new_user(self, username: str, class_key: str) -> None:
+        """Return if such a user could be added, before anybody is asked for a password.
+
+        Args:
+            username: As for `add_user`.
+            class_key: As for `add_user`.
+
+        Raises:
+            InvalidInputError: An argument breaks its rule.
+            ConstraintViolationError: There is such a user.
+            DBConnectionError: The database can't be reached.
+        """
+        username, _ = self._validate(username, class_key)
+        if self.user_repo.authenticate_user(username) is not None:
+            raise ConstraintViolationError
+
+    def _validate(self, username: str, class_key: str) -> tuple[str, str]:
+        return (
+            validate_username(username, self._lengths.username_length),
+            validate_class_key(class_key),
+        )
 
     def list_users(self) -> list[User]:
         """Return all users by name.

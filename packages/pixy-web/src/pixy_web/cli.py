@@ -1,11 +1,11 @@
 """The command `pixy`: what operators type, and what they are told when it can't be done.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting; `check`, `backup` and `restore`
-have their own.
+Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting, 130 Ctrl-C; `check`, `backup` and
+`restore` have their own.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,11 @@ from pixy_core import (
 )
 
 if TYPE_CHECKING:
-    from pixy_service import UserService
+    from pixy_service import DatabaseLocation, UserService
 
 from pixy_web.backup_command import backup, restore
 from pixy_web.check_command import check
+from pixy_web.entry import INTERRUPTED, leaving_at_interrupt
 from pixy_web.settings import Settings
 
 # imports inside the commands: FastAPI, SQLAlchemy and Alembic cost a second that
@@ -42,7 +43,8 @@ def commands() -> None:
 @click.option("--workers", type=int, help="Processes that serve.")
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the API and the pages until stopped."""
-    from pixy_web import server
+    with leaving_at_interrupt():
+        from pixy_web import server
 
     server.serve(Settings.load(host=host, port=port, workers=workers))
 
@@ -52,7 +54,8 @@ def serve(host: str | None, port: int | None, workers: int | None) -> None:
 @click.option("--port", default=8000, show_default=True, help="Port; a free one if it is taken.")
 def demo(host: str, port: int) -> None:
     """Serve a fresh data folder with a user and some images, drawn offline."""
-    from pixy_web.demo import run_demo
+    with leaving_at_interrupt():
+        from pixy_web.demo import run_demo
 
     run_demo(host, port)
 
@@ -77,10 +80,11 @@ def db() -> None:
 @db.command()
 def upgrade() -> None:
     """Create the tables, or bring them up to date."""
-    from pixy_service import upgrade_database
+    from pixy_service import locate_database, upgrade_database
 
-    upgrade_database(Settings.load().database_url.get_secret_value())
-    click.echo("The database is up to date.")
+    url = Settings.load().database_url.get_secret_value()
+    upgrade_database(url)
+    click.echo(f"The database is up to date: {locate_database(url).name}")
 
 
 @commands.group()
@@ -98,15 +102,13 @@ password_from_stdin = click.option(
 @user.command()
 @click.argument("name")
 @click.option("--class-key", required=True, metavar="KEY", help="The class the user belongs to.")
+@click.option("--create", is_flag=True, help="Create the database file if there is none yet.")
 @password_from_stdin
-def add(name: str, class_key: str, password_stdin: bool) -> None:
+def add(name: str, class_key: str, create: bool, password_stdin: bool) -> None:
     """Add the user NAME."""
-    new_password = _read_password(password_stdin)
-    with _open_users() as users:
-        try:
-            added = users.add_user(name, new_password, class_key)
-        except ConstraintViolationError as error:
-            raise click.ClickException(f"there is a user {name} already") from error
+    with _open_users(_may_create if create else _ask_to_create) as users, _told_if_taken(name):
+        users.check_new_user(name, class_key)
+        added = users.add_user(name, _read_password(password_stdin), class_key)
     click.echo(f"Added {added.username}, of class {added.class_key}.")
 
 
@@ -142,19 +144,51 @@ def enable(name: str) -> None:
 @password_from_stdin
 def password(name: str, password_stdin: bool) -> None:
     """Change the password of the user NAME."""
-    new_password = _read_password(password_stdin)
     with _open_users() as users, _told_if_absent(name):
-        users.set_password(name, new_password)
+        users.authenticate_user(name)
+        users.set_password(name, _read_password(password_stdin))
     click.echo(f"Changed the password of {name}.")
 
 
+def _may_create(_: "DatabaseLocation") -> None:
+    """Let a new database be made."""
+
+
+def _refuse_to_create(location: "DatabaseLocation") -> None:
+    raise ConfigurationError(
+        f"There is no database {location.name}: run pixy in the folder of the server, or set "
+        "PIXY_DATA_DIR or PIXY_DATABASE_URL; `pixy db upgrade` makes a new database"
+    )
+
+
+def _ask_to_create(location: "DatabaseLocation") -> None:
+    if not sys.stdin.isatty():
+        _refuse_to_create(location)
+    click.confirm("There is no such database. Create it?", abort=True, err=True)
+
+
 @contextmanager
-def _open_users() -> Iterator["UserService"]:
-    from pixy_service import open_users
+def _open_users(
+    when_missing: Callable[["DatabaseLocation"], None] = _refuse_to_create,
+) -> Iterator["UserService"]:
+    from pixy_service import locate_database, open_users
 
     settings = Settings.load()
-    with open_users(settings.database_url.get_secret_value(), settings.limits) as users:
+    url = settings.database_url.get_secret_value()
+    location = locate_database(url)
+    click.echo(f"Database: {location.name}", err=True)
+    if location.is_missing:
+        when_missing(location)
+    with open_users(url, settings.limits) as users:
         yield users
+
+
+@contextmanager
+def _told_if_taken(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ConstraintViolationError as error:
+        raise click.ClickException(f"there is a user {name} already") from error
 
 
 @contextmanager
@@ -167,7 +201,12 @@ def _told_if_absent(name: str) -> Iterator[None]:
 
 def _read_password(from_stdin: bool) -> str:
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        line = sys.stdin.buffer.readline().rstrip(b"\r\n")
+        try:
+            # some programs on Windows send a byte-order mark first
+            return line.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise click.UsageError("The password on standard input is not UTF-8.") from error
     answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     return answer
 
@@ -175,7 +214,14 @@ def _read_password(from_stdin: bool) -> str:
 def main() -> None:
     """Run the command line, and tell failures in a line instead of a traceback."""
     try:
-        commands(prog_name="pixy")
+        # standalone, click would end with 1 at Ctrl-C
+        sys.exit(commands(prog_name="pixy", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort as error:
+        click.echo("Aborted!", err=True)
+        sys.exit(INTERRUPTED if isinstance(error.__context__, KeyboardInterrupt) else 1)
     except ConfigurationError as error:
         _fail(str(error), 2)
     except InvalidInputError as error:
