@@ -1,6 +1,6 @@
 """Disks that are full, read-only or broken, and files that are not what they were.
 
-Rows F15 to F17, F25, and F37 to F40.
+Rows F15 to F17, F25, F37 to F40, and F67.
 """
 
 import contextlib
@@ -328,6 +328,31 @@ def test_damaged_content_is_told_and_never_sent(deployment: Deployment) -> None:
         with deployment.client() as ada:
             assert ada.get(f"/image/{guid}/content").content == sound
     assert len(deployment.rows()) == rows + len(damages)
+
+
+@pytest.mark.fault("F67")
+def test_an_image_that_is_deleted_while_others_read_it_is_not_found(
+    deployment: Deployment,
+) -> None:
+    guids = [deployment.make_image() for _ in range(10)]
+    deployment.deleted.update(guids)
+    before = len(deployment.pixy.log.encode())
+
+    def read_to_the_end(guid: str) -> set[int]:
+        statuses = set()
+        with deployment.client() as ada:
+            while 404 not in statuses:
+                statuses.add(ada.get(f"/image/{guid}/content").status_code)
+        return statuses
+
+    with ThreadPoolExecutor(6) as readers, deployment.client() as owner:
+        for guid in guids:
+            reading = [readers.submit(read_to_the_end, guid) for _ in range(6)]
+            assert owner.delete(f"/image/{guid}").status_code == 204
+            assert set().union(*(reader.result() for reader in reading)) <= {200, 404}
+    log = deployment.pixy.log_from(before)
+    assert " ERROR " not in log
+    assert "missing or damaged" not in log
 
 
 @pytest.mark.fault("F25")

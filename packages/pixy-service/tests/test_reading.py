@@ -1,3 +1,4 @@
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -182,7 +183,10 @@ def test_an_image_whose_file_was_changed_is_damaged(
 
 
 def test_an_image_deleted_while_it_is_read_is_not_found(
-    make_image: Callable[..., Image], tmp_path: Path, database_url: str
+    make_image: Callable[..., Image],
+    tmp_path: Path,
+    database_url: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     guid = make_image("public").guid
     database = open_database(database_url)
@@ -202,6 +206,17 @@ def test_an_image_deleted_while_it_is_read_is_not_found(
             reader.read_image(guid)
     finally:
         database.close()
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+def test_a_damaged_file_is_logged_with_its_image(
+    services: Services, make_image: Callable[..., Image], caplog: pytest.LogCaptureFixture
+) -> None:
+    guid = make_image("public").guid
+    Path(services.public_images.get_image_file(guid)).unlink()
+    with pytest.raises(ContentDamagedError):
+        services.public_images.read_image(guid)
+    assert f"the file of image {guid} is missing or damaged" in caplog.text
 
 
 @pytest.mark.parametrize("method", ["get_image_by_guid", "get_image_file", "read_image"])

@@ -177,8 +177,6 @@ class ContentStore:
         except ContentDamagedError:
             # every file is missing from a volume that is gone
             self._verify(fresh=True)
-            # the traceback is for whoever handles the exception
-            _logger.error("the file of image %s is missing or damaged", image.guid)  # noqa: TRY400
             raise
         except OSError as error:
             raise StorageUnavailableError from error

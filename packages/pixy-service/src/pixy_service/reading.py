@@ -3,6 +3,7 @@
 Which images the caller may see is decided in the modules of the two services.
 """
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from pixy_service.validation import (
     validate_limit,
     validate_thumbnail,
 )
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -204,6 +207,8 @@ class ImageReader(ImageServiceInterface):
         except ContentDamagedError:
             # the owner may have deleted it since the row was read
             self.get_image_by_guid(image.guid)
+            # the traceback is for the handler of the exception
+            logger.error("the file of image %s is missing or damaged", image.guid)  # noqa: TRY400
             raise
 
     def find_thumbnail(self, image: Image, width: int, media_type: str) -> bytes | None:
