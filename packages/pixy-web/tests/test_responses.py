@@ -1,11 +1,19 @@
 """Lists and pages: cases C401 to C409."""
 
+import asyncio
+import gc
 from typing import Any
 
 import httpx2
 import pytest
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
 
 from copied_images import copy_images
+from pixy_core import CreationStatus, DBConnectionError, Image
+from pixy_service import ImagePage
+from pixy_web.paging import Paging
+from pixy_web.responses import images_response
 from running_service import RunningService
 
 
@@ -158,3 +166,34 @@ def test_head_of_a_list_is_get_without_a_body(service: RunningService, path: str
         assert head.headers["content-type"] == "application/json"
         for name in ("link", "content-length"):
             assert head.headers.get(name) == get.headers.get(name)
+
+
+def test_a_page_that_fails_after_the_client_left_is_no_surprise_to_the_loop(
+    fresh: RunningService,
+) -> None:
+    image = fresh.make_image(fresh.sign_in(), visibility="public")
+    reports: list[dict[str, Any]] = []
+
+    async def list_images(limit: int, cursor: str | None, *, is_quick: bool = False) -> ImagePage:
+        if cursor is not None:
+            raise DBConnectionError
+        return ImagePage([Image(id=1, **image)], "more")
+
+    async def leave_after_the_first_page() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, report: reports.append(report))
+        request = Request({"type": "http", "method": "GET", "headers": []})
+        paging = Paging(None, None, CreationStatus.READY, None, {})
+        response = await images_response(request, list_images, paging)
+        assert isinstance(response, StreamingResponse)
+        assert await anext(aiter(response.body_iterator))
+        # the second page fails meanwhile
+        await asyncio.sleep(0.01)
+        # a response that is cancelled is left to the garbage collector, in a cycle of its frames
+        cycle: list[object] = [response]
+        cycle.append(cycle)
+        del response, cycle
+        gc.collect()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(leave_after_the_first_page())
+    assert reports == []

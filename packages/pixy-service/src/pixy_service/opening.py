@@ -214,11 +214,7 @@ def open_checker(
         DBConnectionError: The database is down.
     """
     folder = _require_image_folder(data_dir)
-    location = locate_database(database_url)
-    if location.is_missing:
-        raise ConfigurationError(
-            f"There is no database {location.name}: set PIXY_DATABASE_URL to the one of {folder}"
-        )
+    _require_database(database_url, folder)
     database = open_database(database_url)
     try:
         marker = StoreMarker(database, folder)
@@ -314,3 +310,11 @@ def _require_image_folder(data_dir: Path) -> Path:
             f"There is no image folder {folder}: set PIXY_DATA_DIR to the folder that it is in"
         )
     return folder
+
+
+def _require_database(database_url: str, folder: Path) -> None:
+    location = locate_database(database_url)
+    if location.is_missing:
+        raise ConfigurationError(
+            f"There is no database {location.name}: set PIXY_DATABASE_URL to the one of {folder}"
+        )

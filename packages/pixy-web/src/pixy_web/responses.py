@@ -116,4 +116,12 @@ def _fetch_after(
 ) -> asyncio.Task[ImagePage] | None:
     if page.next_cursor is None:
         return None
-    return asyncio.create_task(list_images(STREAM_PAGE_SIZE, page.next_cursor, is_quick=is_quick))
+    task = asyncio.create_task(list_images(STREAM_PAGE_SIZE, page.next_cursor, is_quick=is_quick))
+    # a client that leaves takes no notice of a page that has failed by then
+    task.add_done_callback(_retrieve_failure)
+    return task
+
+
+def _retrieve_failure(task: asyncio.Task[ImagePage]) -> None:
+    if not task.cancelled():
+        task.exception()
