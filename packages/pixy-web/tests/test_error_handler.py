@@ -75,7 +75,8 @@ def test_an_invalid_value_is_named_but_not_repeated(service: RunningService) -> 
     client = service.sign_in()
     answers = [
         client.post("/image", json={"prompt": "fine", "visibility": "s3cret"}),
-        client.post("/image", json={"prompt": "fine", "s3cret": 1}),
+        client.post("/image", json={"prompt": "fine", "seed": "s3cret"}),
+        client.get("/image?sort=s3cret"),
         client.post("/image", json={"prompt": ["s3cret"]}),
         client.get("/image?limit=s3cret"),
         client.get("/image?limit=1&cursor=s3cret"),

@@ -189,20 +189,15 @@ def _placed(request: Request, location: tuple[str, ...]) -> list[str]:
         return ["path", *location]
     if name == "Idempotency-Key":
         return ["header", *location]
-    return ["query" if name in request.query_params else "body", *location]
+    # only these have a body, and they take no query
+    return ["body" if request.method in ("POST", "PATCH") else "query", *location]
 
 
 def _described(errors: Sequence[Any]) -> list[InvalidField]:
     """Return pydantic's errors without the input that they quote."""
     return [
         InvalidField(
-            # the last step of an unknown field's location is its name, which is input
-            location=[
-                str(step)
-                for step in (
-                    error["loc"][:-1] if error["type"] == "extra_forbidden" else error["loc"]
-                )
-            ],
+            location=[str(step) for step in error["loc"]],
             reason=str(error["msg"]).removeprefix("Value error, "),
         )
         for error in errors

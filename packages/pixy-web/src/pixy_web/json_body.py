@@ -15,6 +15,7 @@ from starlette.requests import Request
 
 from pixy_core import InvalidInputError
 from pixy_web.dependencies import get_runtime
+from pixy_web.known_names import check_names
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -25,9 +26,10 @@ async def read_model(request: Request, model: type[Model]) -> Model:
     Raises:
         HTTPException: As `read_json_object`.
         InvalidInputError: As `read_json_object`.
-        RequestValidationError: The object breaks a rule of the model.
+        RequestValidationError: A member is unknown, or the object breaks a rule of the model.
     """
     value = await read_json_object(request, get_runtime(request).max_body_size)
+    check_names("body", value, model.model_fields)
     try:
         return model.model_validate(value)
     except ValidationError as error:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 
 from pixy_core import CreationStatus, ImageFilter, InvalidInputError
 from pixy_service import MAX_PAGE_SIZE
+from pixy_web.known_names import check_names
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -39,6 +40,7 @@ class ListQuery(BaseModel):
 
 _QUERY = tuple(ListQuery.model_fields)
 _FILTERS = tuple(ImageFilter.model_fields)
+_KNOWN = (*_QUERY, *_FILTERS)
 
 
 @dataclass(frozen=True)
@@ -67,11 +69,12 @@ def read_paging(request: Request) -> Paging:
 
     Raises:
         InvalidInputError: A parameter is given twice, or a filter for what isn't ready.
-        RequestValidationError: A parameter breaks its rule.
+        RequestValidationError: A parameter is unknown, or breaks its rule.
     """
     given = request.query_params
     names = [name for name, _ in given.multi_items()]
-    repeated = [name for name in (*_QUERY, *_FILTERS) if names.count(name) > 1]
+    check_names("query", names, _KNOWN)
+    repeated = [name for name in _KNOWN if names.count(name) > 1]
     if repeated:
         raise InvalidInputError(tuple(((name,), "must be given once") for name in repeated))
     query = _validate(ListQuery, dict(given))
