@@ -141,3 +141,39 @@ def test_what_is_wrong_with_a_path_or_query_is_there(service: RunningService) ->
     ):
         (error,) = client.get(path).json()["errors"]
         assert error["location"] == location
+
+
+@pytest.mark.case("C888")
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({}, "must be given"),
+        ({"prompt": 5}, "must be a string"),
+        ({"prompt": ""}, "must not be empty"),
+        ({"prompt": " "}, "must not be blank"),
+        ({"prompt": "x" * 32_001}, "must have at most 32000 characters"),
+        ({"prompt": "x", "visibility": "all"}, "must be 'private', 'class' or 'public'"),
+        ({"prompt": "x", "size": 5}, "must be a string"),
+        ({"prompt": "x", "size": "1x1"}, "must be auto, or a width and a height such as 1536x1024"),
+        (5, "must be a JSON object"),
+    ],
+)
+def test_each_reason_says_what_a_value_must_be(
+    service: RunningService, body: Any, reason: str
+) -> None:
+    (error,) = service.sign_in().post("/image", json=body).json()["errors"]
+    assert error["reason"] == reason
+
+
+@pytest.mark.case("C888")
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("limit=0", "limit=201", "limit=x", "limit=" + "9" * 5000, "status=x", "visibility=x"),
+        *("mine=1", "created_after=x", "created_after=2026-13-45T00:00:00Z", "q="),
+        *("q=" + "x" * 201, "cursor=x", "limit=1&limit=2"),
+    ],
+)
+def test_each_reason_of_a_query_says_what_it_must_be(service: RunningService, query: str) -> None:
+    (error,) = service.client().get(f"/image?{query}").json()["errors"]
+    assert error["reason"].startswith("must ")

@@ -1,5 +1,6 @@
 """The settings: names, defaults, limits, masking, and what is said of a wrong one."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,20 @@ def test_each_wrong_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPa
     assert "PIXY_PORT: " in message
     assert "PIXY_LOG_LEVEL: " in message
     assert "s3cret" not in message
+
+
+@pytest.mark.parametrize("value", ["nonsense", "-1", "nan", "1.5", "9" * 5000, "1e999"])
+def test_every_wrong_value_is_explained_in_our_words(
+    value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.setenv(variable_name(Settings, field), value)
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load()
+    lines = str(caught.value).splitlines()
+    assert len(lines) > 10
+    for line in lines:
+        assert re.match(r"[A-Z_]+: must (?!match)", line)
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from pixy_core import (
 )
 from pixy_core.images import MAX_PROMPT_LENGTH
 from pixy_core.users import MAX_NAME_LENGTH
+from pixy_core.violations import explain_violation
 from pixy_service.shrinking import THUMBNAIL_TYPES
 from pixy_service.thumbnails import THUMBNAIL_WIDTHS
 
@@ -154,16 +155,10 @@ def _validate(adapter: TypeAdapter[T], value: object, *location: str) -> T:
     try:
         return adapter.validate_python(value)
     except ValidationError as error:
-        found: list[Any] = error.errors(
-            include_url=False, include_context=False, include_input=False
-        )
+        found: list[Any] = error.errors(include_url=False, include_input=False)
     raise InvalidInputError(
         tuple(
-            (
-                location + tuple(str(part) for part in detail["loc"]),
-                # pydantic puts this before the words of a validator of our own
-                detail["msg"].removeprefix("Value error, "),
-            )
+            (location + tuple(str(part) for part in detail["loc"]), explain_violation(detail))
             for detail in found
         )
     )

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import pixy_core as core
+from pixy_core.violations import explain_violation
 from pixy_web.cross_site import CrossSiteRequestError
 from pixy_web.problems import InvalidField, Problem, problem_response, status_title
 from pixy_web.threads import SignInBusyError, ThreadsBusyError, ThumbnailsBusyError
@@ -198,7 +199,7 @@ def _described(errors: Sequence[Any]) -> list[InvalidField]:
     return [
         InvalidField(
             location=[str(step) for step in error["loc"]],
-            reason=str(error["msg"]).removeprefix("Value error, "),
+            reason=explain_violation(error),
         )
         for error in errors
     ]

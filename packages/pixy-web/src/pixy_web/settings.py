@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from pixy_core import ConfigurationError
 from pixy_core.images import MAX_PROMPT_LENGTH
 from pixy_core.users import MAX_NAME_LENGTH
+from pixy_core.violations import explain_violation
 from pixy_service import CLIENT_VARIABLES, DEFAULT_OPENAI_MODEL, MAX_PARTIALS, Limits
 from pixy_web.masking import is_url, mask
 from pixy_web.setting_lists import Hosts, Networks, Origins
@@ -288,4 +289,4 @@ def _is_from_kubernetes(name: str, value: str) -> bool:
 def _describe(settings: type[Settings], problem: Any) -> str:
     field = str(problem["loc"][0]) if problem["loc"] else ""
     name = variable_name(settings, field) if field in settings.model_fields else field
-    return f"{name}: {problem['msg'].removeprefix('Value error, ')}"
+    return f"{name}: {explain_violation(problem)}"
