@@ -23,10 +23,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def printed(folder: Path) -> Iterator[str]:
     """What a running demo has printed."""
+    temporary = folder / "50%40"  # has a meaning in a URL
+    temporary.mkdir()
     demo = subprocess.Popen(
         [str(Path(sys.executable).parent / "pixy"), "demo", "--port", "0"],
         cwd=folder,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder)},
+        env={"PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(temporary)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
@@ -74,6 +76,13 @@ def test_the_lines_to_copy_work(printed: str, folder: Path) -> None:
 
 def test_it_says_that_its_images_are_sketches(printed: str) -> None:
     assert "drawn offline by the sketch generator" in printed
+
+
+def test_its_data_is_where_it_says(printed: str, folder: Path) -> None:
+    match = re.search(r"Data +(\S+)", printed)
+    assert match
+    assert Path(match[1]).parent == folder / "50%40"
+    assert (Path(match[1]) / "pixy.sqlite3").is_file()
 
 
 def test_its_page_is_there(printed: str, folder: Path) -> None:

@@ -171,8 +171,19 @@ class PrivateImages:
 
 
 def get_runtime(request: Request) -> Runtime:
-    """Return what the application that serves `request` has opened."""
-    runtime: Runtime = request.app.state.runtime
+    """Return what the application that serves `request` has opened.
+
+    Raises:
+        RuntimeError: Its lifespan has not begun: an application that is mounted in another one
+            has to be started by that one.
+    """
+    try:
+        runtime: Runtime = request.app.state.runtime
+    except AttributeError as error:
+        raise RuntimeError(
+            "The lifespan of the application that create_app returned was not started: the "
+            "application that mounts it must do that, see the README of pixy-web"
+        ) from error
     return runtime
 
 

@@ -16,6 +16,7 @@ from starlette.responses import Response
 import pixy_core as core
 from pixy_core.violations import explain_violation
 from pixy_web.cross_site import CrossSiteRequestError
+from pixy_web.mounting import path_for_routes
 from pixy_web.problems import InvalidField, Problem, problem_response, status_title
 from pixy_web.threads import SignInBusyError, ThreadsBusyError, ThumbnailsBusyError
 
@@ -177,8 +178,9 @@ def _respond(
 def _allowed_methods(request: Request) -> list[str]:
     """Return the methods of a path: of all its routes, where Starlette names the first one's."""
     found: set[str] = set()
+    path = path_for_routes(request)
     for route in iter_route_contexts(request.app.routes):
-        if route.path_regex.match(request.scope["path"]):
+        if route.path_regex.match(path):
             found |= route.methods or set()
     return sorted(found)
 

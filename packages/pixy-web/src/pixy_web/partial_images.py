@@ -12,6 +12,7 @@ from starlette.responses import Response
 from pixy_core import Image
 from pixy_service import PartialImage, PrivateImageService
 from pixy_web.content import PRIVATE_CACHING, SAFETY, has_tag
+from pixy_web.mounting import path_for_client
 from pixy_web.problems import NO_STORE
 
 
@@ -45,20 +46,20 @@ def preview_response(request: Request, preview: Preview) -> Response:
     if picture is None:
         return Response(status_code=204, headers=NO_STORE)
     if isinstance(picture, Image):
-        return finished_response(picture)
+        return finished_response(request, picture)
     headers = {"ETag": preview.tag, **PRIVATE_CACHING, **SAFETY}
     if has_tag(request.headers.get("if-none-match", ""), preview.tag):
         return Response(status_code=304, headers=headers)
     return Response(picture.content, 200, headers, picture.media_type)
 
 
-def finished_response(image: Image) -> Response:
+def finished_response(request: Request, image: Image) -> Response:
     """Return where the picture is, now that it is finished."""
-    return Response(
-        status_code=303, headers={"Location": f"/image/{image.guid}/content"} | NO_STORE
-    )
+    path = path_for_client(request, f"/image/{image.guid}/content")
+    return Response(status_code=303, headers={"Location": path} | NO_STORE)
 
 
-def preview_link(guid: str) -> dict[str, str]:
+def preview_link(request: Request, guid: str) -> dict[str, str]:
     """Return the header that names a preview: RFC 8288, with RFC 6903's relation."""
-    return {"Link": f'</image/{guid}/preview>; rel="preview"'}
+    path = path_for_client(request, f"/image/{guid}/preview")
+    return {"Link": f'<{path}>; rel="preview"'}

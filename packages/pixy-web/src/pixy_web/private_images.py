@@ -55,7 +55,7 @@ async def get_image(request: Request, images: Private) -> Response:
     if isinstance(details, Image):
         return image_response(details)
     has_preview = await get_runtime(request).pools.files.run(service.partials.has, details)
-    return details_response(details, has_preview)
+    return details_response(request, details, has_preview)
 
 
 @router.head("/image/{guid}/content", **openapi.HEAD_CONTENT)
@@ -87,6 +87,7 @@ async def list_images(request: Request, images: Private) -> Response:
     if status != CreationStatus.READY:
         limit = paging.limit or MAX_PAGE_SIZE
         return creations_response(
+            request,
             await images.call(lambda service: service.list_creations(status, limit, paging.cursor)),
             status,
             limit,
@@ -110,9 +111,9 @@ async def create_image(request: Request, images: SignedIn) -> Response:
     if key is not None:
         replay = await get_runtime(request).pools.reads.run(images.find_replay, wanted, key)
         if replay is not None:
-            return created_response(replay, Preference())
+            return created_response(request, replay, Preference())
     created = await wait_for_image(images.submit_image(wanted, key), preference)
-    return created_response(created, preference)
+    return created_response(request, created, preference)
 
 
 @router.patch("/image/{guid}", **openapi_writes.UPDATE_IMAGE)

@@ -71,7 +71,7 @@ async def get_public_content(request: Request) -> Response:
 async def get_public_preview(request: Request) -> Response:
     """Answer where a public image is: what is being made is shown to its owner only."""
     _, image = await PublicImages(get_runtime(request)).find_image(read_guid(request))
-    return finished_response(image)
+    return finished_response(request, image)
 
 
 @router.api_route("/image", methods=READ)
@@ -81,7 +81,8 @@ async def list_public_images(request: Request) -> Response:
     if paging.status != CreationStatus.READY:
         if paging.cursor is not None:
             raise InvalidInputError(((("cursor",), "must be one that this list gave out"),))
-        return creations_response(CreationPage([], None), paging.status, MAX_PAGE_SIZE)
+        nothing = CreationPage([], None)
+        return creations_response(request, nothing, paging.status, MAX_PAGE_SIZE)
     images = PublicImages(get_runtime(request))
 
     async def list_images(limit: int, cursor: str | None, *, is_quick: bool = False) -> ImagePage:

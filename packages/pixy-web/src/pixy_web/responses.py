@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from pixy_core import Image
 from pixy_service import ImagePage
+from pixy_web.mounting import path_for_client
 from pixy_web.paging import Paging
 from pixy_web.problems import NO_STORE
 
@@ -56,18 +57,15 @@ class ListImages(Protocol):
 
 
 def image_response(image: Image, status: int = 200) -> Response:
-    """Return the details of an image; with 201 also where it is."""
-    response = _PrivateJson(_one_image.dump_json(image), status)
-    if status == 201:
-        response.headers["Location"] = f"/image/{image.guid}"
-    return response
+    """Return the details of an image."""
+    return _PrivateJson(_one_image.dump_json(image), status)
 
 
 async def images_response(request: Request, list_images: ListImages, paging: Paging) -> Response:
     """Return a page of images, or all of them as one streamed array.
 
     Args:
-        request: Whose method says if a body is wanted.
+        request: Whose method says if a body is wanted, and whose path where the next page is.
         list_images: Where pages come from.
         paging: Which images; without a limit all that follow the cursor are streamed.
 
@@ -86,7 +84,7 @@ async def images_response(request: Request, list_images: ListImages, paging: Pag
     if page.next_cursor is not None:
         query = urlencode({"limit": paging.limit, **paging.narrowing, "cursor": page.next_cursor})
         # relative (RFC 8288, section 3.1), so nothing relies on the client's Host header
-        link = {"Link": f'</image?{query}>; rel="next"'}
+        link = {"Link": f'<{path_for_client(request, "/image")}?{query}>; rel="next"'}
     return Response(_images.dump_json(page.images), headers=link | NO_STORE, media_type=JSON)
 
 
