@@ -21,17 +21,17 @@ export class Api {
   async follow(path, signal) {
     const response = await this.#send(path, { signal });
     const next = findLink(response, "next");
-    return { images: await response.json(), next };
+    return { images: await readBody(response, "json"), next };
   }
 
   async get(guid, signal) {
-    return (await this.#send(`/image/${guid}`, { signal })).json();
+    return readBody(await this.#send(`/image/${guid}`, { signal }), "json");
   }
 
   /** Return what is known of an image in the making, with the path of its `preview`, or null. */
   async look(guid) {
     const response = await this.#send(`/image/${guid}`);
-    return { ...(await response.json()), preview: findLink(response, "preview") };
+    return { ...(await readBody(response, "json")), preview: findLink(response, "preview") };
   }
 
   /** Return an unfinished picture and its tag; null without one, or when it is still the one of this tag. */
@@ -39,15 +39,19 @@ export class Api {
     const response = await this.#send(path, { headers: tag ? { "If-None-Match": tag } : {}, signal });
     // once it is finished, the answer is a redirection to the whole of it
     if (response.status === 200 && !response.redirected) {
-      return { blob: await response.blob(), tag: response.headers.get("ETag") };
+      return { blob: await readBody(response, "blob"), tag: response.headers.get("ETag") };
     }
     await response.body?.cancel();
     return null;
   }
 
-  /** Return the file of an image, or its thumbnail of a width, as only fetch may ask for it: with credentials. */
-  async content(guid, width, signal) {
-    return (await this.#send(contentPath(guid, width), { signal })).blob();
+  /** Return the file of an image, or its thumbnail of a width. */
+  async content({ guid, visibility }, width, signal) {
+    // every browser that knows what else this page uses (light-dark, AbortSignal.any) shows AVIF
+    const headers = width ? { Accept: "image/avif,image/webp" } : {};
+    // what everyone may see is asked for without credentials, for then the browser may cache it
+    const authorization = visibility === "public" ? "" : undefined;
+    return readBody(await this.#send(contentPath(guid, width), { headers, signal, authorization }), "blob");
   }
 
   /**
@@ -60,16 +64,16 @@ export class Api {
   async create(wanted, key) {
     // a browser has six connections to a server: none of them may wait for a provider
     const headers = { "Idempotency-Key": key, Prefer: "respond-async, wait=2" };
-    return (await this.#send("/image", { method: "POST", body: wanted, headers })).json();
+    return readBody(await this.#send("/image", { method: "POST", body: wanted, headers }), "json");
   }
 
   /** Return what is being made for the user (`pending`), or was not made (`failed`, `unknown`), newest first. */
   async listCreations(status) {
-    return (await this.#send(`/image?status=${status}`)).json();
+    return readBody(await this.#send(`/image?status=${status}`), "json");
   }
 
   async change(guid, visibility) {
-    return (await this.#send(`/image/${guid}`, { method: "PATCH", body: { visibility } })).json();
+    return readBody(await this.#send(`/image/${guid}`, { method: "PATCH", body: { visibility } }), "json");
   }
 
   /** Delete an image, also when the page goes away meanwhile. */
@@ -80,7 +84,7 @@ export class Api {
   /** Return the Authorization of a user, once the server has accepted it. */
   async signIn(username, password) {
     const authorization = basicAuthorization(username, password);
-    await (await this.#send("/image?limit=1", { authorization })).json();
+    await readBody(await this.#send("/image?limit=1", { authorization }), "json");
     return authorization;
   }
 
@@ -98,9 +102,7 @@ export class Api {
       // else the browser would ask for a password of its own at a 401 (Fetch, "HTTP-network-or-cache fetch")
       credentials: "omit",
       signal: AbortSignal.any(signals),
-    }).catch((error) => {
-      throw error.name === "AbortError" ? error : new Problem({ code: "unreachable" });
-    });
+    }).catch(failToReach);
     if (response.ok || response.status === 304) return response;
     const problem = await readProblem(response);
     // the password was changed, or the user removed
@@ -112,6 +114,15 @@ export class Api {
 /** Return the path of an image's file, or of its thumbnail. */
 export function contentPath(guid, width = null) {
   return `/image/${guid}/content${width ? `?width=${width}` : ""}`;
+}
+
+/** Read the body of an answer, as "json" or a "blob". */
+function readBody(response, kind) {
+  return response[kind]().catch(failToReach);
+}
+
+function failToReach(error) {
+  throw isAborted(error) ? error : new Problem({ code: "unreachable" });
 }
 
 function findLink(response, relation) {

@@ -3,6 +3,7 @@
 import { isAborted } from "./api.js";
 import { rememberDuration, usualDuration } from "./durations.js";
 import { makeKey } from "./key.js";
+import { pause } from "./pause.js";
 import { Problem } from "./problem.js";
 import { read, write } from "./storage.js";
 
@@ -178,17 +179,4 @@ export function progressOf(creation) {
 
 function kindOf({ wanted }) {
   return `${wanted.size ?? "auto"} ${wanted.quality ?? "auto"}`;
-}
-
-/** Wait some seconds, or until nobody waits any more. */
-function pause(seconds, signal) {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    const end = () => {
-      clearTimeout(timer);
-      reject(signal.reason);
-    };
-    if (signal.aborted) end();
-    else signal.addEventListener("abort", end, { once: true });
-  });
 }

@@ -76,7 +76,7 @@ export class Details {
     event.preventDefault();
     const image = this.#image;
     try {
-      const url = URL.createObjectURL(await this.api.content(image.guid));
+      const url = URL.createObjectURL(await this.api.content(image));
       element("a", { href: url, download: fileName(image) }).click();
       // the download has begun when this task is over
       setTimeout(() => URL.revokeObjectURL(url));

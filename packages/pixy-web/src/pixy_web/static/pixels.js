@@ -1,19 +1,20 @@
-// How an image's pixels reach an <img>: by its address when everyone may see them, else through fetch, which can send
-// the user's credentials.
+// How an image's pixels reach an <img>. The files of public images load by their address. Everything else is fetched:
+// only fetch can send credentials, limit how many requests run at once, and read Retry-After.
 
 import { contentPath } from "./api.js";
+import { Downloads } from "./downloads.js";
+import { pause } from "./pause.js";
 
 const WIDTHS = [160, 320, 640, 1280];
-const AT_ONCE = 6;
 const KEPT = 120;
+const PAUSE = 2; // seconds, where the server names none
 
 /** @typedef {{guid: string, visibility: string, width: number}} Image */
 
 export class Pixels {
   #api;
   #files = new Map(); // insertion order is the order of use
-  #waiting = [];
-  #running = 0;
+  #downloads = new Downloads();
 
   constructor(api, session) {
     this.#api = api;
@@ -26,22 +27,22 @@ export class Pixels {
    * @returns {function(): void} Call it when the element shows something else, or nothing.
    */
   show(img, image, cssWidth = null) {
-    if (image.visibility === "public") return showByAddress(img, image, cssWidth);
+    if (cssWidth === null && image.visibility === "public") {
+      img.src = contentPath(image.guid);
+      return () => {};
+    }
     const width = cssWidth === null ? null : chooseWidth(cssWidth * window.devicePixelRatio);
-    const load = (signal) => this.#api.content(image.guid, width, signal);
-    return this.#showByFetch(img, contentPath(image.guid, width), load, width !== null);
+    return this.#showByFetch(img, image, width);
   }
 
-  /** @param {boolean} isSmall Whether to keep it a while for when it is shown again. */
-  #showByFetch(img, path, load, isSmall) {
+  #showByFetch(img, image, width) {
+    const path = contentPath(image.guid, width);
     const file = this.#files.get(path) ?? { users: 0, url: null, end: new AbortController() };
     this.#files.delete(path);
     this.#files.set(path, file);
     file.users += 1;
-    file.loaded ??= this.#queue(() => load(file.end.signal)).then((blob) => {
-      file.url = URL.createObjectURL(blob);
-      if (file.end.signal.aborted) URL.revokeObjectURL(file.url);
-    });
+    file.element = img;
+    file.loaded ??= this.#load(file, image, width);
     // what failed is not kept: the next who asks tries again
     file.loaded.catch(() => this.#files.get(path) === file && this.#files.delete(path));
     let isWanted = true;
@@ -52,58 +53,46 @@ export class Pixels {
     return () => {
       isWanted = false;
       file.users -= 1;
-      if (file.users === 0 && !(isSmall && file.url)) this.#drop(path);
+      // a request for a thumbnail is not aborted: the server makes it all the same, and it is small
+      if (file.users === 0 && width === null) this.#drop(path, file);
       this.#trim();
     };
   }
 
-  /** Run a download when a place is free; the one asked for last comes first, because it is what is looked at. */
-  #queue(download) {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push(() => download().then(resolve, reject));
-      this.#runNext();
-    });
+  async #load(file, image, width) {
+    const blob = await this.#downloads.run(file, () => this.#fetch(file, image, width));
+    file.url = URL.createObjectURL(blob);
+    if (file.end.signal.aborted) URL.revokeObjectURL(file.url);
   }
 
-  #runNext() {
-    if (this.#running >= AT_ONCE || this.#waiting.length === 0) return;
-    this.#running += 1;
-    this.#waiting.pop()().finally(() => {
-      this.#running -= 1;
-      this.#runNext();
-    });
+  /** Fetch a file. While the server is busy it keeps its place among the downloads, so no other is sent instead. */
+  async #fetch(file, image, width) {
+    const { signal } = file.end;
+    for (;;) {
+      try {
+        return await this.#api.content(image, width, signal);
+      } catch (error) {
+        if (error.code !== "thumbnails_busy" || file.users === 0) throw error;
+        await pause(error.retryAfter ?? PAUSE, signal);
+      }
+    }
   }
 
   #trim() {
-    const unused = [...this.#files].filter(([, file]) => file.users === 0);
-    for (const [path] of unused.slice(0, Math.max(0, unused.length - KEPT))) this.#drop(path);
+    const unused = [...this.#files].filter(([, file]) => file.users === 0 && file.url !== null);
+    for (const [path, file] of unused.slice(0, Math.max(0, unused.length - KEPT))) this.#drop(path, file);
   }
 
-  #drop(path) {
-    const file = this.#files.get(path);
-    if (!file) return;
-    this.#files.delete(path);
+  #drop(path, file) {
+    if (this.#files.get(path) === file) this.#files.delete(path);
     file.end.abort();
     if (file.url !== null) URL.revokeObjectURL(file.url);
   }
 
   /** Drop everything that was fetched, so that nothing of it outlives its user's session. */
   #forget() {
-    this.#waiting = [];
-    for (const path of [...this.#files.keys()]) this.#drop(path);
+    for (const [path, file] of [...this.#files]) this.#drop(path, file);
   }
-}
-
-function showByAddress(img, image, cssWidth) {
-  if (cssWidth === null) {
-    img.removeAttribute("srcset");
-    img.src = contentPath(image.guid);
-  } else {
-    img.sizes = `${Math.ceil(cssWidth)}px`;
-    img.srcset = ""; // the same text again would load nothing
-    img.srcset = WIDTHS.map((width) => `${contentPath(image.guid, width)} ${width}w`).join(", ");
-  }
-  return () => {};
 }
 
 function chooseWidth(pixels) {

@@ -32,7 +32,8 @@ export async function readProblem(response) {
   const retryAfter = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
   let members = { status: response.status };
   if (response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
-    members = { ...members, ...(await response.json()) };
+    // without its body it is still an error of this status
+    members = { ...members, ...(await response.json().catch(() => ({}))) };
   }
   return new Problem(members, Number.isNaN(retryAfter) ? null : retryAfter);
 }

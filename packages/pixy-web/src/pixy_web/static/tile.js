@@ -4,7 +4,7 @@ import { element, icon, shorten } from "./element.js";
 import { AUDIENCES } from "./audiences.js";
 import { pathOf } from "./route.js";
 
-// a server that has many smaller pictures to make puts some off (docs/api.md, C452); milliseconds
+// a connection may break, and a server restart: milliseconds until the picture is asked for again
 const PAUSES = [1000, 3000, 9000];
 
 export class Tile {

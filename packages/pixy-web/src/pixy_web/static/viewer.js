@@ -84,9 +84,7 @@ export class Viewer {
     const whole = new Image();
     let isWanted = true;
     whole.addEventListener("load", () => {
-      if (!isWanted) return;
-      this.#img.removeAttribute("srcset");
-      this.#img.src = whole.src;
+      if (isWanted) this.#img.src = whole.src;
     });
     whole.addEventListener("error", () => isWanted && this.#tellFault("The picture can’t be loaded."));
     const releaseWhole = this.pixels.show(whole, image);
@@ -120,7 +118,6 @@ export class Viewer {
     this.#releaseNeighbours();
     this.#release = this.#releaseNeighbours = () => {};
     this.#img.classList.remove("loaded");
-    this.#img.removeAttribute("srcset");
     this.#img.removeAttribute("src");
     find("unavailable").hidden = true;
     this.#image = null;
