@@ -19,10 +19,11 @@ export class Account {
     find("sign-out-button").addEventListener("click", () => session.end());
     this.#form.addEventListener("submit", (event) => this.#submit(event));
     this.#form.querySelector("[value=cancel]").addEventListener("click", () => this.#dialog.close());
-    this.#dialog.addEventListener("close", () => (this.#form.password.value = ""));
+    // nothing of it stays for the next user
+    this.#dialog.addEventListener("close", () => this.#form.reset());
     session.addEventListener("change", ({ detail }) => {
       this.show();
-      if (detail.rejected) messages.tell("Your password isn’t accepted any more. Sign in again.");
+      if (detail.rejected) messages.tell("The server no longer accepts your password. Sign in again.");
       else messages.announce(session.username ? `Signed in as ${session.username}.` : "Signed out.");
     });
   }

@@ -14,8 +14,8 @@ export class Deletions {
     [this.#api, this.#session, this.#collection, this.#messages] = [api, session, collection, messages];
     window.addEventListener("pagehide", () => this.flush());
     session.addEventListener("ending", () => this.flush());
-    // the server rejected the user: it would reject the deletion, too
-    session.addEventListener("change", () => this.#giveUp());
+    // after `ending` nothing waits; without it the server rejected the user, and would reject the deletion
+    session.addEventListener("change", () => this.#waiting.clear());
   }
 
   /** Take an image away, and delete it unless that is undone. */
@@ -26,7 +26,8 @@ export class Deletions {
       this.#collection.put(image);
       this.#messages.announce("The picture is back.");
     };
-    const dismiss = this.#messages.tell(`Deleted: ${shorten(image.prompt, 60)}`, {
+    const dismiss = this.#messages.tell("Deleted:", {
+      quote: shorten(image.prompt, 60),
       action: { label: "Undo", act: undo },
       onGone: () => this.#send(image),
     });
@@ -36,12 +37,6 @@ export class Deletions {
   /** Delete now what waits. */
   flush() {
     for (const { dismiss } of [...this.#waiting.values()]) dismiss();
-  }
-
-  #giveUp() {
-    const waiting = [...this.#waiting.values()];
-    this.#waiting.clear();
-    for (const { dismiss } of waiting) dismiss();
   }
 
   async #send(image) {

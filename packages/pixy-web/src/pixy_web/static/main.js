@@ -2,17 +2,18 @@
 
 import { Account } from "./account.js";
 import { Api } from "./api.js";
+import { Arrivals } from "./arrivals.js";
 import { Collection } from "./collection.js";
 import { Composer } from "./composer.js";
 import { Creations } from "./creations.js";
 import { Deletions } from "./deletions.js";
 import { Details } from "./details.js";
-import { find, shorten } from "./element.js";
+import { find } from "./element.js";
 import { Grid } from "./grid.js";
 import { Messages } from "./messages.js";
 import { Pixels } from "./pixels.js";
 import { fade } from "./preview.js";
-import { Route, pathOf, readRoute } from "./route.js";
+import { Route, readRoute } from "./route.js";
 import { Search } from "./search.js";
 import { Session } from "./session.js";
 import { State } from "./state.js";
@@ -23,6 +24,8 @@ const session = new Session();
 const api = new Api(session);
 const route = new Route();
 const messages = new Messages(find("messages"));
+// before anything tells of the change
+session.addEventListener("change", () => messages.clear());
 const collection = new Collection(api, session);
 const pixels = new Pixels(api, session);
 const creations = new Creations(api, session, fade);
@@ -33,6 +36,7 @@ const details = new Details({ api, session, collection, deletions, composer, rou
 const viewer = new Viewer({ api, collection, pixels, route, session, grid, details, messages });
 const search = new Search(find("search"), route);
 const account = new Account({ api, session, messages });
+new Arrivals({ creations, collection, messages, session });
 new Works({ root: find("works"), creations, composer, messages });
 new State(collection, session);
 
@@ -44,22 +48,16 @@ function followSearch() {
   search.fill();
   const wanted = JSON.stringify(query);
   if (wanted === searched) return;
+  // what is found begins at its top
+  if (searched !== null) window.scrollTo({ top: 0 });
   searched = wanted;
   collection.load(toParameters(query));
 }
 
-function showMade({ detail: image }) {
-  // whether a search would find it, the server knows
-  if (Object.keys(readRoute().query).length === 0) collection.put(image);
-  const look = { label: "Look", act: () => (location.hash = pathOf(image.guid)) };
-  messages.tell(`Your picture is there: ${shorten(image.prompt, 60)}`, { action: look });
-  messages.tellElsewhere("Your picture is there");
-}
-
-function startAnew() {
+function startAnew({ detail }) {
   searched = null;
-  // a stranger can't ask for what is theirs
-  const { q, from, until } = readRoute().query;
+  // a stranger can't ask for what is theirs; and whoever signs out leaves no words of a search to the next user
+  const { q, from, until } = detail.rejected ? readRoute().query : {};
   if (session.username === null) route.search(withoutGaps({ q, from, until }));
   else followSearch();
 }
@@ -81,7 +79,6 @@ function withoutGaps(members) {
 
 route.addEventListener("change", followSearch);
 session.addEventListener("change", startAnew);
-creations.addEventListener("made", showMade);
 find("skip").addEventListener("click", (event) => {
   event.preventDefault();
   grid.focus();

@@ -1,20 +1,22 @@
-// What the page tells on its own account: notes in a corner, and the same words for a screen reader.
+// What the page has to say: notes in a corner, and the same words for a screen reader.
 
-import { element, icon } from "./element.js";
+import { element } from "./element.js";
+import { Note } from "./note.js";
 
-const SECONDS = 8;
+const SPOKEN = 20; // seconds that a message stays where screen readers find it
 
 export class Messages {
   #root;
   #list;
   #announcer;
+  #notes = new Map();
   #title = document.title;
 
   /** @param {HTMLElement} root Holds the list of notes and the live region. */
   constructor(root) {
     this.#root = root;
     this.#list = root.querySelector("ul");
-    this.#announcer = root.querySelector("[role=status]");
+    this.#announcer = root.querySelector("[role=log]");
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) document.title = this.#title;
     });
@@ -25,46 +27,40 @@ export class Messages {
     container.append(this.#root);
   }
 
-  /** Say something to a screen reader only. */
+  /** Say something to a screen reader only. It is one more line: none takes the place of one that is not read yet. */
   announce(text) {
-    this.#announcer.textContent = text;
+    const line = element("p", {}, text);
+    this.#announcer.append(line);
+    setTimeout(() => line.remove(), SPOKEN * 1000);
   }
 
   /**
-   * Show a note, which goes away by itself; not while it is pointed at or holds the focus.
+   * Show a note, which leaves after some seconds; not while it is pointed at or holds the focus.
    *
    * @param {string} text
-   * @param {{label: string, act: function(): void}} action A button beside it.
-   * @param {function(): void} onGone Called once it is gone without the action.
+   * @param {object} options
+   * @param {string} options.quote A prompt behind the text, in whatever direction it is written.
+   * @param {{label: string, act: function(): void}} options.action A button beside it.
+   * @param {function(): void} options.onGone Called once it is gone without the action.
+   * @param {object} options.topic A note of the same topic that is still there says this instead of its own text.
    * @returns {function(): void} Takes the note away, and calls `onGone`.
    */
-  tell(text, { action = null, onGone = () => {} } = {}) {
-    let timer = 0;
-    let focusedBefore = null;
-    const note = element("li", { class: "toast" }, element("span", {}, text));
-    const leave = (then) => {
-      clearTimeout(timer);
-      if (!note.isConnected) return;
-      if (note.contains(document.activeElement)) focusedBefore?.focus();
-      note.remove();
-      then();
-    };
-    const wait = () => (timer = setTimeout(leave, SECONDS * 1000, onGone));
-    const hold = () => clearTimeout(timer);
-    if (action) {
-      note.append(element("button", { type: "button", click: () => leave(action.act) }, action.label));
-    }
-    const dismiss = () => leave(onGone);
-    note.append(element("button", { type: "button", "aria-label": "Dismiss", click: dismiss }, icon("close")));
-    for (const event of ["pointerenter", "focusin"]) note.addEventListener(event, hold);
-    for (const event of ["pointerleave", "focusout"]) note.addEventListener(event, wait);
-    note.addEventListener("focusin", ({ relatedTarget }) => {
-      if (!note.contains(relatedTarget)) focusedBefore = relatedTarget;
-    });
-    this.#list.append(note);
-    this.announce(text);
-    wait();
-    return dismiss;
+  tell(text, { quote = "", action = null, onGone = () => {}, topic = {} } = {}) {
+    for (const [other, { root }] of this.#notes) if (!root.isConnected) this.#notes.delete(other);
+    const note = this.#notes.get(topic) ?? new Note();
+    this.#notes.set(topic, note);
+    note.say(quote ? [`${text} `, element("bdi", {}, quote)] : [text], { action, onGone });
+    if (!note.root.isConnected) this.#list.append(note.root);
+    this.announce(`${text} ${quote}`.trim());
+    return () => note.dismiss();
+  }
+
+  /** Take everything away that was said to a user. */
+  clear() {
+    for (const note of this.#notes.values()) note.remove();
+    this.#notes.clear();
+    this.#announcer.replaceChildren();
+    document.title = this.#title;
   }
 
   /** Show something in the title, too, for someone who looks at another tab. */
