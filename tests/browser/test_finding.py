@@ -5,6 +5,9 @@ import datetime
 import pytest
 from playwright.sync_api import expect
 
+from copied_images import copy_images
+from gallery_page import PHONE
+
 
 @pytest.fixture(scope="module", autouse=True)
 def images(pixy) -> None:
@@ -117,3 +120,47 @@ def test_a_new_picture_does_not_push_into_what_was_found(visit) -> None:
     gallery.make("something else")
     expect(gallery.note).to_contain_text("something else")
     assert gallery.prompts() == ["a lighthouse at dusk"]
+
+
+def test_a_closed_panel_shows_how_many_filters_are_active(visit) -> None:
+    gallery = visit(user="ada", viewport=PHONE)
+    button = gallery.page.get_by_role("button", name="Filters")
+    button.click()
+    gallery.page.get_by_label("Shared with").select_option("class")
+    gallery.page.get_by_label("Only mine").check()
+    expect_prompts(gallery, "three boats")
+    button.click()
+    expect(gallery.page.get_by_label("Only mine")).to_be_hidden()
+    expect(gallery.page.get_by_role("button", name="Filters, 2 active")).to_be_visible()
+    expect(button.get_by_text("2")).to_be_visible()
+    gallery.picture("three boats").click()
+    gallery.page.keyboard.press("Escape")
+    expect(gallery.viewer).to_be_hidden()
+    expect(gallery.page.get_by_label("Only mine")).to_be_hidden()
+    button.click()
+    gallery.page.get_by_role("button", name="Clear").click()
+    expect(gallery.page.get_by_role("button", name="Filters", exact=True)).to_be_visible()
+    expect(button.get_by_text("0")).to_be_hidden()
+
+
+def test_what_is_found_is_shown_from_its_top(visit, pixy) -> None:
+    # the copies are in the list, not in the search's index
+    copy_images(pixy.folder / "pixy-data", 300)
+    gallery = visit()
+    first = gallery.grid.locator("[aria-posinset='1']")
+
+    def scroll_down() -> None:
+        expect(gallery.grid).to_have_attribute("aria-busy", "false")
+        gallery.page.mouse.move(800, 600)
+        gallery.page.mouse.wheel(0, 2_500)
+        expect(first).to_have_count(0)
+
+    scroll_down()
+    gallery.page.get_by_role("button", name="Filters").click()
+    gallery.page.get_by_label("Made from").fill("2000-01-01")
+    expect(first).to_be_in_viewport()
+    scroll_down()
+    gallery.page.get_by_role("searchbox").fill("lighthouse")
+    expect_prompts(gallery, "a lighthouse at dusk")
+    expect(first).to_be_in_viewport()
+    assert gallery.page.evaluate("scrollY") == 0

@@ -10,7 +10,7 @@ export class Search {
   #route;
   #timer = 0;
 
-  constructor(form, route, session) {
+  constructor(form, route) {
     [this.#form, this.#route] = [form, route];
     form.addEventListener("input", ({ target }) => this.#wait(target.name === "q" ? PAUSE : 0));
     form.addEventListener("submit", (event) => {
@@ -31,7 +31,14 @@ export class Search {
       if (field.type === "checkbox") field.checked = query[field.name] === field.value;
       else field.value = query[field.name] ?? "";
     }
-    if (Object.keys(query).some((name) => name !== "q")) this.#toggle(true);
+    this.#countFilters(Object.keys(query).filter((name) => name !== "q").length);
+  }
+
+  /** Show on the button how many filters are active, for they may be closed. */
+  #countFilters(count) {
+    find("filter-count").hidden = count === 0;
+    find("filter-count").textContent = count;
+    find("filters-button").setAttribute("aria-label", count === 0 ? "Filters" : `Filters, ${count} active`);
   }
 
   #fields() {
