@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from copied_images import copy_images
-from gallery_page import PHONE
+from gallery_page import DESK, PHONE, open_context
 
 
 def test_without_images_it_says_so(visit) -> None:
@@ -89,3 +89,54 @@ def test_arrow_keys_move_along_and_between_the_rows(visit, make_images) -> None:
     page.keyboard.press("End")
     page.keyboard.press("Home")
     expect(gallery.picture("first")).to_be_focused()
+
+
+def test_without_scripts_it_says_so_and_promises_nothing(browser, pixy) -> None:
+    context = open_context(browser, java_script_enabled=False)
+    page = context.new_page()
+    page.goto(pixy.url)
+    # Playwright's locators by role and text leave out what is in <noscript>
+    words = page.locator("noscript p")
+    expect(words).to_be_visible()
+    expect(words).to_contain_text("This page needs JavaScript.")
+    expect(page.get_by_text("Loading…")).to_have_count(0)
+    expect(page.get_by_role("button", name="Sign in")).to_have_count(0)
+    words.locator("a").click()
+    expect(page).to_have_url(f"{pixy.url}/image")
+    context.close()
+
+
+@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
+def test_nothing_jumps_while_the_pictures_come(visit, make_images, size: dict[str, int]) -> None:
+    make_images(*(f"still {number}" for number in range(12)))
+    gallery = visit(viewport=size)
+    gallery.page.add_init_script("""
+      globalThis.jumps = [];
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries()) {
+          jumps.push(...entry.sources.map(({ node }) => node?.nodeName + " " + node?.id));
+        }
+      }).observe({ type: "layout-shift", buffered: true });
+    """)
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    gallery.page.route("**/image?*", hold)
+    gallery.page.reload()
+    # the page is painted before its list is there
+    expect(gallery.page.get_by_text("Loading…")).to_be_visible()
+    gallery.page.screenshot()
+    for route in held:
+        route.continue_()
+    gallery.page.unroute_all()
+    expect(gallery.grid.locator(".loaded").first).to_be_visible()
+    expect(gallery.page.locator(".tile:not(.loaded)")).to_have_count(0)
+    footer = gallery.page.get_by_role("link", name="API description")
+    for _ in range(2):
+        gallery.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        expect(gallery.grid).to_have_attribute("aria-busy", "false")
+    expect(footer).to_be_visible()
+    footer.scroll_into_view_if_needed()
+    assert gallery.page.evaluate("jumps") == []

@@ -14,10 +14,12 @@ export class State {
   }
 
   #update() {
-    const { images, fault, isLoading } = this.#collection;
+    const { images, fault, isLoading, isComplete } = this.#collection;
     const text = this.#describe();
     find("more").hidden = fault === null || isLoading;
     if (find("state").textContent !== text) find("state").textContent = text;
+    // it would jump down with each page of pictures
+    document.querySelector("footer").classList.toggle("unsettled", !isComplete && fault === null);
     find("state").classList.toggle("hidden", images.length > 0 && fault === null);
   }
 
