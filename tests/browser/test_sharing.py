@@ -16,9 +16,9 @@ def test_who_may_see_a_picture_is_changed_in_place(visit, make_images, pixy) -> 
     gallery = visit(user="ada")
     gallery.picture("to be shown").click()
     for name, meaning in (
-        ("Private", "Only you see it."),
-        ("My class", "Everyone in your class sees it."),
-        ("Public", "Everyone who comes here"),
+        ("Private", "Only you can see it."),
+        ("My class", "Everyone in your class can see it."),
+        ("Public", "Everyone can see it"),
     ):
         expect(gallery.viewer.get_by_label(name)).to_be_visible()
         expect(gallery.viewer.get_by_text(meaning)).to_be_visible()
@@ -90,8 +90,35 @@ def test_what_another_tab_deleted_is_told_in_plain_words(visit, make_images, pix
         assert ada.delete(f"/image/{guid}").status_code == 204
     # a click, since `check` would find it unchecked again where the answer is quick
     gallery.viewer.get_by_label("Private").click()
-    expect(gallery.note).to_contain_text("isn’t there any more")
-    expect(gallery.viewer.get_by_label("Public")).to_be_checked()
+    expect(gallery.viewer.get_by_role("alert")).to_contain_text("This picture was deleted")
+    expect(gallery.viewer.get_by_role("button", name="Delete")).to_be_hidden()
+    gallery.viewer.get_by_role("button", name="Close").click()
+    expect(gallery.picture("gone meanwhile")).to_have_count(0)
+
+
+def test_a_picture_that_is_gone_when_it_is_opened_offers_nothing(visit, make_images, pixy) -> None:
+    (guid,) = make_images("gone before", "its neighbour")[:1]
+    gallery = visit(user="ada")
+    gallery.refusals = {404}
+    with pixy.client("ada") as ada:
+        assert ada.delete(f"/image/{guid}").status_code == 204
+    gallery.picture("gone before").click()
+    expect(gallery.viewer.get_by_role("alert")).to_contain_text("This picture was deleted")
+    expect(gallery.viewer.get_by_role("button", name="Delete")).to_be_hidden()
+    expect(gallery.viewer.get_by_role("button", name="Close")).to_be_focused()
+    gallery.page.keyboard.press("Escape")
+    expect(gallery.picture("gone before")).to_have_count(0)
+
+
+def test_what_another_tab_changed_is_shown_when_the_picture_is_opened(
+    visit, make_images, pixy
+) -> None:
+    (guid,) = make_images("shared elsewhere", visibility="private")
+    gallery = visit(user="ada")
+    with pixy.client("ada") as ada:
+        ada.patch(f"/image/{guid}", json={"visibility": "class"}).raise_for_status()
+    gallery.picture("shared elsewhere").click()
+    expect(gallery.viewer.get_by_label("My class")).to_be_checked()
 
 
 def wait_until(is_true) -> None:

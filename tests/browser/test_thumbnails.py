@@ -1,4 +1,4 @@
-"""How thumbnails are asked for: a few at once, again when the server is busy, and only while wanted."""
+"""How thumbnails are asked for: a few at once, again after a refusal, and only while wanted."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Route, expect
 
 from copied_images import copy_images
-from gallery_page import PHONE, GalleryPage
+from gallery_page import GalleryPage
 
 COUNT = 1_500
 CONTENT = re.compile(r"/content\?width=")
@@ -41,6 +41,7 @@ def open_while(visit, handle: Callable[[Route], None], user: str | None = None) 
     if user:
         gallery.sign_in(user, keep=True)
     gallery.page.goto("about:blank")
+    gallery.requests.clear()
     gallery.page.route(CONTENT, handle)
     gallery.open()
     expect(gallery.grid.locator("li").nth(12)).to_be_attached()

@@ -129,7 +129,7 @@ def test_the_link_is_copied_with_a_word_on_who_may_open_it(visit, images) -> Non
     gallery = visit(user="ada", permissions=["clipboard-read", "clipboard-write"])
     gallery.picture("mine").click()
     gallery.viewer.get_by_role("button", name="Copy link").click()
-    expect(gallery.note).to_contain_text("Only you see it")
+    expect(gallery.note).to_contain_text("Only you can see it")
     copied = gallery.page.evaluate("navigator.clipboard.readText()")
     assert copied == f"{gallery.url}/#/image/{images['mine']}"
 
@@ -148,3 +148,80 @@ def test_the_file_is_downloaded_as_it_was_made(
     with pixy.client("ada") as ada:
         original = ada.get(f"/image/{images[prompt]}/content").content
     assert (tmp_path / "picture.png").read_bytes() == original
+
+
+def test_a_long_prompt_leaves_the_buttons_near_until_it_is_asked_for(visit, make_images) -> None:
+    long = "a heron in the reeds at dawn, with mist over the water, " * 80
+    make_images(long)
+    gallery = visit(viewport=PHONE)
+    gallery.picture("a heron in the reeds").click()
+    heading = gallery.viewer.get_by_role("heading")
+    download = gallery.viewer.get_by_text("Download")
+    expect(download).to_be_visible()
+    assert download.bounding_box()["y"] < 2 * PHONE["height"]
+    gallery.viewer.get_by_role("button", name="Show the whole prompt").click()
+    shown, whole = heading.evaluate("node => [node.clientHeight, node.scrollHeight]")
+    assert shown == whole
+    gallery.viewer.get_by_role("button", name="Show less").click()
+    shown, whole = heading.evaluate("node => [node.clientHeight, node.scrollHeight]")
+    assert shown < whole
+    gallery.page.keyboard.press("ArrowRight")
+    expect(gallery.viewer.get_by_role("button", name="Show the whole prompt")).to_be_hidden()
+
+
+def test_the_cross_covers_no_words_on_a_phone(visit, images) -> None:
+    gallery = visit(viewport=PHONE)
+    gallery.refusals = {404}
+    gallery.page.goto(f"{gallery.url}/#/image/{images['mine']}")
+    cross = gallery.viewer.get_by_role("button", name="Close").bounding_box()
+    for words in (
+        gallery.viewer.get_by_role("alert"),
+        gallery.viewer.get_by_role("button", name="Sign in"),
+    ):
+        expect(words).to_be_in_viewport(ratio=1)
+        assert words.bounding_box()["y"] >= cross["y"] + cross["height"]
+
+
+def test_the_prompt_is_laid_out_in_its_own_direction(visit, make_images) -> None:
+    prompt = "قارب صغير في البحر"
+    make_images(prompt)
+    gallery = visit(user="ada")
+    gallery.picture(prompt).click()
+    right_to_left = ("direction", "rtl")
+    expect(gallery.viewer.get_by_role("heading")).to_have_css(*right_to_left)
+    gallery.viewer.get_by_role("button", name="Use this prompt").click()
+    field = gallery.page.get_by_label("What should the picture show?")
+    expect(field).to_have_value(prompt)
+    expect(field).to_have_css(*right_to_left)
+    gallery.page.get_by_role("searchbox").fill(prompt)
+    expect(gallery.page.get_by_role("searchbox")).to_have_css(*right_to_left)
+    expect(gallery.picture(prompt).locator(".caption")).to_have_css(*right_to_left)
+    gallery.page.get_by_role("button", name="Make it").click()
+    expect(gallery.note.get_by_text(prompt)).to_have_css(*right_to_left)
+
+
+@pytest.mark.parametrize(
+    ("size", "chosen"),
+    [("3072x1024", "3072 × 1024"), ("1024x1536", "Tall"), ("1024x1024", "Square")],
+)
+def test_a_prompt_is_used_with_its_shape_and_not_with_its_audience(
+    visit, pixy, size: str, chosen: str
+) -> None:
+    with pixy.client("ada") as ada:
+        wanted = {"prompt": f"shaped {size}", "visibility": "public", "size": size}
+        ada.post("/image", json=wanted).raise_for_status()
+    gallery = visit(user="ada")
+    shape = gallery.page.get_by_label("Shape", exact=True)
+    shape.select_option("Wide")
+    gallery.picture(f"shaped {size}").click()
+    gallery.viewer.get_by_role("button", name="Use this prompt").click()
+    expect(gallery.page.get_by_label("What should the picture show?")).to_be_focused()
+    assert shape.evaluate("select => select.selectedOptions[0].label") == chosen
+    expect(gallery.page.get_by_label("Who may see it")).to_have_value("private")
+    with gallery.page.expect_request("**/image") as posted:
+        gallery.page.keyboard.press("Enter")
+    assert posted.value.post_data_json == {
+        "prompt": f"shaped {size}",
+        "size": size,
+        "visibility": "private",
+    }

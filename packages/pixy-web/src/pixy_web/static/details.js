@@ -1,6 +1,6 @@
 // What stands beside the picture in the viewer: what is known of it, and what can be done with it.
 
-import { contentPath } from "./api.js";
+import { contentPath, isAborted } from "./api.js";
 import { AUDIENCES } from "./audiences.js";
 import { element, find, shorten } from "./element.js";
 import { explain } from "./problem.js";
@@ -10,11 +10,16 @@ const BYTES = new Intl.NumberFormat(undefined, { style: "unit", unit: "kilobyte"
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
 
 export class Details {
+  /** Called with the guid and the problem when the picture turns out to be gone. */
+  onGone = () => {};
   #root = find("details");
   #image = null;
+  #isWhole = false;
 
   constructor({ api, session, collection, deletions, composer, route, messages }) {
     Object.assign(this, { api, session, collection, deletions, composer, route, messages });
+    find("whole-prompt").addEventListener("click", () => this.#showPrompt(!this.#isWhole));
+    new ResizeObserver(() => this.#offerWhole()).observe(find("viewer-prompt"));
     find("copy-link").addEventListener("click", () => this.#copyLink());
     find("download").addEventListener("click", (event) => this.#download(event));
     find("use-prompt").addEventListener("click", () => this.#usePrompt());
@@ -27,6 +32,7 @@ export class Details {
     this.#image = image;
     this.#root.hidden = false;
     find("viewer-prompt").textContent = image.prompt;
+    if (isOther) this.#showPrompt(false);
     const isOwner = this.session.username !== null && image.owner === this.session.username;
     find("facts").replaceChildren(...listFacts(image, isOwner).flatMap(toTerm));
     find("sharing").hidden = find("delete").hidden = !isOwner;
@@ -37,9 +43,28 @@ export class Details {
     if (isOther) this.#root.scrollTop = 0;
   }
 
+  /** Show nothing, and keep nothing of what was shown. */
   hide() {
     this.#image = null;
     this.#root.hidden = true;
+    find("viewer-prompt").textContent = "";
+    find("facts").replaceChildren();
+    find("download").removeAttribute("href");
+    find("download").removeAttribute("download");
+  }
+
+  /** A long prompt is cut, so that what can be done with the picture stays near. */
+  #showPrompt(isWhole) {
+    this.#isWhole = isWhole;
+    find("viewer-prompt").classList.toggle("whole", isWhole);
+    find("whole-prompt").setAttribute("aria-expanded", String(isWhole));
+    find("whole-prompt").textContent = isWhole ? "Show less" : "Show the whole prompt";
+    this.#offerWhole();
+  }
+
+  #offerWhole() {
+    const { scrollHeight, clientHeight } = find("viewer-prompt");
+    find("whole-prompt").hidden = !this.#isWhole && scrollHeight <= clientHeight;
   }
 
   #addAudiences() {
@@ -57,7 +82,7 @@ export class Details {
       this.collection.put(await this.api.change(before.guid, visibility));
       this.messages.tell(`${AUDIENCES[visibility].name}: ${AUDIENCES[visibility].meaning}`);
     } catch (error) {
-      this.messages.tell(explain(error));
+      this.#tellFault(before, error);
       if (this.#image?.guid === before.guid) this.show(before);
     }
   }
@@ -65,7 +90,7 @@ export class Details {
   async #copyLink() {
     const address = shareableAddress(this.#image.guid);
     const { meaning } = AUDIENCES[this.#image.visibility];
-    const note = this.#image.visibility === "public" ? "Everyone who has it sees the picture." : meaning;
+    const note = this.#image.visibility === "public" ? "Everyone who has the link can see the picture." : meaning;
     const isCopied = await copy(address, find("copy-link"));
     this.messages.tell(isCopied ? `Link copied. ${note}` : `Copy this link: ${address}`);
   }
@@ -81,13 +106,20 @@ export class Details {
       // the download has begun when this task is over
       setTimeout(() => URL.revokeObjectURL(url));
     } catch (error) {
-      this.messages.tell(explain(error));
+      this.#tellFault(image, error);
     }
   }
 
+  #tellFault({ guid }, error) {
+    if (isAborted(error)) return;
+    if (error.code === "record_not_found") this.onGone(guid, error);
+    else this.messages.tell(explain(error));
+  }
+
   #usePrompt() {
-    const { prompt, width, height, visibility } = this.#image;
-    this.#leaveAnd(() => this.composer.begin({ prompt, size: `${width}x${height}`, visibility }));
+    const { prompt } = this.#image;
+    const size = sizeOf(this.#image);
+    this.#leaveAnd(() => this.composer.begin({ prompt, size }));
   }
 
   #delete() {
@@ -100,6 +132,13 @@ export class Details {
     this.route.addEventListener("change", goOn, { once: true });
     this.route.leaveImage();
   }
+}
+
+/** Return the size to ask for when a picture should have the shape of this one: its own, where the API takes it. */
+function sizeOf({ width, height }) {
+  const [short, long] = width < height ? [width, height] : [height, width];
+  const isTaken = width % 16 === 0 && height % 16 === 0 && long <= 3 * short && long <= 3840 && short <= 2160;
+  return isTaken ? `${width}x${height}` : "auto";
 }
 
 function listFacts(image, isOwner) {

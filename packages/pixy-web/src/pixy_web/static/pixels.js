@@ -51,6 +51,7 @@ export class Pixels {
       () => isWanted && img.dispatchEvent(new Event("error")),
     );
     return () => {
+      if (!isWanted) return;
       isWanted = false;
       file.users -= 1;
       // a request for a thumbnail is not aborted: the server makes it all the same, and it is small

@@ -36,7 +36,7 @@ export class Tile {
       if (pause === undefined) this.root.classList.add("broken");
       else this.#retry = setTimeout(() => this.#showAgain(show), pause);
     });
-    const caption = element("span", { class: "caption", "aria-hidden": "true" }, shorten(image.prompt));
+    const caption = element("span", { class: "caption", "aria-hidden": "true", dir: "auto" }, shorten(image.prompt));
     this.#link = element("a", { href: pathOf(image.guid), tabindex: -1 }, img, caption);
     if (isBadged && image.visibility !== "public") this.#link.append(badge(image.visibility));
     this.root = element("li", { class: "tile", "data-guid": image.guid }, this.#link);

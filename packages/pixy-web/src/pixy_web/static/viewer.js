@@ -33,6 +33,7 @@ export class Viewer {
     route.addEventListener("change", () => this.follow());
     session.addEventListener("change", () => this.#reopen());
     collection.addEventListener("change", () => this.#update());
+    details.onGone = (guid, error) => this.#lose(guid, error);
   }
 
   /** Show what the address asks for. */
@@ -51,12 +52,25 @@ export class Viewer {
       this.messages.moveTo(this.#root);
       document.documentElement.classList.add("viewing");
     }
+    const known = this.collection.find(guid);
+    if (known) this.#show(known);
     try {
-      const image = this.collection.find(guid) ?? (await this.api.get(guid, signal));
-      if (!signal.aborted) this.#show(image);
+      const image = await this.api.get(guid, signal);
+      if (signal.aborted) return;
+      if (!known) this.#show(image);
+      // changed meanwhile, in another tab or by its owner
+      else if (image.updated_at !== known.updated_at && this.collection.find(guid)) this.collection.put(image);
     } catch (error) {
-      if (!isAborted(error)) this.#showFault(guid, error);
+      if (isAborted(error) || signal.aborted) return;
+      if (error.code === "record_not_found") this.#lose(guid, error);
+      else if (!known) this.#showFault(guid, error);
     }
+  }
+
+  /** Show that a picture is gone, or not to be seen any more, here and on the grid. */
+  #lose(guid, error) {
+    this.collection.hide(guid);
+    if (this.#image === null || this.#image.guid === guid) this.#showFault(guid, error);
   }
 
   #show(image) {
@@ -74,7 +88,11 @@ export class Viewer {
     this.details.show(image);
     this.#update();
     this.messages.announce(shorten(image.prompt));
-    // what held the focus may be gone with a fault or a session
+    this.#holdFocus();
+  }
+
+  /** What held the focus may be gone with a fault or a session. */
+  #holdFocus() {
     if (!this.#root.contains(document.activeElement)) find("close").focus();
   }
 
@@ -84,7 +102,10 @@ export class Viewer {
     const whole = new Image();
     let isWanted = true;
     whole.addEventListener("load", () => {
-      if (isWanted) this.#img.src = whole.src;
+      if (!isWanted) return;
+      // a thumbnail that comes late must not take its place
+      releaseThumbnail();
+      this.#img.src = whole.src;
     });
     whole.addEventListener("error", () => isWanted && this.#tellFault("The picture can’t be loaded."));
     const releaseWhole = this.pixels.show(whole, image);
@@ -102,10 +123,11 @@ export class Viewer {
     const isHidden = error.code === "record_not_found" && this.session.username === null;
     this.#tellFault(
       isHidden
-        ? "This picture isn’t public, or isn’t there any more. If it was shared with you, sign in to see it."
+        ? "This picture isn’t public, or was deleted. If it was shared with you, sign in to see it."
         : explain(error),
     );
     this.#update();
+    this.#holdFocus();
   }
 
   #tellFault(text) {
@@ -119,6 +141,7 @@ export class Viewer {
     this.#release = this.#releaseNeighbours = () => {};
     this.#img.classList.remove("loaded");
     this.#img.removeAttribute("src");
+    this.#img.alt = "";
     find("unavailable").hidden = true;
     this.#image = null;
   }
@@ -134,9 +157,11 @@ export class Viewer {
     this.grid.focus(guid);
   }
 
-  /** Look again as whoever is signed in now. */
+  /** Look again as the user who is signed in now; nothing that another one saw stays. */
   #reopen() {
-    this.#image = null;
+    this.#opening.abort();
+    this.#clear();
+    this.details.hide();
     if (this.#root.open) this.follow();
   }
 
