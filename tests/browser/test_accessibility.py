@@ -58,7 +58,7 @@ def test_pictures_being_made_and_failed(gallery: GalleryPage) -> None:
     gallery.breaks = {"ERR_FAILED"}
     gallery.page.route("**/image", lambda route: route.abort())
     gallery.make("one that fails")
-    expect(gallery.works).to_contain_text("can’t be reached")
+    expect(gallery.works).to_contain_text("connection to the server failed")
     gallery.page.route("**/image", lambda _: None)
     gallery.make("one that is made")
     expect(gallery.page.get_by_role("progressbar")).to_be_visible()

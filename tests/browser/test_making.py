@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from httpx2 import Client
 from playwright.sync_api import Route, expect
 
-from gallery_page import GalleryPage
+from gallery_page import PHONE, GalleryPage
 from installed_pixy import InstalledPixy
 from provider import Provider
 
@@ -37,9 +39,18 @@ def pixy(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterat
 
 
 @pytest.fixture(autouse=True)
-def well_behaved(provider: Provider) -> None:
-    """Each test begins with a provider that draws."""
+def well_behaved(provider: Provider, pixy: InstalledPixy) -> None:
+    """Each test begins with a provider that draws, and without failures of the one before."""
     provider.behave("png")
+    with pixy.client("ada") as client:
+        for failure in list_failures(client):
+            client.delete(f"/image/{failure['guid']}")
+
+
+def list_failures(client: Client) -> list[dict[str, Any]]:
+    """Return what the server lists of Ada's failures."""
+    failed, unknown = (client.get(f"/image?status={status}") for status in ("failed", "unknown"))
+    return [*failed.json(), *unknown.json()]
 
 
 @pytest.fixture
@@ -52,7 +63,7 @@ def ada(visit) -> GalleryPage:
 def test_a_picture_is_made_and_shown_and_told_of(ada: GalleryPage, provider: Provider) -> None:
     choices = {"Who may see it": "public", "Shape": "1536x1024", "Quality": "low"}
     ada.make("a heron\nin the reeds", **choices)
-    expect(ada.note).to_contain_text("Your picture is there: a heron in the reeds")
+    expect(ada.note).to_contain_text("Your picture is ready: a heron in the reeds")
     expect(ada.picture("a heron in the reeds")).to_be_visible()
     expect(ada.works).to_have_count(0)
     asked = provider.requests[-1].body
@@ -77,7 +88,8 @@ def test_several_are_made_while_one_looks_around(ada: GalleryPage, provider: Pro
         assert ada.works.first.get_by_role("progressbar").is_visible()
         ada.picture("a heron in the reeds").click()
         expect(ada.viewer).to_be_visible()
-    expect(ada.note).to_have_count(2)
+    expect(ada.note).to_have_count(1)
+    expect(ada.note).to_contain_text("2 pictures are ready.")
     ada.page.keyboard.press("Escape")
     expect(ada.picture("first of two")).to_be_visible()
     expect(ada.picture("second of two")).to_be_visible()
@@ -110,7 +122,7 @@ def test_who_looks_at_another_tab_reads_it_in_the_title(ada: GalleryPage, provid
         ada.page.evaluate(
             "Object.defineProperty(document, 'hidden', {value: true, configurable: true})"
         )
-    expect(ada.page).to_have_title("● Your picture is there · PixyProxy")
+    expect(ada.page).to_have_title("● Your picture is ready · PixyProxy")
     ada.page.evaluate("delete document.hidden")
     ada.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(ada.page).to_have_title("PixyProxy")
@@ -125,15 +137,15 @@ def test_a_double_click_buys_one_picture(ada: GalleryPage, provider: Provider) -
 
 
 REFUSALS = {
-    "moderation_blocked": (422, "Reword it", None),
+    "moderation_blocked": (422, "Change it and try again", None),
     "rate_limit_exceeded": (
         503,
         "The image provider is busy. Try again in 7 seconds.",
         "Try again",
     ),
     "insufficient_quota": (503, "The budget for pictures is used up.", "Try again"),
-    "unauthorized": (502, "refuses PixyProxy’s key", "Try again"),
-    "reset": (502, "Look among your pictures in a minute", "Make it again, and pay again"),
+    "unauthorized": (502, "rejects the server’s key", "Try again"),
+    "reset": (502, "Check your pictures in a minute", "Make it again, and pay again"),
 }
 
 
@@ -161,7 +173,7 @@ def test_an_error_says_what_to_do_next(
         expect(ada.picture(f"a case of {behaviour}")).to_be_visible()
 
 
-def test_when_all_places_are_taken_it_says_when_to_try_again(
+def test_a_request_waits_for_a_place_counts_down_and_is_sent_again(
     ada: GalleryPage, provider: Provider
 ) -> None:
     ada.refusals = {503}
@@ -170,13 +182,210 @@ def test_when_all_places_are_taken_it_says_when_to_try_again(
         for number in range(3):
             ada.make(f"taken {number}")
         provider.wait_for_requests(before + 3)
-        ada.make("one too many")
-        expect(ada.works.first).to_contain_text(
-            "All places for making pictures are taken. Try again in"
+        with ada.page.expect_request("**/image") as first:
+            ada.make("one too many")
+        waiting = ada.works.first
+        expect(waiting).to_contain_text(
+            re.compile(r"already making as many .* Trying again in 10 s")
         )
-    expect(ada.works).to_have_count(1)
-    ada.works.get_by_role("button", name="Dismiss").click()
+        expect(waiting).to_contain_text("Trying again in 9 s")
+        expect(waiting.get_by_role("progressbar")).to_be_hidden()
+    with ada.page.expect_request("**/image") as second:
+        pass
+    assert first.value.headers["idempotency-key"] == second.value.headers["idempotency-key"]
+    expect(ada.picture("one too many")).to_be_visible()
+    assert provider.paid_requests == before + 4
+
+
+def test_a_request_that_waits_for_a_place_can_be_cancelled(
+    ada: GalleryPage, provider: Provider
+) -> None:
+    ada.refusals = {503}
+    before = provider.paid_requests
+    ada.page.clock.install()
+    with provider.holding():
+        for number in range(3):
+            ada.make(f"kept {number}")
+        provider.wait_for_requests(before + 3)
+        ada.make("not wanted any more")
+        ada.works.first.get_by_role("button", name="Cancel").click()
+        expect(ada.works).to_have_count(3)
     expect(ada.works).to_have_count(0)
+    ada.page.clock.run_for(30_000)
+    expect(ada.picture("kept 2")).to_be_visible()
+    assert provider.paid_requests == before + 3
+
+
+def test_how_long_to_wait_is_counted_down_where_a_picture_failed(
+    ada: GalleryPage, provider: Provider
+) -> None:
+    ada.refusals = {503}
+    provider.behave("rate_limit_exceeded")
+    ada.page.clock.install()
+    ada.make("in a hurry")
+    expect(ada.works).to_contain_text("Try again in 7 seconds.")
+    ada.page.clock.run_for(3_000)
+    expect(ada.works).to_contain_text(re.compile("Try again in [1-4] second"))
+    ada.page.clock.run_for(5_000)
+    expect(ada.works).to_contain_text("Try again now.")
+
+
+def test_failures_are_shown_after_a_reload_until_they_are_dismissed(
+    visit, pixy: InstalledPixy, provider: Provider
+) -> None:
+    gallery: GalleryPage = visit()
+    gallery.refusals = {422, 502}
+    gallery.sign_in("ada", keep=True)
+    provider.behave("moderation_blocked")
+    gallery.make("a rejected prompt")
+    expect(gallery.works).to_contain_text("Change it and try again")
+    provider.behave("reset")
+    gallery.make("of unknown fate")
+    expect(gallery.works.first).to_contain_text("may have been charged")
+    gallery.page.reload()
+    expect(gallery.works).to_have_count(2)
+    expect(gallery.works.first).to_contain_text("of unknown fate")
+    expect(gallery.works.first).to_contain_text("may have been charged")
+    expect(gallery.works.last).to_contain_text("a rejected prompt")
+    for count in (1, 0):
+        with gallery.page.expect_response(
+            lambda response: response.request.method == "DELETE"
+        ) as deleted:
+            gallery.works.first.get_by_role("button", name="Dismiss").click()
+        assert deleted.value.status == 204
+        expect(gallery.works).to_have_count(count)
+    with pixy.client("ada") as client:
+        assert list_failures(client) == []
+
+
+def test_what_is_dismissed_at_once_does_not_come_back(
+    visit, pixy: InstalledPixy, provider: Provider
+) -> None:
+    gallery: GalleryPage = visit()
+    gallery.refusals = {422}
+    gallery.sign_in("ada", keep=True)
+    provider.behave("moderation_blocked")
+    gallery.make("rejected and dismissed")
+    with gallery.page.expect_response(lambda response: response.request.method == "DELETE"):
+        gallery.works.get_by_role("button", name="Dismiss").click()
+    with gallery.page.expect_response("**/image?status=unknown"):
+        gallery.page.reload()
+    expect(gallery.grid).to_have_attribute("aria-busy", "false")
+    expect(gallery.works).to_have_count(0)
+
+
+def test_a_failure_from_before_a_reload_can_be_tried_again(
+    visit, pixy: InstalledPixy, provider: Provider
+) -> None:
+    gallery: GalleryPage = visit()
+    gallery.refusals = {503}
+    gallery.sign_in("ada", keep=True)
+    provider.behave("rate_limit_exceeded")
+    gallery.make("tried again after a reload")
+    expect(gallery.works).to_contain_text("The image provider is busy")
+    gallery.page.reload()
+    expect(gallery.works).to_contain_text("tried again after a reload")
+    provider.behave("png")
+    gallery.works.get_by_role("button", name="Try again").click()
+    expect(gallery.picture("tried again after a reload")).to_be_visible()
+    expect(gallery.works).to_have_count(0)
+    with pixy.client("ada") as client:
+        assert list_failures(client) == []
+
+
+def test_many_failures_do_not_push_the_pictures_away(
+    visit, pixy: InstalledPixy, provider: Provider
+) -> None:
+    provider.behave("moderation_blocked")
+    with pixy.client("ada") as client:
+        for number in range(6):
+            client.post("/image", json={"prompt": f"rejected {number}"})
+    phone: GalleryPage = visit(user="ada", viewport=PHONE)
+    expect(phone.works).to_have_count(1)
+    gallery: GalleryPage = visit(user="ada")
+    expect(gallery.works).to_have_count(3)
+    gallery.page.get_by_role("button", name="Show 3 more that failed").click()
+    expect(gallery.works).to_have_count(6)
+    expect(gallery.works.first).to_contain_text("rejected 5")
+
+
+def test_five_pictures_are_told_in_one_note_and_each_to_screen_readers(
+    visit, provider: Provider
+) -> None:
+    gallery: GalleryPage = visit(user="ada", viewport=PHONE)
+    before = provider.paid_requests
+    prompts = [f"one of five, no. {number}" for number in range(5)]
+    with provider.holding():
+        for prompt in prompts[:3]:
+            gallery.make(prompt)
+        provider.wait_for_requests(before + 3)
+    expect(gallery.note).to_contain_text("3 pictures are ready.")
+    for prompt in prompts[3:]:
+        gallery.make(prompt)
+        expect(gallery.note).to_contain_text(prompt)
+    expect(gallery.note).to_have_count(1)
+    expect(gallery.note).to_contain_text("5 pictures are ready.")
+    box = gallery.note.bounding_box()
+    assert box is not None
+    assert box["height"] < PHONE["height"] / 3
+    spoken = gallery.page.get_by_role("log").inner_text()
+    assert all(prompt in spoken for prompt in prompts)
+    gallery.note.get_by_role("button", name="Look").click()
+    expect(gallery.viewer.get_by_role("heading")).to_have_text(prompts[-1])
+
+
+def test_the_first_tap_after_make_it_opens_the_picture_under_the_finger(
+    visit, make_images, provider: Provider
+) -> None:
+    make_images(*(f"to be touched {number}" for number in range(8)))
+    gallery: GalleryPage = visit(user="ada", viewport=PHONE, has_touch=True, is_mobile=True)
+    gallery.page.get_by_label("What should the picture show?").tap()
+    gallery.page.keyboard.type("made by a thumb")
+    with provider.holding():
+        gallery.page.get_by_role("button", name="Make it").tap()
+        expect(gallery.works).to_have_count(1)
+        tile = gallery.grid.get_by_role("link").nth(2)
+        tile.scroll_into_view_if_needed()
+        box = tile.bounding_box()
+        assert box is not None
+        # near its lower edge, where the next row would be if anything above became smaller
+        gallery.page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] - 8)
+        expect(gallery.viewer).to_be_visible()
+    assert gallery.page.url.endswith(tile.get_attribute("href") or "nowhere")
+    expect(gallery.works).to_have_count(0)
+
+
+@pytest.mark.parametrize("content_type", ["text/html", "application/problem+json"])
+def test_an_error_of_the_server_is_not_told_as_a_broken_connection(
+    ada: GalleryPage, content_type: str
+) -> None:
+    ada.refusals = {500}
+    answer = {"status": 500, "content_type": content_type, "body": "Internal Server Error"}
+    ada.page.route("**/image", lambda route: route.fulfill(**answer))  # type: ignore[arg-type]
+    ada.make("met an error")
+    expect(ada.works).to_contain_text("Something went wrong on the server.")
+    ada.page.unroute_all()
+    ada.works.get_by_role("button", name="Try again").click()
+    expect(ada.picture("met an error")).to_be_visible()
+
+
+@pytest.mark.parametrize("broken", [True, False])
+def test_trouble_while_a_picture_is_made_is_told_and_gone_when_it_is_over(
+    ada: GalleryPage, provider: Provider, broken: bool
+) -> None:
+    ada.refusals, ada.breaks = {500}, {"ERR_FAILED"}
+
+    def fail(route: Route) -> None:
+        route.abort() if broken else route.fulfill(status=500)
+
+    with provider.holding():
+        with ada.page.expect_request(DETAILS):
+            ada.make("in spite of trouble")
+        ada.page.route(DETAILS, fail)
+        words = "The connection to the server failed" if broken else "Something went wrong on the"
+        expect(ada.works).to_contain_text(words)
+        ada.page.unroute_all()
+    expect(ada.picture("in spite of trouble")).to_be_visible()
 
 
 def test_without_a_connection_the_same_request_is_sent_once_more(
@@ -196,7 +405,7 @@ def test_without_a_connection_the_same_request_is_sent_once_more(
     ada.page.route("**/image", let_through)
     ada.page.route("**/image", break_off, times=1)
     ada.make("over a bad line")
-    expect(ada.works).to_contain_text("can’t be reached")
+    expect(ada.works).to_contain_text("The connection to the server failed")
     ada.works.get_by_role("button", name="Try again").click()
     expect(ada.picture("over a bad line")).to_be_visible()
     assert len(keys) == 2
@@ -227,7 +436,7 @@ def test_a_failure_during_a_reload_is_told(visit, provider: Provider) -> None:
             gallery.make("refused unseen")
         gallery.page.goto("about:blank")
     gallery.open()
-    expect(gallery.works).to_contain_text("Reword it")
+    expect(gallery.works).to_contain_text("Change it and try again")
     gallery.sign_out()
     assert gallery.page.evaluate("sessionStorage.length") == 0
 

@@ -69,7 +69,7 @@ def test_an_unfinished_picture_is_seen_and_then_the_picture(visit, provider: Pro
         assert answered.value.status == 304
         asked = [line for line in ada.requests if line.endswith("/preview")]
         assert set(asked) == {asked[0]}
-    expect(ada.note).to_contain_text("Your picture is there: a heron at dawn")
+    expect(ada.note).to_contain_text("Your picture is ready: a heron at dawn")
     expect(ada.works).to_have_count(0)
     picture = ada.picture("a heron at dawn")
     expect(picture).to_be_visible()
@@ -112,7 +112,7 @@ def test_a_picture_does_not_wait_for_an_unfinished_one_that_is_slow(
     ada.page.route(PREVIEW, hold)
     with provider.unfinished(), ada.page.expect_request(PREVIEW):
         ada.make("a heron far away")
-    expect(ada.note).to_contain_text("Your picture is there: a heron far away")
+    expect(ada.note).to_contain_text("Your picture is ready: a heron far away")
     assert len(held) == 1
 
 
@@ -169,7 +169,7 @@ def test_after_a_failure_nothing_unfinished_is_left(visit, provider: Provider) -
     provider.behave("events_moderation_blocked")
     with provider.unfinished():
         seen = watch(ada, provider, "a heron nobody may draw")
-    expect(ada.works).to_contain_text("Reword it")
+    expect(ada.works).to_contain_text("Change it and try again")
     expect(seen).to_have_count(0)
 
 

@@ -1,6 +1,7 @@
 """Signing in and out."""
 
 import json
+import re
 
 from playwright.sync_api import Browser, expect
 
@@ -53,7 +54,7 @@ def test_wrong_passwords_are_told_in_the_form_and_never_by_the_browser(
     devtools.send("Fetch.enable", {"handleAuthRequests": True})
     gallery.open().sign_in("ada", "wrong: pässword")
     dialog = gallery.page.get_by_role("dialog", name="Sign in")
-    expect(dialog.get_by_role("alert")).to_contain_text("don’t belong together")
+    expect(dialog.get_by_role("alert")).to_contain_text("user name or the password is wrong")
     expect(dialog.get_by_label("Password", exact=True)).to_be_focused()
     assert asked == []
     context.close()
@@ -67,9 +68,9 @@ def test_too_many_wrong_passwords_are_told_with_a_time(visit, pixy) -> None:
     gallery.sign_in("tim", "wrong")
     fault = gallery.page.get_by_role("dialog", name="Sign in").get_by_role("alert")
     for _ in range(5):
-        expect(fault).to_contain_text("don’t belong together")
+        expect(fault).to_contain_text("user name or the password is wrong")
         gallery.fill_sign_in("tim", "wrong")
-    expect(fault).to_contain_text("Too many wrong passwords for this name. Try again in")
+    expect(fault).to_contain_text("Too many wrong passwords for this user name. Try again in")
 
 
 def test_who_is_disabled_meanwhile_is_signed_out(visit, pixy, make_images) -> None:
@@ -154,3 +155,92 @@ def test_two_tabs_know_nothing_of_each_other(visit, make_images) -> None:
     gallery.sign_out()
     expect(other.page.get_by_role("button", name="Sign out")).to_be_visible()
     other.check()
+
+
+def test_what_was_typed_is_kept_over_a_lost_session_for_its_user_only(visit, pixy) -> None:
+    pixy.add_user("zoe", "maths")
+    gallery = visit(user="zoe")
+    gallery.refusals = {401}
+    prompt = gallery.page.get_by_label("What should the picture show?")
+    prompt.fill("typed before the session was lost")
+    gallery.page.get_by_label("Shape").select_option("1536x1024")
+    pixy.run("user", "disable", "zoe")
+    gallery.page.get_by_role("searchbox").fill("boat")
+    expect(gallery.note).to_contain_text("Sign in again")
+    assert prompt.input_value() == ""
+    pixy.run("user", "enable", "zoe")
+    gallery.sign_in("zoe")
+    expect(prompt).to_have_value("typed before the session was lost")
+    expect(gallery.page.get_by_label("Shape")).to_have_value("1536x1024")
+    gallery.page.reload()
+    gallery.sign_in("ben")
+    expect(prompt).to_have_value("")
+    assert gallery.page.evaluate("sessionStorage.length") == 0
+
+
+def test_what_was_sent_with_a_lost_session_can_be_sent_again(visit, pixy) -> None:
+    pixy.add_user("kim", "maths")
+    gallery = visit(user="kim")
+    gallery.refusals = {401}
+    pixy.run("user", "disable", "kim")
+    gallery.make("sent too late")
+    expect(gallery.note).to_contain_text("Sign in again")
+    expect(gallery.works).to_have_count(0)
+    pixy.run("user", "enable", "kim")
+    gallery.sign_in("kim")
+    expect(gallery.works).to_contain_text("You were signed out before this was sent.")
+    gallery.works.get_by_role("button", name="Try again").click()
+    expect(gallery.picture("sent too late")).to_be_visible()
+
+
+def test_what_was_sent_with_a_lost_session_is_not_shown_to_another_user(visit, pixy) -> None:
+    pixy.add_user("lou", "maths")
+    gallery = visit(user="lou")
+    gallery.refusals = {401}
+    pixy.run("user", "disable", "lou")
+    gallery.make("a secret of lou's")
+    expect(gallery.note).to_contain_text("Sign in again")
+    gallery.sign_in("ben")
+    gallery.sign_out()
+    pixy.run("user", "enable", "lou")
+    gallery.sign_in("lou")
+    expect(gallery.works).to_have_count(0)
+
+
+def test_signing_out_leaves_no_words_of_a_user_on_the_page(visit, make_images) -> None:
+    secret = "words of ada alone"
+    make_images(secret, visibility="private")
+    gallery = visit(user="ada")
+    gallery.page.get_by_role("searchbox").fill(secret)
+    expect(gallery.page).to_have_url(re.compile("words"))
+    gallery.picture(secret).click()
+    expect(gallery.viewer.get_by_role("heading")).to_have_text(secret)
+    gallery.viewer.get_by_role("button", name="Use this prompt").click()
+    gallery.page.keyboard.press("Enter")
+    expect(gallery.note).to_contain_text(secret)
+    gallery.page.get_by_label("What should the picture show?").fill(secret)
+    gallery.note.hover()
+    gallery.sign_out()
+    expect(gallery.note).to_have_count(0)
+    left = gallery.page.evaluate("""() => [
+      document.documentElement.outerHTML, location.href, document.title,
+      JSON.stringify({...sessionStorage}), JSON.stringify({...localStorage}),
+      ...[...document.querySelectorAll("input, textarea")].map((field) => field.value),
+    ].join()""")
+    assert secret not in left
+    assert "ada" not in gallery.page.locator("input").evaluate_all("all => all.map(i => i.value)")
+
+
+def test_a_lost_session_takes_away_the_private_picture_that_is_open(
+    visit, make_images, pixy
+) -> None:
+    pixy.add_user("pat", "art")
+    make_images("open when it happened", visibility="private", user="pat")
+    gallery = visit(user="pat")
+    gallery.refusals = {401, 404}
+    gallery.picture("open when it happened").click()
+    expect(gallery.viewer.locator("img.loaded")).to_be_visible()
+    pixy.run("user", "disable", "pat")
+    gallery.viewer.get_by_label("Public").click()
+    expect(gallery.note).to_contain_text("Sign in again")
+    assert "open when it happened" not in gallery.page.content()

@@ -105,9 +105,11 @@ export class Api {
     }).catch(failToReach);
     if (response.ok || response.status === 304) return response;
     const problem = await readProblem(response);
-    // the password was changed, or the user removed
-    if (response.status === 401 && used && used === this.#session.authorization) this.#session.end(true);
-    throw problem;
+    if (response.status !== 401 || !used || used !== this.#session.authorization) throw problem;
+    // the password was changed, or the user removed: the session's end is told, and nobody waits for the answer
+    const { signal: session } = this.#session;
+    this.#session.end(true);
+    throw session.reason;
   }
 }
 

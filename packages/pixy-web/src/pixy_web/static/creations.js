@@ -1,17 +1,13 @@
-// Pictures that are being made, several at once: those asked for in this tab, and those that went on without it.
+// Pictures that are being made, several at once, and those that failed: of this tab, and others that the server lists.
 
 import { isAborted } from "./api.js";
 import { rememberDuration, usualDuration } from "./durations.js";
 import { makeKey } from "./key.js";
-import { pause } from "./pause.js";
+import { Maker } from "./making.js";
 import { Problem } from "./problem.js";
 import { read, write } from "./storage.js";
 
-const PAUSE = 2; // seconds between two looks, unless the server names others
-const SHORT_PAUSE = 1; // where there is something to see
 const STORED = "pixy.pending";
-
-const BLANK = { fault: null, partial: null, tag: null };
 
 /**
  * One picture that is wanted.
@@ -22,8 +18,12 @@ const BLANK = { fault: null, partial: null, tag: null };
  * @property {?string} guid The picture's, once the server has named it.
  * @property {number} startedAt Milliseconds.
  * @property {?Error} fault Why there is no picture.
+ * @property {?Error} trouble Why the last request had no useful answer; another one follows.
+ * @property {number} askAt When the next request is sent, milliseconds.
+ * @property {boolean} isAsking Whether a request is on its way.
  * @property {?Blob} partial What there is to see of it already.
  * @property {?string} tag Of that, for the server.
+ * @property {AbortController} end
  */
 
 /** Fires `change` when the list or a member of it changes, `made` with the image when one is there. */
@@ -33,76 +33,100 @@ export class Creations extends EventTarget {
   #api;
   #session;
   #fade;
+  #maker;
+  #username;
+  #unsent = null;
 
   /** @param {function(function(): void): void} fade Runs what changes the page at once. */
   constructor(api, session, fade) {
     super();
     [this.#api, this.#session, this.#fade] = [api, session, fade];
-    session.addEventListener("change", () => {
-      this.list = [];
-      this.resume();
-      this.#tell();
-    });
+    this.#maker = new Maker(api, () => this.#tell());
+    this.#username = session.username;
+    session.addEventListener("change", ({ detail }) => this.#changeUser(detail.rejected));
   }
 
   /** Begin a picture. The key belongs to the form that was filled in: sent twice, it is still one picture. */
   begin(wanted, key = makeKey()) {
     if (this.list.some((creation) => creation.key === key)) return;
-    this.#add({ wanted, key, guid: null, startedAt: Date.now() });
+    this.#run(this.#add({ wanted, key, guid: null, startedAt: Date.now() }));
   }
 
-  /** Take up what is being made for this user, and what became of that which an earlier page in this tab began. */
+  /** Take up what the server is making for this user, what failed, and what an earlier page in this tab began. */
   async resume() {
     const { username } = this.#session;
     if (username === null) return;
     const stored = read("sessionStorage", STORED);
     const earlier = stored?.username === username ? stored.guids : [];
     const looks = earlier.map((guid) => this.#api.get(guid).then((details) => [details]));
-    const answers = await Promise.allSettled([...looks, this.#api.listCreations("pending")]);
+    const lists = ["pending", "failed", "unknown"].map((status) => this.#api.listCreations(status));
+    const answers = await Promise.allSettled([...looks, ...lists]);
     if (this.#session.username !== username) return;
-    for (const details of answers.flatMap(({ value }) => value ?? [])) this.#takeUp(details);
+    const found = answers.flatMap(({ value }) => value ?? []);
+    for (const details of found.sort((a, b) => (a.created_at < b.created_at ? -1 : 1))) this.#takeUp(details);
   }
 
-  #takeUp({ guid, prompt, visibility, size, quality, created_at: createdAt }) {
+  #takeUp({ guid, prompt, visibility, size, quality, problem, created_at: createdAt }) {
     if (this.list.some((creation) => creation.guid === guid)) return;
     const startedAt = Math.min(Date.now(), Date.parse(createdAt));
-    this.#add({ wanted: { prompt, visibility, size, quality }, key: null, guid, startedAt });
+    const creation = this.#add({ wanted: { prompt, visibility, size, quality }, key: null, guid, startedAt });
+    if (problem) creation.fault = new Problem(problem);
+    else this.#run(creation);
+    this.#tell();
   }
 
-  /** Ask again. It is the same request once more: what was paid for, or may have been, is not bought anew. */
+  /** Ask again. It is the same request once more: what was paid for, or may have been, is not bought again. */
   retry(creation) {
-    Object.assign(creation, { guid: null, startedAt: Date.now() }, BLANK);
-    this.#run(creation);
+    // a request of another page has a key that this one doesn't know
+    if (creation.key === null) this.buyAgain(creation);
+    else this.#restart(creation);
   }
 
   /** Ask for another picture of the same, whatever the first one has cost. */
   buyAgain(creation) {
+    this.#forget({ ...creation });
     creation.key = makeKey();
-    this.retry(creation);
+    this.#restart(creation);
   }
 
+  /** Take away one that failed, for good. */
   dismiss(creation) {
+    this.#remove(creation);
+    this.#forget(creation);
+  }
+
+  /** Give up one that has not begun. While a request is on its way, it may begin. */
+  cancel(creation) {
+    if (creation.isAsking || creation.guid !== null) return;
+    creation.end.abort();
+    this.#remove(creation);
+  }
+
+  #add(creation) {
+    this.list.unshift(reset(creation));
+    return creation;
+  }
+
+  #restart(creation) {
+    this.#run(reset(Object.assign(creation, { guid: null, startedAt: Date.now() })));
+  }
+
+  #remove(creation) {
     this.list = this.list.filter((other) => other !== creation);
     this.#tell();
   }
 
-  #add(creation) {
-    Object.assign(creation, BLANK);
-    this.list.unshift(creation);
-    this.#run(creation);
-  }
-
   async #run(creation) {
-    const isMeasured = creation.key !== null && creation.guid === null;
-    creation.key ??= makeKey();
+    const isMeasured = creation.guid === null;
+    const { signal } = this.#session;
     this.#tell();
     try {
-      const image = await this.#waitFor(creation, this.#session.signal);
+      const image = await this.#maker.make(creation, AbortSignal.any([signal, creation.end.signal]));
       if (isMeasured) rememberDuration(kindOf(creation), image.model, (Date.now() - creation.startedAt) / 1000);
       if (creation.partial) this.#fade(() => this.#finish(creation, image));
       else this.#finish(creation, image);
     } catch (error) {
-      if (isAborted(error)) return;
+      if (isAborted(error) || signal.aborted) return;
       creation.fault = error;
       this.#tell();
     }
@@ -111,58 +135,44 @@ export class Creations extends EventTarget {
   #finish(creation, image) {
     // the user may have signed out meanwhile
     if (!this.list.includes(creation)) return;
-    this.dismiss(creation);
-    // what was seen of it stands in until its own pixels are there
+    this.#remove(creation);
+    // what was seen of it stays until its own pixels are there
     this.dispatchEvent(new CustomEvent("made", { detail: { ...image, unfinished: creation.partial } }));
   }
 
-  /** Return the image, once it is there; throw what keeps it from being made. */
-  async #waitFor(creation, signal) {
-    const over = new AbortController();
-    let peek = null;
+  /** Let the server forget a failure that it keeps, or it would be listed again after a reload. */
+  async #forget({ guid, fault, wanted }) {
+    if (!fault?.isKept) return;
     try {
-      for (;;) {
-        const details = await this.#look(creation);
-        if (details.problem) throw new Problem(details.problem);
-        if (details.sha256) return details;
-        if (details.guid && creation.guid === null) {
-          creation.guid = details.guid;
-          this.#tell();
-          // there may be something to see of it already
-          continue;
-        }
-        // not waited for: over a slow line the picture is there before what was to be seen of it
-        if (details.preview) peek ??= this.#peek(creation, details.preview, over.signal).then(() => (peek = null));
-        await pause(details.retryAfter ?? (details.preview ? SHORT_PAUSE : PAUSE), signal);
-      }
-    } finally {
-      over.abort();
-    }
-  }
-
-  /** Fetch what there is to see of it; that it can't be seen yet, or any more, is no fault. */
-  async #peek(creation, path, signal) {
-    try {
-      const found = await this.#api.peek(path, creation.tag, signal);
-      if (found === null || signal.aborted) return;
-      [creation.partial, creation.tag] = [found.blob, found.tag];
-      this.#tell();
-    } catch {
-      // the picture itself tells what is wrong
-    }
-  }
-
-  /** Ask for it, or how far it is. */
-  async #look(creation) {
-    try {
-      if (creation.guid === null) return await this.#api.create(creation.wanted, creation.key);
-      return await this.#api.look(creation.guid);
+      const kept = guid === null ? await this.#findKept(fault, wanted) : await this.#api.get(guid);
+      if (kept?.problem) await this.#api.remove(kept.guid);
     } catch (error) {
-      const isBreak = creation.guid !== null && (error.status === 0 || error.status >= 500);
-      // it is being made all the same, so the answer is still to come
-      if (error.code === "idempotency_key_in_use" || isBreak) return { retryAfter: error.retryAfter };
-      throw error;
+      // then it is listed again, and can be dismissed again
+      if (!(error instanceof Problem) && !isAborted(error)) throw error;
     }
+  }
+
+  /** Find the server's record of a failure; the answer to a POST doesn't name it. */
+  async #findKept(fault, { prompt, visibility }) {
+    const others = new Set(this.list.map(({ guid }) => guid));
+    const kept = await this.#api.listCreations(fault.isUnknown ? "unknown" : "failed");
+    return kept.find((one) => one.prompt === prompt && one.visibility === visibility && !others.has(one.guid));
+  }
+
+  /** After a lost session keep what the server has not heard of, until its user is back. */
+  #changeUser(isRejected) {
+    const before = this.#username;
+    const unsent = this.#unsent;
+    this.#username = this.#session.username;
+    this.#unsent = null;
+    if (this.#username === null && isRejected) {
+      const list = this.list.filter(({ guid, fault }) => guid === null && !fault?.isKept);
+      for (const creation of list) creation.fault ??= new Problem({ code: "signed_out" });
+      this.#unsent = { username: before, list };
+    }
+    this.list = unsent !== null && unsent.username === this.#username ? unsent.list : [];
+    this.resume();
+    this.#tell();
   }
 
   #tell() {
@@ -170,6 +180,11 @@ export class Creations extends EventTarget {
     write("sessionStorage", STORED, guids.length ? { username: this.#session.username, guids } : null);
     this.dispatchEvent(new Event("change"));
   }
+}
+
+function reset(creation) {
+  const blank = { fault: null, trouble: null, askAt: 0, isAsking: false, partial: null, tag: null };
+  return Object.assign(creation, blank, { end: new AbortController() });
 }
 
 /** Return how long a picture has taken, and how long it usually takes, in seconds. */

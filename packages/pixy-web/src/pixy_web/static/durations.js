@@ -28,3 +28,9 @@ export function rememberDuration(kind, model, seconds) {
   durations[kind] = [...(durations[kind] ?? []), seconds].slice(-REMEMBERED);
   write("localStorage", STORED, durations);
 }
+
+/** Return a duration in seconds, in words. */
+export function inWords(seconds) {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
