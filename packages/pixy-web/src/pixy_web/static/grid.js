@@ -45,7 +45,8 @@ export class Grid {
 
   #loadNear(end) {
     const nearness = new IntersectionObserver(
-      ([entry]) => entry.isIntersecting && this.#collection.fault === null && this.#collection.loadMore(),
+      // where several come at once, only the last tells what is so now
+      (entries) => entries.at(-1).isIntersecting && this.#collection.fault === null && this.#collection.loadMore(),
       { rootMargin: "1500px" },
     );
     // an observer only tells of changes: ask anew after each page, which may have left the end in view
