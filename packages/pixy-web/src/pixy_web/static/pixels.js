@@ -96,6 +96,7 @@ export class Pixels {
   }
 }
 
+/** As browsers choose from a srcset: a little less than the window could show, rather than twice as much. */
 function chooseWidth(pixels) {
-  return WIDTHS.find((width) => width >= pixels) ?? WIDTHS.at(-1);
+  return WIDTHS.find((width) => width >= 0.8 * pixels) ?? WIDTHS.at(-1);
 }
