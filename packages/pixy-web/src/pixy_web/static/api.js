@@ -106,7 +106,7 @@ export class Api {
     if (response.ok || response.status === 304) return response;
     const problem = await readProblem(response);
     if (response.status !== 401 || !used || used !== this.#session.authorization) throw problem;
-    // the password was changed, or the user removed: the session's end is told, and nobody waits for the answer
+    // the password was changed, or the user removed: the end of the session is told instead
     const { signal: session } = this.#session;
     this.#session.end(true);
     throw session.reason;

@@ -54,9 +54,9 @@ function followSearch() {
   collection.load(toParameters(query));
 }
 
-function startAnew({ detail }) {
+function startOver({ detail }) {
   searched = null;
-  // a stranger can't ask for what is theirs; and whoever signs out leaves no words of a search to the next user
+  // only a user can ask for their own pictures; and a sign-out leaves no words of a search to the next user
   const { q, from, until } = detail.rejected ? readRoute().query : {};
   if (session.username === null) route.search(withoutGaps({ q, from, until }));
   else followSearch();
@@ -78,7 +78,7 @@ function withoutGaps(members) {
 }
 
 route.addEventListener("change", followSearch);
-session.addEventListener("change", startAnew);
+session.addEventListener("change", startOver);
 find("skip").addEventListener("click", (event) => {
   event.preventDefault();
   grid.focus();
