@@ -66,6 +66,10 @@ _BASE64 = {
     "base64_data_url_of_wrong_type": "data:text/plain;charset=utf-8;base64," + _TEXT,
     "base64_data_url_percent": "data:image/png;base64,"
     + _TEXT.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D"),
+    "base64_half_a_data_url": "image/png;base64," + _TEXT,
+    "base64_data_url_without_comma": "data:image/png;base64 " + _TEXT,
+    "base64_of_python": f"b'{_TEXT}'",
+    "base64_behind_a_newline": base64.b64encode(b"\n" + ODD_PNG).decode(),
 }
 
 _JSON: dict[str, bytes] = {
@@ -107,6 +111,32 @@ _JSON: dict[str, bytes] = {
     "json_with_an_error": _body(error={"code": "moderation_blocked", "message": "but drawn"}),
 }
 
+_PREVIEW = base64.b64encode(make_png(3, 3)).decode()
+
+# as other services write it, and what gateways make of their answers
+_MEMBERS: dict[str, bytes] = {
+    name: json.dumps(document).encode()
+    for name, document in {
+        "member_other_name": {"data": [{"image": _TEXT}]},
+        "member_upper_case": {"data": [{"B64_JSON": _TEXT}]},
+        "member_object": {"data": [{"b64_json": {"data": _TEXT}}]},
+        "member_list": {"data": [{"b64_json": [_TEXT]}]},
+        "member_without_name": {"images": [_TEXT]},
+        "member_empty_and_another": {"data": [{"b64_json": "", "image": _TEXT}]},
+        "member_behind_a_preview": {"preview": _PREVIEW, "result": _TEXT},
+        "member_of_a_string": {"data": json.dumps([{"b64_json": _TEXT}])},
+        "member_of_responses": {"output": [{"type": "image_generation_call", "result": _TEXT}]},
+        "member_image_url": {"image_url": "data:image/png;base64," + _TEXT},
+        "member_alone": _TEXT,
+    }.items()
+} | {
+    "text_base64": _TEXT.encode(),
+    "text_data_url": b"data:image/png;base64," + _TEXT.encode(),
+    "text_of_python": repr({"data": [{"b64_json": _TEXT}]}).encode(),
+    "text_xml": b"<image>%s</image>" % _TEXT.encode(),
+}
+
+
 _EVENT = json.dumps({"type": "image_generation.completed", "b64_json": _TEXT}).encode()
 
 _LABELS: dict[str, Answer] = {
@@ -116,6 +146,7 @@ _LABELS: dict[str, Answer] = {
     "labelled_junk_charset": Answer(200, _BODY, {"Content-Type": "application/json; charset=hex"}),
     "labelled_created": Answer(201, _BODY),
     "image_itself": Answer(200, ODD_PNG, {"Content-Type": "image/png"}),
+    "image_behind_a_newline": Answer(200, b"\xef\xbb\xbf\r\n" + ODD_PNG),
     "too_short": Answer(200, _BODY, {"Content-Length": str(len(_BODY) + 10)}),
     "chunks_without_end": Answer(
         200, _chunks(_BODY), {"Content-Length": None, "Transfer-Encoding": "chunked"}
@@ -149,7 +180,7 @@ _PACKED: dict[str, Answer] = {
 ODD_ANSWERS: dict[str, Answer] = {
     **{name: Answer(200, _body(output_format=value)) for name, value in _FORMATS.items()},
     **{name: Answer(200, _body(text)) for name, text in _BASE64.items()},
-    **{name: Answer(200, body) for name, body in _JSON.items()},
+    **{name: Answer(200, body) for name, body in (_JSON | _MEMBERS).items()},
     **_LABELS,
     **_PACKED,
 }
@@ -199,6 +230,11 @@ ODD_EVENTS: dict[str, bytes] = {
     "events_broken_before": _lines(b"data: {oops", b"", b"data: " + _EVENT, b""),
     "events_error_before": _stream([{"type": "error", "error": {"code": "server_error"}}])
     + _stream([json.loads(_EVENT)]),
+    "events_of_responses": _stream([{"type": "a.completed"}, {"item": {"result": _TEXT}}]),
+    "events_of_base64": _lines(_NAME, b"data: " + _TEXT.encode(), b""),
+    "events_of_base64_lines": _lines(
+        _NAME, b"data: " + _TEXT[:60].encode(), b"data: " + _TEXT[60:].encode(), b""
+    ),
     "events_done_after": _lines(b"data: " + _UNTYPED, b"", b"data: [DONE]", b""),
     "events_usage_after": _stream([{"b64_json": _TEXT}, {"usage": {"total_tokens": 5}}]),
     "events_cut_after_the_image": _lines(_NAME, b"data: " + _EVENT.removesuffix(b'"}')),

@@ -100,6 +100,27 @@ def test_an_image_that_came_before_a_break_is_taken() -> None:
         assert caught.value.answer == (content or None)
 
 
+@pytest.mark.parametrize("encoded", ["", "anVuaw=="])
+def test_what_follows_a_completed_event_without_an_image_is_read(encoded: str) -> None:
+    received = Answer(0, ignore_partial)
+    received.feed(event(type="image_generation.completed", b64_json=encoded))
+    assert not received.is_complete
+    received.feed(COMPLETED)
+    assert received.is_complete
+    assert received.conclude(None).content == PNG
+
+
+def test_an_image_whose_text_looks_like_an_event_is_taken() -> None:
+    # an IEND of no length ends the file, and what follows it is ignored
+    image = PNG + b"\ndata: steps\n\n"
+    assert conclude(image) == image
+
+
+def test_an_image_that_is_a_part_of_the_body_is_taken() -> None:
+    body = b"--x\r\nContent-Type: image/png\r\n\r\n" + PNG + b"\r\n--x--\r\n"
+    assert conclude(body).startswith(PNG)
+
+
 @pytest.mark.parametrize("length", [1, 2, 3, 5, 100])
 def test_an_answer_is_the_same_in_pieces_of_every_length(length: int) -> None:
     shown: list[bytes] = []

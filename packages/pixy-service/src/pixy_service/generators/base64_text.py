@@ -5,7 +5,17 @@ Nothing is refused here: whether the bytes are an image is seen when they are de
 
 import binascii
 import re
+from itertools import islice
 from urllib.parse import unquote
+
+_MOST_FOUND = 10
+_LONGEST_HEAD = 1000
+"""Characters before an image, such as the head of a `data:` URL."""
+
+# how a PNG, a JPEG and a WebP begin in either alphabet; JSON may escape a slash
+_SIGNATURE = r"iVBORw0KGgo|\\?/9j\\?/|_9j_|UklGR"
+_begins_image = re.compile(_SIGNATURE).search
+_find_images = re.compile(rf"(?:{_SIGNATURE})[\w+/=\\\s-]*", re.ASCII).finditer
 
 _ALPHABET = bytes.maketrans(b"-_", b"+/")
 """From the URL-safe alphabet to the usual one."""
@@ -15,18 +25,37 @@ _OTHERS = bytes(set(range(256)) - set(_LETTERS + b"+/-_="))
 _escape = re.compile(r"\\(?:[nrt]|u00([0-9A-Fa-f]{2}))")
 
 
+def begins_image(text: str) -> bool:
+    """Tell whether a text begins as an image does, perhaps after the head of a `data:` URL.
+
+    Args:
+        text: Of any kind.
+    """
+    return _begins_image(text, 0, _LONGEST_HEAD) is not None
+
+
+def find_base64(text: str) -> list[str]:
+    """Return the parts of a text that begin as images in base64 do, the longest first.
+
+    Args:
+        text: Of any kind.
+    """
+    found = (match[0] for match in islice(_find_images(text), _MOST_FOUND))
+    return sorted(found, key=len, reverse=True)
+
+
 def decode_base64(text: str) -> bytes:
     """Decode base64, with or without padding, line breaks, or the head of a `data:` URL.
 
     Args:
-        text: Of either alphabet; what belongs to none is skipped.
+        text: Of either alphabet; what belongs to none is skipped, and what precedes an image.
     """
-    if text[:64].lstrip()[:5].lower() == "data:":
-        text = text.partition(",")[2]
     if "%" in text:
         text = unquote(text)
     if "\\" in text:
         text = _escape.sub(lambda match: chr(int(match[1], 16)) if match[1] else "", text)
+    if match := _begins_image(text, 0, _LONGEST_HEAD):
+        text = text[match.start() :]
     packed = text.encode("ascii", "ignore").translate(_ALPHABET, _OTHERS).rstrip(b"=")
     # some encoders pad each of several pieces
     return b"".join(map(_decode_piece, packed.split(b"=")))

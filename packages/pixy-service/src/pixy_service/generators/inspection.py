@@ -4,6 +4,7 @@ The bytes alone decide what an image is. They are never changed or encoded again
 """
 
 import io
+import re
 from typing import NamedTuple
 
 from PIL import Image as Picture
@@ -26,6 +27,8 @@ _AMPLE = 128 * 1024 * 1024
 
 _MEDIA_TYPES = {name: media_type for media_type, name in FORMATS.items()}
 
+_find_signature = re.compile(rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP", re.DOTALL).search
+
 # Pillow would import its plugins at the first image, and fail when no file can be opened then
 Picture.preinit()
 
@@ -42,6 +45,16 @@ class ImageProperties(NamedTuple):
     media_type: str
     width: int
     height: int
+
+
+def skip_to_image(content: bytes | bytearray) -> bytes:
+    """Return what follows the bytes before an image, or nothing if none begins anywhere.
+
+    Args:
+        content: Of any kind.
+    """
+    match = _find_signature(content)
+    return b"" if match is None else bytes(memoryview(content)[match.start() :])
 
 
 def open_image(content: bytes) -> Picture.Image:

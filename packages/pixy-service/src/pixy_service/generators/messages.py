@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from enum import Enum, auto
 from typing import Any, NamedTuple
 
+from pixy_service.generators.base64_text import begins_image, find_base64
 from pixy_service.generators.documents import parse_documents
 from pixy_service.generators.refusals import ProviderError, read_error
 
@@ -51,8 +52,9 @@ def read_messages(text: str, name: str = "") -> list[Message]:
         name: Of the event.
     """
     messages = [_read_document(document, name) for document in parse_documents(text)]
-    if any(message.images or message.kind == Kind.PARTIAL for message in messages):
-        return messages
+    for message in messages:
+        if message.kind == Kind.PARTIAL or any(map(begins_image, message.images)):
+            return messages
     return [*messages, _search_text(text, name)]
 
 
@@ -119,7 +121,7 @@ def _find_error(node: dict[str, Any], name: str) -> ProviderError | None:
 
 
 def _search_text(text: str, name: str) -> Message:
-    """Read a text that is no JSON, or hides an image from its parser, such as one that was cut."""
+    """Read a text in which no image was found: cut, no JSON, or with members of other names."""
     if _PARTIAL in name or _partial_member(text):
         return Message(Kind.PARTIAL, [], is_parsed=False)
     images = [
@@ -128,4 +130,5 @@ def _search_text(text: str, name: str) -> Message:
         if key == "b64_json" or _begins_data_url(value)
     ]
     is_completed = name.endswith(_COMPLETED) or _completed_type(text)
-    return Message(Kind.COMPLETED if is_completed else Kind.OTHER, images, is_parsed=False)
+    kind = Kind.COMPLETED if is_completed else Kind.OTHER
+    return Message(kind, images + find_base64(text), is_parsed=False)

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pixy_core import GenerationError, GenerationUnknownError, GeneratorResponseError
-from pixy_service.generators.base64_text import decode_base64
+from pixy_service.generators.base64_text import begins_image, decode_base64
 from pixy_service.generators.decoding import require_memory
 from pixy_service.generators.documents import decode_text
 from pixy_service.generators.events import Event, EventReader
-from pixy_service.generators.inspection import MAX_BYTES, ImageProperties, inspect_image
+from pixy_service.generators.inspection import ImageProperties, inspect_image, skip_to_image
 from pixy_service.generators.interface import OnPartial
 from pixy_service.generators.messages import Kind, Message, read_messages
 from pixy_service.generators.refusals import ProviderError, explain_late_refusal
@@ -129,7 +129,8 @@ class Answer:
             self._pass_on(message)
         elif message.kind == Kind.COMPLETED:
             self._completed += message.images
-            self.is_complete |= bool(message.images)
+            # more may follow one that is empty or no image
+            self.is_complete |= any(map(begins_image, message.images))
             self._is_completed |= message.is_parsed
         elif message.images:
             # only the last of those that don't say what they are can be the finished one
@@ -154,12 +155,11 @@ class Answer:
             self._others = []
         for images in (self._completed, self._others):
             while images:
-                yield decode_base64(images[0])
+                yield skip_to_image(decode_base64(images[0]))
                 # only one that is no image is taken away
                 images.pop(0)
-        if not self._has_events and len(self.received) <= MAX_BYTES:
-            # a body that is the image itself
-            yield bytes(self.received)
+        # a body that is the image itself, or has it as one of its parts
+        yield skip_to_image(self.received)
 
     def _explain(self, failure: GenerationError | None) -> GenerationError:
         answer = bytes(self.received) or None
