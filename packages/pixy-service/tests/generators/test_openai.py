@@ -2,6 +2,7 @@ import json
 import logging
 import re
 import socket
+import threading
 import traceback
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
@@ -346,3 +347,22 @@ def test_each_image_has_a_connection_of_its_own(provider: Provider) -> None:
     for _ in range(3):
         generator.generate("a fox", user="ann")
     assert provider.connections == 3
+
+
+def test_an_image_is_taken_though_no_thread_can_be_started_any_more(provider: Provider) -> None:
+    # a name is looked up in a thread, which another one ends
+    base_url = provider.base_url.replace("127.0.0.1", "localhost")
+    generator = OpenAIGenerator(
+        api_key=KEY, base_url=base_url, model=MODEL, timeout=PATIENCE, partial_images=1
+    )
+    usual = threading.stack_size()
+
+    def exhaust(_: bytes) -> None:
+        # more than there is memory for
+        threading.stack_size(1 << 46)
+
+    try:
+        image = generator.generate("a fox", user="ann", on_partial=exhaust)
+    finally:
+        threading.stack_size(usual)
+    assert image.content == PNG

@@ -5,6 +5,7 @@ be in inspection.py.
 """
 
 import asyncio
+import logging
 import time
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,8 @@ from pixy_service.generators.sending import explain_unsent
 
 if TYPE_CHECKING:
     from pixy_service.generators.exchange import Exchange
+
+logger = logging.getLogger(__name__)
 
 _NAME = "openai"
 
@@ -104,8 +107,10 @@ class OpenAIGenerator:
         if self._partial_images:
             options |= {"stream": True, "partial_images": self._partial_images}
         exchange, runner = self._open_exchange()
-        with runner:
+        try:
             answer, failure = runner.run(exchange.request(prompt, user, options, on_partial))
+        finally:
+            _close(runner)
         picture = decode_in_turn(partial(answer.conclude, failure), deadline, answer.received)
         return GeneratedImage(picture.content, *picture.properties, _NAME, self._model)
 
@@ -127,3 +132,11 @@ class OpenAIGenerator:
         from pixy_service.generators.exchange import Exchange  # noqa: PLC0415
 
         return Exchange(**self._settings)
+
+
+def _close(runner: asyncio.Runner) -> None:
+    try:
+        runner.close()
+    except Exception as error:  # noqa: BLE001 - the answer is there, and has been paid for
+        # it takes a thread to end the one that has looked up the provider's name
+        logger.warning("the exchange's event loop could not be closed: %r", error)
