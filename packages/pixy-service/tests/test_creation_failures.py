@@ -3,6 +3,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,7 @@ from pixy_core import (
 from pixy_data import Database, ImageRepository
 from pixy_service import GeneratedImage, Services
 from pixy_service.creation import ImageCreator
+from pixy_service.generators.inspection import inspect_image
 from pixy_service.generators.sketch import SketchGenerator
 from pixy_service.stores import ImageStores
 from provider import Provider
@@ -183,6 +185,27 @@ def test_a_connection_lost_before_the_commit_loses_no_image(
     assert services.private_images(people[0]).get_all_images() == [created]
 
 
+class DrawsWhatIsNoImage(SketchGenerator):
+    """Draws something of a media type that can't be stored."""
+
+    def generate(self, prompt: str, **options: Any) -> GeneratedImage:
+        return replace(super().generate(prompt, **options), media_type="image/gif")
+
+
+def test_an_image_is_kept_whatever_goes_wrong_after_it_was_made(
+    open_creator: Callable[..., ImageCreator],
+    stores: ImageStores,
+    people: tuple[User, ...],
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ImageNotStoredError):
+        open_creator(DrawsWhatIsNoImage()).create(ASKED, people[0], "key")
+    keyed = stores.creations.find_keyed_creation("ann", "key")
+    assert keyed is not None
+    assert keyed.creation.status == CreationStatus.FAILED
+    assert (tmp_path / "quarantine" / f"{keyed.creation.guid}.answer").is_file()
+
+
 class BreaksFolder(SketchGenerator):
     """Puts a file where a folder was while it draws; and takes it away if it is told to."""
 
@@ -199,7 +222,7 @@ class BreaksFolder(SketchGenerator):
         return super().generate(prompt, **options)
 
 
-def test_an_image_that_can_t_be_stored_in_time_is_named_in_the_log_and_leaves_no_file(
+def test_an_image_that_can_t_be_stored_in_time_is_named_in_the_log_and_in_quarantine(
     open_creator: Callable[..., ImageCreator],
     stores: ImageStores,
     people: tuple[User, ...],
@@ -214,7 +237,9 @@ def test_an_image_that_can_t_be_stored_in_time_is_named_in_the_log_and_leaves_no
     assert keyed is not None
     assert keyed.creation.problem is not None
     assert (keyed.creation.status, keyed.creation.problem.billed) == ("failed", "yes")
-    assert [keyed.creation.guid in message for message in criticals()] == [True]
+    assert [keyed.creation.guid in message for message in criticals()] == [True, True]
+    kept = data.root / "quarantine" / f"{keyed.creation.guid}.answer"
+    assert inspect_image(kept.read_bytes()).media_type == "image/png"
     data.broken.unlink()
     with pytest.raises(ImageNotStoredError):
         creator.create(ASKED, people[0], "key")

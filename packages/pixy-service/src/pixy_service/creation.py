@@ -169,8 +169,11 @@ class ImageCreator:
             with PartialImageKeeper(self._stores.content.partials, creation.guid) as keeper:
                 generated = self._generate(creation, keeper.take)
                 self._claims.note_answer(creation.guid)
-                entry = self._describe(claim, generated, owner)
-                self._keep(reservation, entry, generated.content, deadline)
+                try:
+                    entry = self._describe(claim, generated, owner)
+                    self._keep(reservation, entry, generated.content, deadline)
+                except Exception as error:
+                    raise self._give_up(creation, generated.content, error) from error
                 return self._show(creation, entry)
         finally:
             self._claims.end(creation.guid)
@@ -210,10 +213,7 @@ class ImageCreator:
                 reservation.keep(entry, content)
             except (StorageUnavailableError, MemoryError) as error:
                 if time.monotonic() + pause > deadline:
-                    logger.critical("image %s was made, and could not be stored", guid)
-                    lost = ImageNotStoredError()
-                    self._claims.fail(guid, lost)
-                    raise lost from error
+                    raise
                 if pause == _FIRST_PAUSE:
                     reason = error.__cause__ or error
                     logger.error("image %s can't be stored yet, trying again: %s", guid, reason)  # noqa: TRY400
@@ -221,6 +221,19 @@ class ImageCreator:
                 return
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _give_up(self, creation: Creation, content: bytes, error: Exception) -> ImageNotStoredError:
+        """Keep an image in the quarantine if that works, and return what to raise."""
+        is_mistake = not isinstance(error, StorageUnavailableError | MemoryError)
+        logger.critical(
+            "image %s was made, and could not be stored",
+            creation.guid,
+            exc_info=error if is_mistake else None,
+        )
+        lost = ImageNotStoredError(answer=content)
+        keep_answer(self._stores.content.quarantine, creation, lost)
+        self._claims.fail(creation.guid, lost)
+        return lost
 
     def _show(self, creation: Creation, entry: JournalEntry) -> Image | Creation:
         """Make the image visible; where that can't be done now, recovery will."""

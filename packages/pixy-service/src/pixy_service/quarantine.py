@@ -26,7 +26,7 @@ def keep_answer(quarantine: Quarantine, creation: Creation, error: GenerationErr
         logger.critical("the answer for creation %s is lost", creation.guid, exc_info=True)
     else:
         logger.critical(
-            "creation %s was answered without an image, the answer is kept: %s",
+            "creation %s has no image, and what the provider sent is kept: %s",
             creation.guid,
             path.name,
         )
