@@ -361,6 +361,57 @@ def test_an_entry_that_can_not_be_read_is_copied_with_its_file(
     assert (places.new / "images/.staging" / part.name).read_bytes() == b"paid for"
 
 
+def test_what_a_killed_restore_of_another_backup_left_is_not_used(
+    places: Places, make_image: Make
+) -> None:
+    make_image()
+    places.back_up()
+    (copy,) = places.folder.glob("rows-*/pixy.sqlite3")
+    older = copy.read_bytes()
+    make_image()
+    places.back_up()
+    (copy,) = places.folder.glob("rows-*/pixy.sqlite3")
+    assert copy.stat().st_size == len(older)
+    places.new.mkdir(parents=True)
+    (places.new / "pixy.sqlite3.restoring").write_bytes(older)
+    (places.new / "pixy.sqlite3.restoring-wal").write_bytes(b"of that one")
+    assert places.restore() == []
+    assert len(places.list_restored()) == 2
+
+
+def test_a_backup_that_lost_its_hidden_file_is_restored(places: Places, make_image: Make) -> None:
+    image = make_image()
+    places.back_up()
+    (places.folder / "images/.store").unlink()
+    assert places.restore() == []
+    assert places.list_restored() == {image.guid}
+
+
+def test_a_backup_that_lost_entries_is_not_restored(places: Places, make_image: Make) -> None:
+    image = make_image()
+    write_entry(places.data, image)
+    places.back_up()
+    (entry,) = places.folder.glob("rows-*/journal/*.json")
+    entry.unlink()
+    with pytest.raises(BackupError, match="0 of 1 entries"):
+        places.restore()
+    assert not (places.new / "pixy.sqlite3").exists()
+
+
+def test_a_backup_whose_images_are_the_live_ones_is_refused(
+    places: Places, make_image: Make
+) -> None:
+    make_image()
+    places.back_up()
+    part = places.data / "images/.staging/0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11.part"
+    part.write_bytes(b"in the making")
+    (places.folder / "images").rename(places.folder / "away")
+    (places.folder / "images").symlink_to(places.data / "images")
+    with pytest.raises(ConfigurationError, match="in the data folder"):
+        places.back_up()
+    assert part.exists()
+
+
 def test_an_incomplete_backup_is_not_restored(places: Places, make_image: Make) -> None:
     make_image()
     places.back_up()
@@ -491,6 +542,16 @@ def test_a_database_that_is_not_there_is_not_made(places: Places) -> None:
     path.touch()
     with pytest.raises(SchemaError, match="no tables"):
         open_backup(f"sqlite:///{path}", places.data, places.folder).__enter__()
+
+
+def test_an_image_folder_that_can_t_be_read_is_told(places: Places) -> None:
+    # an error that root gets, too
+    unreadable = places.data / ("x" * 300)
+    with (
+        pytest.raises(ConfigurationError, match="can't be read"),
+        open_backup(places.url, unreadable, places.folder),
+    ):
+        pass
 
 
 def test_files_only_is_for_servers(places: Places, services: Services) -> None:

@@ -37,6 +37,8 @@ class RestoreTarget:
                     )
             if self._database is not None:
                 self._refuse_database(self._database)
+                # of a restore that was killed, perhaps of another backup
+                self.discard_database()
                 self._database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folders.images.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in self.folders:

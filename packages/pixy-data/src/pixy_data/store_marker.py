@@ -91,10 +91,33 @@ class StoreMarker:
             StorageUnavailableError: The folder can't be read.
             PixyProxyException: The database failed.
         """
-        known = self._fetch()
+        known = self.find_mark()
         if known is None or self._read() != known:
             raise StoreMismatchError
         return known
+
+    def find_mark(self) -> str | None:
+        """Return the mark that the database has; None when it has none.
+
+        Raises:
+            PixyProxyException: The database failed.
+        """
+        row = self._database.fetch_one(_SELECT, {})
+        return None if row is None else str(row[0])
+
+    def mark_folder(self, mark: str) -> None:
+        """Give a new folder the mark that the database has.
+
+        Args:
+            mark: That of the database.
+
+        Raises:
+            StorageUnavailableError: The folder can't be written.
+        """
+        try:
+            write_durably(self._directory / MARKER, f"{mark}\n".encode())
+        except OSError as error:
+            raise StorageUnavailableError from error
 
     def accept(self) -> None:
         """Mark the folder and the database as belonging together, whatever marks they had.
@@ -112,7 +135,7 @@ class StoreMarker:
         self._database.execute(_INSERT, {"value": mark})
 
     def _compare(self, found: str | None) -> None:
-        self._known = self._fetch()
+        self._known = self.find_mark()
         if found is None and self._known is None:
             self._mark_both()
         elif found != self._known and not self._take_up():
@@ -129,7 +152,7 @@ class StoreMarker:
             except ConstraintViolationError:
                 # another process was faster, and its mark counts
                 self._path_of(mark).unlink(missing_ok=True)
-            self._known = self._fetch()
+            self._known = self.find_mark()
         except PixyProxyException as error:
             # nothing speaks against them, and reading works on what can't be written to
             _logger.warning("the image folder and the database can't be marked: %s", error)
@@ -162,10 +185,6 @@ class StoreMarker:
 
     def _path_of(self, mark: str) -> Path:
         return self._directory / f"{MARKER}.{mark}"
-
-    def _fetch(self) -> str | None:
-        row = self._database.fetch_one(_SELECT, {})
-        return None if row is None else str(row[0])
 
     def _read(self) -> str | None:
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK

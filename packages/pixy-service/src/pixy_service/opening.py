@@ -253,8 +253,7 @@ def open_backup(
         DBConnectionError: The database is down.
     """
     _require_image_folder(data_dir)
-    if folder.resolve().is_relative_to(data_dir.resolve()):
-        raise ConfigurationError(f"{folder} is in the data folder: it would be lost with it")
+    _require_other_folder(data_dir, folder)
     database = open_existing_database(database_url)
     try:
         if database.sqlite and files_only:
@@ -303,9 +302,23 @@ def _name_folders(data_dir: Path) -> ImageFolders:
     return ImageFolders(data_dir / "images", data_dir / "journal")
 
 
+def _require_other_folder(data_dir: Path, folder: Path) -> None:
+    """Refuse a backup that is in what it copies, also where links lead there."""
+    sources = [path.resolve() for path in (data_dir, *_name_folders(data_dir))]
+    for target in (folder, BackupFolder(folder).images):
+        if any(target.resolve().is_relative_to(source) for source in sources):
+            raise ConfigurationError(f"{target} is in the data folder: it would be lost with it")
+
+
 def _require_image_folder(data_dir: Path) -> Path:
     folder = data_dir / "images"
-    if not folder.is_dir():
+    try:
+        is_there = folder.is_dir()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The image folder {folder} can't be read: {error.strerror}"
+        ) from error
+    if not is_there:
         raise ConfigurationError(
             f"There is no image folder {folder}: set PIXY_DATA_DIR to the folder that it is in"
         )

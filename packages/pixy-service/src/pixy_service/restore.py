@@ -12,7 +12,6 @@ from pixy_core import (
     ConfigurationError,
     ContentDamagedError,
     SchemaError,
-    StoreMismatchError,
 )
 from pixy_data import (
     BackupFolder,
@@ -121,16 +120,22 @@ class StoreRestore:
         try:
             database = open_existing_database(url)
             try:
-                mark = StoreMarker(database, self._folder.images).get_mark()
+                mark = StoreMarker(database, self._folder.images).find_mark()
             finally:
                 database.close()
-        except (SchemaError, StoreMismatchError) as error:
+        except SchemaError as error:
             raise BackupError(_NOT_LOADED) from error
         if mark != manifest.store:
             raise BackupError(_NOT_LOADED)
 
     def _copy(self, manifest: BackupManifest, database: Database) -> Iterator[Finding]:
         source, target = self._folder.folders(manifest.rows), self._target.folders
+        entries = Journal(source.journal).list_guids()
+        if len(entries) < manifest.entries:
+            raise BackupError(
+                f"{source.journal} has {len(entries)} of {manifest.entries} entries: copy the "
+                "backup again, or set `entries` in backup.json to restore the rest"
+            )
         listed, images = self._folder.read_list(manifest), ImageRepository(database)
         for record in Inventory(database, target.images).list_records():
             outcome = self._copy_file(record)
@@ -142,12 +147,13 @@ class StoreRestore:
                 path = f"images/{record.filename[:2]}/{record.filename}"
                 yield _describe(FindingKind(outcome), record.guid, path)
         journal = JournalCopier(source, target, self._copier)
-        for guid in Journal(source.journal).list_guids():
+        for guid in entries:
             self.entries += 1
             outcome = journal.copy(guid)
             if outcome in ("missing", "corrupt"):
                 yield _describe(FindingKind(outcome), guid, f"journal/{guid}.json")
-        self._copier.copy(source.images / ".store", target.images / ".store")
+        # not from the backup: copies made by `*` lack it
+        StoreMarker(database, target.images).mark_folder(manifest.store)
         self._copier.sync()
 
     def _copy_file(self, record: FileRecord) -> str | None:
