@@ -546,6 +546,7 @@ def test_a_database_that_is_not_there_is_not_made(places: Places) -> None:
 
 def test_an_image_folder_that_can_t_be_read_is_told(places: Places) -> None:
     # an error that root gets, too
+    places.data.mkdir()
     unreadable = places.data / ("x" * 300)
     with (
         pytest.raises(ConfigurationError, match="can't be read"),

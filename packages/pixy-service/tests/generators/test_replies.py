@@ -17,7 +17,8 @@ from pixy_core import (
 )
 from pixy_service.generators.interface import ignore_partial
 from pixy_service.generators.replies import Answer
-from provider_answers import PNG, make_png
+from provider import Provider
+from provider_answers import LARGE_PNG, PNG, make_png
 
 SHORT_OF_MEMORY = """
 import base64, resource, sys
@@ -34,6 +35,23 @@ try:
 except MemoryError:
     resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
     print(answer.conclude(None).content == image)
+"""
+SHORT_WHILE_IT_ARRIVES = """
+import base64, resource, sys, threading
+from pixy_service.generators.openai import OpenAIGenerator
+
+def limit(partial):
+    # a thread needs memory, too
+    relief.start()
+    held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + 8_000_000, -1))
+
+relief = threading.Timer(1, resource.setrlimit, (resource.RLIMIT_AS, (-1, -1)))
+generator = OpenAIGenerator(
+    api_key="sk-x", base_url=sys.argv[1], model="m", timeout=30, partial_images=1
+)
+image = generator.generate("a fox", user="ann", on_partial=limit)
+print(len(image.content))
 """
 ROUGH = base64.b64encode(make_png(8, 8)).decode()
 FINAL = base64.b64encode(PNG).decode()
@@ -150,6 +168,23 @@ def test_an_error_before_a_break_tells_what_happened() -> None:
 def test_junk_is_read_to_its_end(content: bytes) -> None:
     with pytest.raises((GeneratorResponseError, GenerationUnknownError)):
         conclude(content)
+
+
+def test_an_event_is_read_again_after_a_lack_of_memory() -> None:
+    def lack(_: bytes) -> None:
+        raise MemoryError
+
+    received = Answer(1, lack)
+    received.feed(event(partial_image_index=0, b64_json=ROUGH))
+    received.feed(COMPLETED)
+    assert received.conclude(None).content == PNG
+
+
+def test_an_answer_waits_for_memory_while_it_arrives(provider: Provider) -> None:
+    provider.behave("large")
+    command = [sys.executable, "-c", SHORT_WHILE_IT_ARRIVES, provider.base_url]
+    ended = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    assert ended.stdout == b"%d\n" % len(LARGE_PNG), ended.stderr
 
 
 def test_an_answer_is_read_again_after_a_lack_of_memory() -> None:

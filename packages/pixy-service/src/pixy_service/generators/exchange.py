@@ -29,6 +29,7 @@ from pixy_service.generators.sending import Sending, explain_unsent
 logger = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT = 10.0
+_MEMORY_PAUSE = 0.5
 # no byte of the request has left before one of these
 _NEVER_CONNECTED = (
     httpx2.ConnectError,
@@ -100,7 +101,7 @@ class Exchange:
                 answer.request_id = reply.request_id
                 logger.info("the provider answered, request id %s", reply.request_id)
                 async for content in reply.http_response.aiter_raw():
-                    answer.feed(content)
+                    await _feed(answer, content)
                     if answer.is_complete:
                         break
         except TimeoutError as error:
@@ -128,6 +129,17 @@ class Exchange:
                 event_hooks={"request": [sending.begin], "response": [bound_body]},
             ),
         )
+
+
+async def _feed(answer: Answer, content: bytes) -> None:
+    """Give an answer its next bytes, again while there is no memory for them."""
+    while True:
+        try:
+            answer.feed(content)
+        except MemoryError:
+            await asyncio.sleep(_MEMORY_PAUSE)
+        else:
+            return
 
 
 def _hash_user(user: str) -> str:

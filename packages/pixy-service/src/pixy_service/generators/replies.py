@@ -57,7 +57,7 @@ class Answer:
         self._has_asked_for_partials = most > 0
         self._on_partial = on_partial
         self.received = bytearray()
-        self._is_read = False
+        self._is_read = self._is_postponed = False
         self._blank = 0
         self._events: EventReader | None = None
         self._is_json = self._has_events = False
@@ -71,12 +71,20 @@ class Answer:
 
         Args:
             content: Of any length.
+
+        Raises:
+            MemoryError: They were not taken; they may be later.
         """
         self.received += content
-        if self._events is None and not self._is_json:
-            self._choose_reader()
-        if self._events is not None:
-            self._take_events(self._events.read())
+        if self._is_postponed:
+            return
+        try:
+            if self._events is None and not self._is_json:
+                self._choose_reader()
+            if self._events is not None:
+                self._take_events(self._events.read())
+        except MemoryError:
+            self._postpone()
 
     def conclude(self, failure: GenerationError | None) -> Picture:
         """Return the image of what has arrived, when no more is to come.
@@ -95,7 +103,11 @@ class Answer:
         if not (self._is_read or isinstance(failure, GeneratorResponseError)):
             # for its text, and the bytes in it
             require_memory(2 * len(self.received))
-            self._read_rest()
+            try:
+                self._read_rest()
+            except MemoryError:
+                self._postpone()
+                raise
             self._is_read = True
         for content in self._decode_images(is_cut=failure is not None):
             try:
@@ -103,6 +115,13 @@ class Answer:
             except GeneratorResponseError:
                 continue
         raise self._explain(failure)
+
+    def _postpone(self) -> None:
+        """Read everything again when it has arrived: what was being read is incomplete."""
+        self._is_postponed = True
+        self._completed, self._others = [], []
+        if self._events is not None:
+            self._events = EventReader(self.received)
 
     def _choose_reader(self) -> None:
         """Tell events from JSON by the first byte that is not blank: types are often wrong."""
@@ -139,7 +158,10 @@ class Answer:
     def _pass_on(self, message: Message) -> None:
         if self._partials_left and message.images:
             self._partials_left -= 1
-            self._on_partial(decode_base64(message.images[0]))
+            try:
+                self._on_partial(decode_base64(message.images[0]))
+            except Exception as error:  # noqa: BLE001 - the finished image is still to come
+                logger.warning("a partial image can't be shown: %r", error)
 
     def _read_rest(self) -> None:
         if self._events is not None:
