@@ -192,12 +192,17 @@ def grey_profile(gamma: float = 2.2) -> bytes:
 
 
 @functools.cache
-def cmyk_profile() -> bytes:
-    """Return an ICC profile of inks that mix as light does: each takes away its own, black all."""
+def cmyk_profile(black_light: float = 0) -> bytes:
+    """Return an ICC profile of inks that mix as light does: each takes away its own, black all.
+
+    Args:
+        black_light: Share of the light that is left where there is most ink.
+    """
     steps = [step / (_GRID - 1) for step in range(_GRID)]
     table = bytearray()
     for cyan, magenta, yellow, black in itertools.product(steps, repeat=4):
         light = [((1 - ink) * (1 - black)) ** 2.2 for ink in (cyan, magenta, yellow)]
+        light = [black_light + (1 - black_light) * share for share in light]
         table += bytes(_lab8(light))
     ramp = bytes(range(256))
     lut = (

@@ -31,6 +31,14 @@ VIDEO: tuple[Colour, ...] = ((197, 18, 28), (28, 155, 49), (18, 49, 186), (239, 
 WIDEST: tuple[Colour, ...] = ((249, 0, 29), (0, 169, 32), (0, 60, 199), (255, 195, 0))
 """PLAIN, if its numbers are of BT.2020, likewise."""
 
+EBU: tuple[Colour, ...] = ((201, 43, 39), (28, 158, 62), (30, 69, 190), (240, 198, 37))
+FILM: tuple[Colour, ...] = ((229, 0, 25), (0, 164, 45), (0, 55, 196), (253, 198, 0))
+NTSC: tuple[Colour, ...] = ((238, 0, 19), (0, 157, 49), (0, 81, 197), (255, 193, 0))
+"""PLAIN, if its numbers are of these primaries (ITU-T H.273: 22, 8 and 4), likewise."""
+SMPTE_240: tuple[Colour, ...] = ((207, 48, 58), (57, 170, 77), (48, 76, 196), (242, 207, 59))
+SMPTE_428: tuple[Colour, ...] = ((201, 12, 23), (23, 154, 44), (13, 44, 188), (247, 201, 23))
+"""PLAIN, if its numbers follow these curves (7 and 17)."""
+
 
 class OddImage(NamedTuple):
     """A file and the picture it shows.

@@ -23,13 +23,18 @@ from image_bytes import (
 )
 from odd_image import (
     CLEAR,
+    EBU,
+    FILM,
     GREYS,
     INDICES,
     LINEAR,
     LINEAR_GREYS,
+    NTSC,
     PALETTE_OF_PLAIN,
     PLAIN,
     SIZE,
+    SMPTE_240,
+    SMPTE_428,
     VIDEO,
     WIDE,
     WIDEST,
@@ -130,6 +135,8 @@ def _gamma(value: int) -> bytes:
 _PRIMARIES = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 _P3_PRIMARIES = struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
 
+_NEGATIVE_PRIMARIES = struct.pack(">8i", 31270, 32900, 73470, 26530, -10000, 60000, 15000, 6000)
+
 
 def _colour_chunks() -> Iterator[OddImage]:
     srgb = chunk(b"cHRM", _PRIMARIES)
@@ -148,10 +155,18 @@ def _colour_chunks() -> Iterator[OddImage]:
         ("gamma 1, overruled by a profile", PLAIN, [_gamma(100_000), srgb, iccp(rgb_profile())]),
         ("gamma 1 beside a broken profile", LINEAR, [_gamma(100_000), chunk(b"iCCP", b"p\0\0?")]),
         ("sRGB, overruled by a profile", LINEAR, [chunk(b"sRGB", b"\0"), iccp(linear)]),
+        ("gamma 1 beside sRGB of no bytes", LINEAR, [_gamma(100_000), chunk(b"sRGB")]),
+        ("gamma 1 beside sRGB of no intent", LINEAR, [_gamma(100_000), chunk(b"sRGB", b"\t")]),
+        ("negative primaries", PLAIN, [_gamma(45_455), chunk(b"cHRM", _NEGATIVE_PRIMARIES)]),
         ("cICP of sRGB", PLAIN, [chunk(b"cICP", bytes((1, 13, 0, 1)))]),
         ("cICP of BT.2020", WIDEST, [chunk(b"cICP", bytes((9, 13, 0, 1)))]),
         ("cICP of light", LINEAR, [chunk(b"cICP", bytes((1, 8, 0, 1)))]),
         ("cICP of video", VIDEO, [chunk(b"cICP", bytes((1, 1, 0, 1)))]),
+        ("cICP of EBU 3213", EBU, [chunk(b"cICP", bytes((22, 13, 0, 1)))]),
+        ("cICP of film", FILM, [chunk(b"cICP", bytes((8, 13, 0, 1)))]),
+        ("cICP of NTSC", NTSC, [chunk(b"cICP", bytes((4, 13, 0, 1)))]),
+        ("cICP of SMPTE 240M", SMPTE_240, [chunk(b"cICP", bytes((1, 7, 0, 1)))]),
+        ("cICP of SMPTE 428", SMPTE_428, [chunk(b"cICP", bytes((1, 17, 0, 1)))]),
         ("cICP of limited range", PLAIN, [chunk(b"cICP", bytes((1, 13, 0, 0)))]),
         ("cICP of Display P3 over sRGB", WIDE, [chunk(b"sRGB", b"\0"), cicp]),
         ("cICP of Display P3 over a profile", WIDE, [iccp(linear), cicp]),

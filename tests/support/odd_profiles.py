@@ -1,16 +1,21 @@
 """Files whose colour profile is wide, broken or of another kind than their pixels."""
 
+import struct
+import zlib
 from collections.abc import Iterator
 
 from image_bytes import (
     GREY_ALPHA,
     P3_COLUMNS,
     PALETTE,
+    Colour,
     build_png,
     chunk,
     cmyk_profile,
     grey_profile,
     iccp,
+    insert_segments,
+    jpeg_segment,
     rgb_profile,
 )
 from odd_image import (
@@ -28,9 +33,12 @@ from odd_image import (
     opaque,
     save,
 )
-from odd_jpegs import build_jpeg
+from odd_jpegs import build_jpeg, inks_jpeg
 from odd_pngs import grey_png, rgb_png
 from odd_webps import webp_with
+
+_GREY_BLACK = 0.03
+"""The light that black inks reflect."""
 
 
 def list_profiles() -> Iterator[OddImage]:
@@ -56,6 +64,64 @@ def list_profiles() -> Iterator[OddImage]:
     content = build_png(SIZE, 8, PALETTE, INDICES, iccp(wide), PALETTE_OF_PLAIN)
     yield OddImage("PNG: palette, profile Display P3", content, opaque(WIDE))
     yield from _grey_profiles(iccp(profiles["GRAY"]))
+    yield from _wrapped_profiles(wide)
+    yield from _split_profiles(wide)
+    printing = cmyk_profile(_GREY_BLACK)
+    # of version 2, as those of printers are: LittleCMS looks for the black of those
+    content = inks_jpeg(icc_profile=printing[:8] + b"\2" + printing[9:])
+    seen = opaque([_print(colour) for colour in PLAIN])
+    yield OddImage("JPEG: CMYK with a profile whose black is grey", content, seen)
+
+
+def _print(colour: Colour) -> Colour:
+    """Return how a colour looks where black inks reflect some light."""
+    light = (_GREY_BLACK + (1 - _GREY_BLACK) * (sample / 255) ** 2.2 for sample in colour)
+    return tuple(round(255 * share ** (1 / 2.2)) for share in light)
+
+
+def _wrapped_profiles(wide: bytes) -> Iterator[OddImage]:
+    """Yield files whose profile is whole, and what is around it is not as the formats say."""
+    packed = zlib.compress(wide)
+    long = struct.pack(">I", len(wide) + 100) + wide[4:]
+    for name, content, seen in (
+        ("PNG: a profile without a name", rgb_png(chunk(b"iCCP", b"\0\0" + packed)), PLAIN),
+        (
+            "PNG: a profile with a long name",
+            rgb_png(chunk(b"iCCP", b"n" * 100 + b"\0\0" + packed)),
+            PLAIN,
+        ),
+        (
+            "PNG: a profile of unknown compression",
+            rgb_png(chunk(b"iCCP", b"n\0\1" + packed)),
+            PLAIN,
+        ),
+        ("PNG: a profile that says it is longer", rgb_png(iccp(long)), PLAIN),
+        ("JPEG: a profile that says it is longer", build_jpeg(icc_profile=long), PLAIN),
+        ("WebP: a profile that says it is longer", webp_with(32, b"ICCP", long), PLAIN),
+        ("JPEG: bytes after a profile", build_jpeg(icc_profile=wide + bytes(64)), WIDE),
+    ):
+        yield OddImage(name, content, opaque(seen))
+
+
+def _split_profiles(wide: bytes) -> Iterator[OddImage]:
+    """Yield JPEG files whose profile is in segments with odd numbers or places."""
+    plain = build_jpeg()
+    whole, linear = _segment(1, 1, wide), _segment(1, 1, rgb_profile(gamma=1))
+    one, two = _segment(1, 2, wide[:200]), _segment(2, 2, wide[200:])
+    for name, content, seen in (
+        ("reversed", insert_segments(plain, two, one), WIDE),
+        ("the first of two twice", insert_segments(plain, one, two, one), WIDE),
+        ("another one after it", insert_segments(plain, whole, linear), WIDE),
+        ("after the frame header", plain.replace(b"\xff\xda", whole + b"\xff\xda", 1), WIDE),
+        ("the second of two missing", insert_segments(plain, one), PLAIN),
+        ("number 0 of 1", insert_segments(plain, _segment(0, 1, wide)), PLAIN),
+        ("number 0 of 0", insert_segments(plain, _segment(0, 0, wide)), PLAIN),
+    ):
+        yield OddImage(f"JPEG: segments of a profile, {name}", content, opaque(seen))
+
+
+def _segment(number: int, count: int, part: bytes) -> bytes:
+    return jpeg_segment(0xE2, b"ICC_PROFILE\0" + bytes((number, count)) + part)
 
 
 def _grey_profiles(profile: bytes) -> Iterator[OddImage]:

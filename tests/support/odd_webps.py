@@ -5,10 +5,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from image_bytes import (
+    P3_COLUMNS,
     Colour,
     build_exif,
     build_webp,
     build_xmp,
+    rgb_profile,
     riff_chunk,
 )
 from odd_image import CLEAR, PLAIN, SIZE, OddImage, draw, opaque, save
@@ -42,6 +44,10 @@ def _webp_frames() -> Iterator[OddImage]:
     frames = [draw([(9, 9, 9)] * 4)]
     content = _webp(save_all=True, append_images=frames, duration=1_000_000)
     yield OddImage("WebP: an animation", content, opaque(PLAIN))
+    wide = rgb_profile(P3_COLUMNS)
+    content = _webp(save_all=True, append_images=frames, duration=1_000_000, icc_profile=wide)
+    # Chromium uses profiles of still pictures only
+    yield OddImage("WebP: an animation with a profile", content, opaque(PLAIN))
     # the first frame fills the right half only
     part = save(
         draw([PLAIN[1], PLAIN[1], PLAIN[3], PLAIN[3]], size=(120, 160)), "WEBP", lossless=True

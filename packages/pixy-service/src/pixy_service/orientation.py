@@ -4,16 +4,15 @@ Chromium 156 reads it in JPEG and PNG, not in WebP, and never in XMP. It takes t
 block only and ignores one that is broken.
 """
 
-import re
 import struct
 
 from PIL import Image as Picture
 
 from pixy_service.generators.metadata import JPEG_SIGNATURE
+from pixy_service.jpeg_segments import read_segments
 from pixy_service.png_chunks import read_chunks
 
-_jpeg_segment = re.compile(rb"\xff+([\xc0-\xfe])(..)", re.DOTALL)
-_START_OF_SCAN, _APP1 = b"\xda", b"\xe1"
+_APP1 = 0xE1
 _TAG, _SHORT = 0x0112, 3
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TURNS = {
@@ -55,11 +54,8 @@ class Orientation:
 def _find_exif(content: bytes) -> bytes:
     if not content.startswith(JPEG_SIGNATURE):
         return read_chunks(content).get(b"eXIf", b"")
-    place = 2
-    while (match := _jpeg_segment.match(content, place)) and match[1] != _START_OF_SCAN:
-        place = match.start(2) + max(2, int.from_bytes(match[2]))
-        data = content[match.end() : place]
-        if match[1] == _APP1 and data.startswith(b"Exif\0") and len(data) > 6:
+    for data in read_segments(content, _APP1):
+        if data.startswith(b"Exif\0") and len(data) > 6:
             return data[6:]
     return b""
 

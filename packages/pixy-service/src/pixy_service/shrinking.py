@@ -15,7 +15,7 @@ from pixy_service.generators.inspection import FORMATS, open_image
 from pixy_service.orientation import Orientation
 from pixy_service.transparency import make_transparent
 
-VERSION = 2
+VERSION = 3
 """Raise it when thumbnails of the same file come to look different: cached ones are made again."""
 
 WEBP = "image/webp"
