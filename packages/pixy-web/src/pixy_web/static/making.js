@@ -8,7 +8,10 @@ const PAUSE = 2; // seconds between two requests, unless the server names others
 const SHORT_PAUSE = 1; // where there is something to see
 
 // the server has begun nothing, so the same request may be sent again
-const NOT_BEGUN = ["generation_busy", "server_busy", "sign_in_busy", "database_busy", "database_unavailable", "shutting_down"];
+const NOT_BEGUN = [
+  ...["generation_busy", "server_busy", "sign_in_busy"],
+  ...["database_busy", "database_unavailable", "shutting_down"],
+];
 
 export class Maker {
   #api;
