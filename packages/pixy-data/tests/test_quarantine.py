@@ -59,6 +59,15 @@ def test_it_does_not_take_the_room_that_is_kept_for_images(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+def test_it_leaves_room_for_the_next_image(tmp_path: Path) -> None:
+    # images may take a quarter of what is free, and answers nothing
+    content = ContentStore(tmp_path / "images", reserve=shutil.disk_usage(tmp_path).free * 3 // 4)
+    with content.reserve(GUID, 1000):
+        pass
+    with pytest.raises(StorageUnavailableError):
+        content.quarantine.keep(NOTE, b"junk")
+
+
 def test_what_can_t_be_written_leaves_nothing(quarantine: Quarantine, tmp_path: Path) -> None:
     (tmp_path / "quarantine").write_bytes(b"")
     with pytest.raises(StorageUnavailableError):

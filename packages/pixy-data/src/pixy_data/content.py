@@ -70,7 +70,8 @@ class ContentStore:
         self._loader = PageLoader()
         self.staging = StagingFolder(self._directory)
         self.partials = PartialImageStore(self._directory / STAGING, reserve=reserve)
-        self.quarantine = Quarantine(self._directory.parent / QUARANTINE, reserve=reserve)
+        # twice: answers that fill the disk up to the reserve would leave no room for an image
+        self.quarantine = Quarantine(self._directory.parent / QUARANTINE, reserve=2 * reserve)
 
     @contextmanager
     def reserve(self, guid: str, size: int) -> Iterator[ReservedFile]:
