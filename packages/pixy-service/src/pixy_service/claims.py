@@ -160,7 +160,7 @@ class Claims:
         """
         try:
             is_still_there = self._stores.claims.mark_asked(guid)
-        except PixyProxyException:
+        except Exception:
             self._settle(guid, lambda: self._stores.creations.delete_creation(guid))
             raise
         if not is_still_there:

@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pixy_core import (
     PromptRejectedError,
     User,
 )
+from pixy_data import ClaimRepository, Database
 from pixy_service import GeneratedImage
 from pixy_service.adoption import ImageAdopter
 from pixy_service.claims import Claims
@@ -47,6 +49,25 @@ def test_a_claim_whose_process_died_before_it_asked_is_removed(
     assert status_of(stores, creation) == CreationStatus.PENDING
     expire(stores.database)
     run_twice(recovery)
+    assert status_of(stores, creation) is None
+    assert take(claims, people[0]).guid != creation.guid
+
+
+class RunsOutOfMemory(ClaimRepository):
+    """Commits that the provider is asked, and has no memory to say so."""
+
+    def mark_asked(self, guid: str) -> bool:
+        super().mark_asked(guid)
+        raise MemoryError
+
+
+def test_a_claim_that_failed_just_before_the_provider_was_asked_is_removed(
+    database: Database, stores: ImageStores, people: tuple[User, ...]
+) -> None:
+    claims = Claims(replace(stores, claims=RunsOutOfMemory(database)))
+    creation = take(claims, people[0])
+    with pytest.raises(MemoryError):
+        claims.mark_asked(creation.guid)
     assert status_of(stores, creation) is None
     assert take(claims, people[0]).guid != creation.guid
 
