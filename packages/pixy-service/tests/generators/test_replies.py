@@ -80,6 +80,8 @@ PARTIAL_ONLY = {
     "numbered_in_a_completed_event": event(
         "image_generation.completed", partial_image_index=0, b64_json=ROUGH
     ),
+    "under_its_own_name": event(partial_image_b64=ROUGH),
+    "bare": f"event: image_generation.partial_image\ndata: {ROUGH}\n\n".encode(),
     "numbered_inside": event(data=[{"partial_image_index": 0, "b64_json": ROUGH}]),
     "cut": event("image_generation.partial_image", b64_json=ROUGH)[:-5],
     "cut_before_its_number": event(b64_json=ROUGH, partial_image_index=0)[:-30],
@@ -126,6 +128,12 @@ def test_what_follows_a_completed_event_without_an_image_is_read(encoded: str) -
     received.feed(COMPLETED)
     assert received.is_complete
     assert received.conclude(None).content == PNG
+
+
+def test_an_image_beside_an_error_is_not_taken_for_the_answer() -> None:
+    body = {"error": {"code": "moderation_blocked"}, "input": [FINAL]}
+    with pytest.raises(PromptRejectedError):
+        conclude(json.dumps(body).encode())
 
 
 def test_an_image_whose_text_looks_like_an_event_is_taken() -> None:

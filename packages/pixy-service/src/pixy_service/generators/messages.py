@@ -12,7 +12,7 @@ from pixy_service.generators.refusals import ProviderError, read_error
 _COMPLETED = ".completed"
 _PARTIAL = "partial_image"
 _completed_type = re.compile(r'"type"\s*:\s*"[^"]*\.completed"').search
-_partial_member = re.compile(_PARTIAL + r'(?:_index)?"').search
+_partial_member = re.compile(_PARTIAL + r'(?:_index|_b64)?"').search
 _member = re.compile(r'"(b64_json|url)"\s*:\s*"([^"]*)')
 _begins_link = re.compile(r"\s*https?:", re.IGNORECASE).match
 _begins_data_url = re.compile(r"\s*data:", re.IGNORECASE).match
@@ -51,11 +51,15 @@ def read_messages(text: str, name: str = "") -> list[Message]:
         text: JSON, if it is what it should be.
         name: Of the event.
     """
-    messages = [_read_document(document, name) for document in parse_documents(text)]
+    documents = parse_documents(text)
+    messages = [_read_document(document, name) for document in documents]
     for message in messages:
         if message.kind == Kind.PARTIAL or any(map(begins_image, message.images)):
             return messages
-    return [*messages, _search_text(text, name)]
+    found = _search_text(text, name)
+    if found.kind != Kind.PARTIAL and not any(map(_tells_error, documents)):
+        found.images.extend(find_base64(text))
+    return [*messages, found]
 
 
 def read_refusal(text: str) -> ProviderError:
@@ -120,6 +124,11 @@ def _find_error(node: dict[str, Any], name: str) -> ProviderError | None:
     return read_error(node) if is_error and "data" not in node else None
 
 
+def _tells_error(document: Any) -> bool:
+    # an image beside it, without a name that is known, may be what was sent
+    return isinstance(document, dict) and bool(document.get("error"))
+
+
 def _search_text(text: str, name: str) -> Message:
     """Read a text in which no image was found: cut, no JSON, or with members of other names."""
     if _PARTIAL in name or _partial_member(text):
@@ -130,5 +139,4 @@ def _search_text(text: str, name: str) -> Message:
         if key == "b64_json" or _begins_data_url(value)
     ]
     is_completed = name.endswith(_COMPLETED) or _completed_type(text)
-    kind = Kind.COMPLETED if is_completed else Kind.OTHER
-    return Message(kind, images + find_base64(text), is_parsed=False)
+    return Message(Kind.COMPLETED if is_completed else Kind.OTHER, images, is_parsed=False)
