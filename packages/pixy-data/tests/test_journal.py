@@ -2,6 +2,7 @@
 
 import logging
 import os
+import threading
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -72,6 +73,17 @@ def test_an_entry_that_can_t_be_read_is_logged_and_kept(
     (record,) = caplog.records
     assert record.levelno == logging.ERROR
     assert guid in record.getMessage()
+
+
+def test_an_entry_that_is_a_fifo_is_not_waited_for(journal: Journal, folder: Path) -> None:
+    guid = str(uuid.uuid4())
+    folder.mkdir()
+    os.mkfifo(folder / f"{guid}.json")
+    reading = threading.Thread(target=journal.find, args=(guid,), daemon=True)
+    reading.start()
+    reading.join(10)
+    assert not reading.is_alive()
+    assert journal.has(guid)
 
 
 def test_an_entry_under_another_s_name_is_none(

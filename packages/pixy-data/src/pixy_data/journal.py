@@ -147,7 +147,7 @@ class Journal:
             StorageUnavailableError: The disk can't be read.
         """
         try:
-            entry = JournalEntry.model_validate_json(self._locate(guid).read_bytes())
+            entry = JournalEntry.model_validate_json(_read(self._locate(guid)))
             if entry.image.guid == guid:
                 return entry
         except FileNotFoundError:
@@ -175,6 +175,16 @@ class Journal:
 
     def _locate(self, guid: str) -> Path:
         return self._directory / f"{guid}.json"
+
+
+def _read(path: Path) -> bytes:
+    with open(path, "rb", opener=_open_at_once) as file:
+        return file.read()
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    # without O_NONBLOCK opening a FIFO waits for its writer
+    return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
 def _is_there(name: str, folder: int) -> bool:
