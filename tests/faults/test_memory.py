@@ -1,6 +1,5 @@
 """A machine without enough memory to read all images at once: row F41."""
 
-import base64
 import re
 import resource
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deployment import Deployment
-from provider_answers import ANSWERS, Answer, make_png
+from provider_answers import make_png
 
 AT_ONCE = 16
 MIB = 1 << 20
@@ -37,18 +36,15 @@ def limit_memory(pid: int, more: int) -> None:
 )
 def test_sixteen_large_images_at_once_fit_into_little_memory(
     deploy: Callable[..., Deployment],
-    monkeypatch: pytest.MonkeyPatch,
     width: int,
     compression: int,
     memory: int,
 ) -> None:
     content = make_png(width, width, compression)
-    body = b'{"data": [{"b64_json": "%s"}]}' % base64.b64encode(content)
-    monkeypatch.setitem(ANSWERS, "large", Answer(200, body))
     deployment = deploy(PIXY_GENERATION_CONCURRENCY=str(AT_ONCE))
     deployment.pixy.start()
     deployment.make_image()
-    deployment.provider.behave("large")
+    deployment.provider.answer_with(content)
     paid = deployment.provider.paid_requests
     with ThreadPoolExecutor(AT_ONCE) as threads:
         with deployment.provider.holding():
