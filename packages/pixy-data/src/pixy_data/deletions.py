@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pixy_data.conversions import time_to_parameter
 from pixy_data.database import Database
+from pixy_data.transactions import join_transaction
 
 _INSERT = """
     INSERT INTO deletions (guid, filename, created_at) VALUES (:guid, :filename, :created_at)
@@ -36,6 +37,8 @@ class DeletionRepository:
     def insert_deletion(self, deletion: Deletion) -> None:
         """Note that the files of an image are to be removed, in the transaction of its row.
 
+        One that is listed already, because its row came back, is fine.
+
         Args:
             deletion: Whose row is deleted.
 
@@ -43,7 +46,12 @@ class DeletionRepository:
             PixyProxyException: The database failed.
         """
         created_at = time_to_parameter(datetime.now(UTC))
-        self._database.execute(_INSERT, {**deletion._asdict(), "created_at": created_at})
+
+        def work() -> None:
+            self.delete_deletion(deletion.guid)
+            self._database.execute(_INSERT, {**deletion._asdict(), "created_at": created_at})
+
+        join_transaction(self._database, work)
 
     def list_deletions(self, limit: int, after: str = "") -> list[Deletion]:
         """Return deletions that are not finished, in the order of their guids.

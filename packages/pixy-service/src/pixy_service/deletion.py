@@ -78,6 +78,11 @@ class ImageRemover:
             after = deletions[-1].guid
 
     def _finish_or_note(self, deletion: Deletion) -> None:
+        if self._stores.images.find_image(deletion.guid) is not None:
+            # rows that an operator has restored, or a server that took over
+            self._stores.deletions.delete_deletion(deletion.guid)
+            logger.error("image %s has a row again: it is kept, not deleted", deletion.guid)
+            return
         try:
             self._finish(deletion)
         except StoreMismatchError:

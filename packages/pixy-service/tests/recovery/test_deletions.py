@@ -121,6 +121,25 @@ def test_a_deletion_that_failed_is_not_found_any_more(
         delete(image.guid)
 
 
+def test_the_file_of_an_image_whose_row_came_back_is_kept(
+    stores: ImageStores, image: Image, file: Path, other: Recovery, caplog: LogCapture
+) -> None:
+    stores.deletions.insert_deletion(Deletion(image.guid, image.filename))
+    other.run_once()
+    assert file.exists()
+    assert stores.deletions.list_deletions(9) == []
+    assert [image.guid in line for line in errors(caplog)] == [True]
+
+
+def test_an_image_whose_row_came_back_can_be_deleted_again(
+    stores: ImageStores, image: Image, file: Path, delete: Delete
+) -> None:
+    stores.deletions.insert_deletion(Deletion(image.guid, image.filename))
+    delete(image.guid)
+    assert not file.exists()
+    assert stores.deletions.list_deletions(9) == []
+
+
 def test_nothing_is_forgotten_while_the_volume_is_away(
     stores: ImageStores, image: Image, file: Path, delete: Delete, tmp_path: Path
 ) -> None:
