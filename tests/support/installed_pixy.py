@@ -145,7 +145,7 @@ class InstalledPixy:
         auth = (user, PASSWORD) if user else None
         # nothing is encrypted here, and reading all certificates takes longer than a request
         return httpx2.Client(
-            base_url=self.url, auth=auth, timeout=30, trust_env=False, verify=False
+            base_url=self.url, auth=auth, timeout=120, trust_env=False, verify=False
         )
 
     def workers(self) -> list[int]:
