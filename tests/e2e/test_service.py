@@ -191,6 +191,15 @@ def test_a_stop_lets_running_creates_finish(
     assert provider.paid_requests == 1
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_log_ends_with_the_end_of_each_process(pixy: InstalledPixy, workers: int) -> None:
+    pixy.start("--workers", str(workers))
+    wait_until(lambda: pixy.log.count("Application startup complete") == workers)
+    pixy.stop()
+    assert pixy.log.count("Application shutdown complete") == workers
+    assert pixy.log.count("Finished server process") == workers
+
+
 def test_every_line_of_the_log_has_the_format_and_no_secret(
     paid: InstalledPixy, provider: Provider
 ) -> None:

@@ -67,11 +67,15 @@ class LogFormatter(logging.Formatter):
         )
 
 
+_SERVER_LOGGER = "uvicorn.error"
+
+
 class LineHandler(logging.StreamHandler[LineStream]):
     """Writes to a stream: from an event loop all lines of one turn at once, else each.
 
     A write costs as much as all else about a line, and a loop that is busy serves several
-    requests in a turn. Warnings, and what is worse, are written before anything else happens.
+    requests in a turn. Warnings, and what is worse, are written before anything else happens,
+    as are the server's own lines on its start and stop: a signal ends the process in that turn.
 
     Args:
         stream: Where to.
@@ -89,7 +93,7 @@ class LineHandler(logging.StreamHandler[LineStream]):
             line = self.format(record)
             self._lines.append(line)
             loop = _find_loop()
-            if loop is None or record.levelno > logging.INFO:
+            if loop is None or record.levelno > logging.INFO or record.name == _SERVER_LOGGER:
                 self.flush()
             elif loop is not self._asked:
                 # another loop that was asked may be busy, or over
