@@ -98,3 +98,68 @@ def test_the_document_describes_no_integer_id_and_no_foreign_error(
     schemas = service.client().get("/openapi.json").json()["components"]["schemas"]
     assert "id" not in schemas["Image"]["properties"]
     assert "HTTPValidationError" not in schemas
+
+
+@pytest.mark.case("C803")
+def test_members_are_required_and_nullable_as_they_are_sent(service: RunningService) -> None:
+    schemas = service.client().get("/openapi.json").json()["components"]["schemas"]
+    image = schemas["Image"]
+    made = service.make_image(service.sign_in(), visibility="public")
+    sent = service.client().get(f"/image/{made['guid']}").json()
+    assert set(image["required"]) == set(image["properties"]) == set(sent)
+    nullable = {name for name, member in image["properties"].items() if "anyOf" in member}
+    assert nullable == {name for name, value in sent.items() if value is None} == {"owner"}
+    # these are left out where there is nothing to say
+    for name, optional in {
+        "Creation": {"problem"},
+        "CreationProblem": {"upstream_request_id"},
+        "Problem": {"errors", "retryable", "billed", "upstream_request_id"},
+    }.items():
+        schema = schemas[name]
+        assert set(schema["properties"]) - set(schema["required"]) == optional
+        assert not [member for member in schema["properties"].values() if "anyOf" in member]
+
+
+def test_the_examples_have_every_required_member(service: RunningService) -> None:
+    document = service.client().get("/openapi.json").json()
+    schemas = document["components"]["schemas"]
+    answers = document["paths"]["/image"]["post"]["responses"]
+    for status, name in (("201", "Image"), ("202", "Creation")):
+        example = answers[status]["content"]["application/json"]["example"]
+        assert set(example) == set(schemas[name]["required"])
+
+
+def test_a_request_needs_its_prompt_only(service: RunningService) -> None:
+    schemas = service.client().get("/openapi.json").json()["components"]["schemas"]
+    request = schemas["ImageRequest"]
+    assert request["required"] == ["prompt"]
+    assert "The default is `private`." in request["properties"]["visibility"]["description"]
+    # openapi-typescript requires each member that has a default
+    assert not [
+        (name, member)
+        for name, schema in schemas.items()
+        for member, described in schema.get("properties", {}).items()
+        if "default" in described
+    ]
+
+
+def test_a_creation_is_never_ready(service: RunningService) -> None:
+    schemas = service.client().get("/openapi.json").json()["components"]["schemas"]
+    status = schemas["Creation"]["properties"]["status"]
+    assert status["enum"] == ["pending", "failed", "unknown"]
+    assert "CreationStatus" not in schemas
+    assert status["description"].startswith("`pending`: it is being made.")
+
+
+def test_descriptions_hold_no_remark_on_the_source(service: RunningService) -> None:
+    schemas = service.client().get("/openapi.json").json()["components"]["schemas"]
+    assert schemas["Image"]["description"] == "An image that is stored."
+
+
+def test_every_operation_has_a_tag_that_is_described(service: RunningService) -> None:
+    document = service.client().get("/openapi.json").json()
+    tags = {tag["name"] for tag in document["tags"]}
+    assert tags == {"images", "health"}
+    for path, methods in document["paths"].items():
+        for operation in methods.values():
+            assert operation["tags"] == ["health" if path.startswith("/health") else "images"]

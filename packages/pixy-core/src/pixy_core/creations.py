@@ -5,8 +5,9 @@ An image that is there is in images.py; how it gets there is not a matter of mod
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictStr, WithJsonSchema
 
 from pixy_core.generation_errors import Billed
 from pixy_core.image_requests import AUTO, ImageRequest
@@ -42,7 +43,11 @@ class Creation(ImageRequest):
     # not validated again: the limits of sizes change, and what is stored stays readable
     size: StrictStr = Field(AUTO, description="As it was asked for.")
     guid: Guid
-    status: CreationStatus = Field(
+    # a ready one is an image, and is sent as such
+    status: Annotated[
+        CreationStatus,
+        WithJsonSchema({"type": "string", "enum": ["pending", "failed", "unknown"]}),
+    ] = Field(
         description="`pending`: it is being made. `failed`: there is no image, `problem` says why. "
         "`unknown`: nobody can tell whether the provider made it, and it is not asked again."
     )

@@ -120,11 +120,9 @@ class ImageDetail(ImageDetailCreate):
 
 
 class Image(ImageDetail):
-    """An image as the database holds it.
+    """An image that is stored."""
 
-    `id` is for this process only: no dump, JSON or printed form of the model contains it.
-    """
-
+    # for this process only: no dump, JSON or printed form of the model contains it
     id: int = Field(exclude=True, repr=False)
     status: Literal["ready"] = Field(
         "ready", description="Always `ready`: an image that is not there yet is a creation."

@@ -10,7 +10,15 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from pixy_core import Creation, Image, ImageDetailUpdate, ImageFilter, ImageRequest
+from pixy_core import (
+    Creation,
+    CreationProblem,
+    CreationStatus,
+    Image,
+    ImageDetailUpdate,
+    ImageFilter,
+    ImageRequest,
+)
 from pixy_service import THUMBNAIL_WIDTHS
 from pixy_web.answers import (
     CONTENT_HEADERS,
@@ -26,6 +34,13 @@ from pixy_web.paging import ListQuery
 from pixy_web.problems import Problem
 
 IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif")
+
+_TAGS = [
+    {"name": "images", "description": "Make, find, read, share and delete images."},
+    {"name": "health", "description": "Whether the service works, for load balancers."},
+]
+_SENT_WITHOUT_NULL = (Creation, CreationProblem, Problem)
+"""Models that are sent without the members that are None."""
 
 _READ_PROBLEMS = (400, 401, 404, 422, 429, 500, 503)
 _BINARY = {name: {"schema": {"type": "string", "format": "binary"}} for name in IMAGE_TYPES}
@@ -155,12 +170,17 @@ def _health(name: str, summary: str, status: str, *problems: int) -> dict[str, A
     }
     content = json_content(schema, {"status": status})
     return operation(
-        name, summary, [], with_problems({200: answer("It is.", content=content)}, *problems)
+        name,
+        summary,
+        [],
+        with_problems({200: answer("It is.", content=content)}, *problems),
+        tag="health",
     )
 
 
 def _head(name: str, get: dict[str, Any]) -> dict[str, Any]:
-    return operation(name, "As GET, without a body", [], without_bodies(get["responses"]))
+    responses = without_bodies(get["responses"])
+    return operation(name, "As GET, without a body", [], responses, tag="health")
 
 
 LIVE = _health("get_live", "Whether the process serves", "live")
@@ -187,9 +207,51 @@ def build_document(app: FastAPI, max_prompt_length: int) -> dict[str, Any]:
         ],
         ref_template="#/components/schemas/{model}",
     )
-    schemas["$defs"]["ImageRequest"]["properties"]["prompt"]["maxLength"] = max_prompt_length
+    definitions = schemas["$defs"]
+    # unused: a creation's status lists its values itself, without `ready`
+    definitions.pop(CreationStatus.__name__, None)
+    definitions["ImageRequest"]["properties"]["prompt"]["maxLength"] = max_prompt_length
+    for model in _SENT_WITHOUT_NULL:
+        _describe_sent(definitions[model.__name__], is_left_out=True)
+    _describe_sent(definitions["Image"], is_left_out=False, nullable=("owner",))
+    for schema in definitions.values():
+        _describe_defaults(schema)
+    document["tags"] = _TAGS
     document["components"] = {
-        "schemas": schemas["$defs"],
+        "schemas": definitions,
         "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
     }
     return document
+
+
+def _describe_sent(
+    schema: dict[str, Any], *, is_left_out: bool, nullable: tuple[str, ...] = ()
+) -> None:
+    """Describe which members of a sent object are always there, and which may be null.
+
+    Args:
+        schema: Of the object, changed in place.
+        is_left_out: Whether a member without a value is left out; else it always has one.
+        nullable: Members that may be null.
+    """
+    required = []
+    for name, member in schema["properties"].items():
+        kinds = [kind for kind in member.get("anyOf", ()) if kind != {"type": "null"}]
+        if len(kinds) == 1 and name not in nullable:
+            del member["anyOf"]
+            member.update(kinds[0])
+            if is_left_out:
+                continue
+        required.append(name)
+    schema["required"] = required
+
+
+def _describe_defaults(schema: dict[str, Any]) -> None:
+    """Move defaults to the descriptions: of `default`, generators of clients make a duty.
+
+    openapi-typescript, for one, requires each member that has a default, in requests, too.
+    """
+    for name, member in schema.get("properties", {}).items():
+        default = member.pop("default", None)
+        if default is not None and name not in schema.get("required", ()):
+            member["description"] += f" The default is `{default}`."

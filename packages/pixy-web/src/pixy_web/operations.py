@@ -24,6 +24,7 @@ EXAMPLE = {
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "generator": "openai",
     "model": "gpt-image-2.6-flare",
+    "status": "ready",
     "created_at": "2026-11-23T10:45:01.123456Z",
     "updated_at": "2026-11-23T10:45:01.123456Z",
 }
@@ -43,6 +44,7 @@ def operation(
     summary: str,
     security: list[dict[str, list[str]]],
     responses: Answers,
+    tag: str = "images",
     **extra: Any,
 ) -> dict[str, Any]:
     """Return the keyword arguments of a route.
@@ -52,12 +54,14 @@ def operation(
         summary: What it is for.
         security: The ways to sign in; an empty one is no need to.
         responses: Its answers.
+        tag: The group that it belongs to.
         extra: Members of the document's operation, as they are.
     """
     status = min(code for code in responses if isinstance(code, int))
     return {
         "operation_id": name,
         "summary": summary,
+        "tags": [tag],
         "status_code": status,
         "responses": responses,
         "openapi_extra": {"security": security, **extra},
@@ -81,6 +85,8 @@ PENDING = {
     "prompt": "a lighthouse at dusk",
     "visibility": "public",
     "guid": "0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11",
+    "size": "auto",
+    "quality": "auto",
     "status": "pending",
     "owner": "ada",
     "created_at": "2026-11-23T10:45:01.123456Z",
