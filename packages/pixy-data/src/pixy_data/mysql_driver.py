@@ -43,8 +43,11 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
         self._poll = readable.poll
 
     @override
-    def query(self, query: bytes) -> None:
+    def query(self, query: bytes | bytearray) -> None:
         """Send a query and read the beginning of its answer.
+
+        Args:
+            query: A bytearray, as mysqlclient's own `executemany` gives, is copied.
 
         Raises:
             OperationalError: The connection is lost or out of step, or the server silent too long.
@@ -53,9 +56,9 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
         """
         call = find_call()
         if call is None:
-            self._send(query)
+            self._send(bytes(query))
         else:
-            self._send_from_loop(call, query)
+            self._send_from_loop(call, bytes(query))
         _watchdog.watch(self._descriptor, self._deadline)
         try:
             self.read_query_result()
