@@ -1,6 +1,7 @@
 """What is done for a client that is gone before the turn of its request."""
 
 import socket
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -61,6 +62,8 @@ def test_nothing_is_run_for_a_client_that_left_while_it_waited(protocol: str) ->
             clients[name] = socket.create_connection(("127.0.0.1", port), timeout=30)
             clients[name].sendall(HEAD % name)
             assert begun.acquire(timeout=30)
+        # reset: one that only ends its side of the connection may wait for its answer (C852)
+        clients[b"gone"].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         clients[b"gone"].close()
         # the server has seen it once it answers a request that came later
         with socket.create_connection(("127.0.0.1", port), timeout=30) as later:
