@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import socket
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -131,6 +133,9 @@ def test_clients_leave_while_the_database_is_silent(
         begun = f"REQUEST START GET /image/{guid}"
         await asyncio.to_thread(wait_until, lambda: deployment.pixy.log.count(begun) >= 200)
         for writer in writers:
+            # reset: a client that only ends its side may wait for its answer
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             writer.close()
 
     mysql_server.suspend()
