@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 from types import TracebackType
@@ -51,6 +52,18 @@ class Terminal:
     def write(self, text: str) -> None:
         """Type."""
         os.write(self._terminal, text.encode())
+
+    def write_hidden(self, text: str) -> None:
+        """Type once what is typed is not shown any more; what came before is thrown away then.
+
+        Raises:
+            AssertionError: It still is, after a minute.
+        """
+        deadline = time.monotonic() + _LONGEST_WAIT
+        while termios.tcgetattr(self._terminal)[3] & termios.ECHO:
+            assert time.monotonic() < deadline, self.text
+            time.sleep(0.01)
+        self.write(text)
 
     def read_until(self, end: str) -> None:
         """Return once `end` is printed, behind what was waited for before.

@@ -166,7 +166,7 @@ def test_somebody_at_a_terminal_is_asked_before_a_database_is_made(
         terminal.write("y\n")
         for question in ("Password:", "Repeat for confirmation:"):
             terminal.read_until(question)
-            terminal.write("a password\n")
+            terminal.write_hidden("a password\n")
         assert terminal.wait() == 0
     assert run("user", "list").stdout == "ada\tmaths\tenabled\n"
 
