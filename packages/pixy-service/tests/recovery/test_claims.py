@@ -1,6 +1,5 @@
 """What a process was about to make: forgotten, or declared unknown, and never done twice."""
 
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +18,7 @@ from pixy_core import (
     PromptRejectedError,
     User,
 )
-from pixy_data import ClaimRepository, Database
+from pixy_data import ClaimRepository, Database, Journal
 from pixy_service import GeneratedImage
 from pixy_service.adoption import ImageAdopter
 from pixy_service.claims import Claims
@@ -104,15 +103,25 @@ def test_a_claim_of_this_process_keeps_its_lease(
     assert not any(found.is_expired for found in stores.claims.list_expiring())
 
 
+class SilentJournal(Journal):
+    """A journal on a disk that does not answer until it is told to."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.answering = threading.Event()
+
+    def list_guids(self) -> list[str]:
+        self.answering.wait()
+        return super().list_guids()
+
+
 def test_a_disk_that_does_not_answer_lets_no_lease_run_out(
     claims: Claims, stores: ImageStores, people: tuple[User, ...], tmp_path: Path
 ) -> None:
     creation = take(claims, people[0])
-    # reading a pipe waits until something is written to it
-    silent = tmp_path / "journal" / "00000000-0000-4000-8000-000000000000.json"
-    silent.parent.mkdir(exist_ok=True)
-    os.mkfifo(silent)
-    recovery = Recovery(stores, claims, ImageAdopter(stores), pause=0.01)
+    journal = SilentJournal(tmp_path / "journal")
+    silent = replace(stores, journal=journal)
+    recovery = Recovery(silent, claims, ImageAdopter(silent), pause=0.01)
     recovery.start()
     try:
         # at the start each thread extends leases once
@@ -123,7 +132,7 @@ def test_a_disk_that_does_not_answer_lets_no_lease_run_out(
                 assert time.monotonic() < deadline, "the lease is not extended"
                 time.sleep(0.01)
     finally:
-        silent.open("w").close()
+        journal.answering.set()
         recovery.close()
     assert status_of(stores, creation) == CreationStatus.PENDING
 
