@@ -19,7 +19,9 @@ LEASE = timedelta(seconds=30)
 RETENTION = timedelta(hours=24)
 """How long a creation is kept that is not pending any more, and with it its idempotency key."""
 
-_BATCH = 100
+_BATCH = 10_000
+"""Maximum length of a list, which bounds its memory. A lease is judged by comparing lists, so all
+abandoned claims should fit into one."""
 
 
 class ExpiringCreation(NamedTuple):
@@ -154,9 +156,9 @@ class ClaimRepository:
         return row is not None and row[0] == CreationStatus.PENDING
 
     def list_expiring(self) -> list[ExpiringCreation]:
-        """Return some creations, first of all those whose time ran out longest ago.
+        """Return the pending creations, and the others whose time has run out.
 
-        Every pending one is among them sooner or later, whether or not its lease is extended.
+        There are at most 10,000, those first whose time ran out longest ago.
 
         Raises:
             PixyProxyException: The database failed.

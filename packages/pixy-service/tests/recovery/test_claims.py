@@ -91,6 +91,18 @@ def test_a_claim_whose_process_died_while_the_provider_worked_is_unknown(
     assert [creation.guid in message for message in criticals(caplog)] == [True]
 
 
+def test_all_claims_of_many_dead_processes_are_given_up_together(
+    claims: Claims, recovery: Recovery, stores: ImageStores, people: tuple[User, ...]
+) -> None:
+    creations = [take(claims, people[0], f"image {number}") for number in range(250)]
+    for creation in creations:
+        claims.mark_asked(creation.guid)
+        claims.end(creation.guid)
+    expire(stores.database)
+    run_twice(recovery)
+    assert {status_of(stores, each) for each in creations} == {CreationStatus.UNKNOWN}
+
+
 def test_a_claim_of_this_process_keeps_its_lease(
     claims: Claims, recovery: Recovery, stores: ImageStores, people: tuple[User, ...]
 ) -> None:
