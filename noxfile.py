@@ -53,11 +53,11 @@ PYTEST_WAITING = ("pytest", f"--numprocesses={max(4, os.cpu_count() or 1)}", "--
 DATABASE_TESTS = ["packages/pixy-data", "tests/e2e"] + [
     f"packages/pixy-service/tests/{name}"
     for name in (
-        "recovery",
-        "test_backup_on_servers.py",
-        "test_creation.py",
-        "test_creation_failures.py",
-        "test_idempotency.py",
+        "backups/test_backup_on_servers.py",
+        "creation/recovery",
+        "creation/test_creation_failures.py",
+        "creation/test_creator.py",
+        "creation/test_idempotency.py",
     )
 ]
 DEPTRY_OPTIONS = (

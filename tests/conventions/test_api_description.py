@@ -7,7 +7,7 @@ ROOT = Path(__file__).parents[2]
 DESCRIBED = re.findall(r"^- \*\*(C\d{3})\*\*", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
 TESTED = {
     case
-    for path in (ROOT / "packages/pixy-web/tests").glob("test_*.py")
+    for path in (ROOT / "packages/pixy-web/tests").rglob("test_*.py")
     for case in re.findall(r'@pytest\.mark\.case\("(C\d{3})"\)', path.read_text())
 }
 

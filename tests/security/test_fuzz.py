@@ -14,9 +14,9 @@ from starlette.requests import Request
 
 from pixy_core import InvalidCredentialsError, InvalidInputError
 from pixy_data import Position
-from pixy_service.cursors import Cursors
-from pixy_web.authentication import parse_basic_token
-from pixy_web.json_body import read_json_object
+from pixy_service.images.cursors import Cursors
+from pixy_web.http.credentials import parse_basic_token
+from pixy_web.http.json_body import read_json_object
 
 LIMIT = 4096
 CURSORS = Cursors(lambda: b"k" * 32, "user:ada")

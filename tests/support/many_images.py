@@ -13,8 +13,8 @@ from sqlalchemy import Connection, NullPool, text
 from pixy_core import User
 from pixy_data import Database, Position, UserRepository, image_statements
 from pixy_data.conversions import time_to_parameter
-from pixy_data.engine import build_engine
-from pixy_data.searching import NEWEST
+from pixy_data.database.engine import build_engine
+from pixy_data.search.query import NEWEST
 
 USERS = 40
 CLASSES = 8

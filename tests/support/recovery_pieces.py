@@ -17,8 +17,8 @@ from pixy_core import (
 )
 from pixy_data import Database, JournalEntry
 from pixy_service import GeneratedImage
-from pixy_service.claims import Claims
-from pixy_service.recovery import Recovery
+from pixy_service.creation.claims import Claims
+from pixy_service.creation.recovery import Recovery
 from pixy_service.stores import ImageStores
 from provider_answers import PNG
 from stored_images import write_journal

@@ -15,10 +15,10 @@ import httpx2
 
 from pixy_core import User
 from pixy_service import open_users
-from pixy_service.passwords import hash_password
+from pixy_service.accounts.passwords import hash_password
 from pixy_web.app import create_app
-from pixy_web.log_lines import LogFormatter
-from pixy_web.server import bind, build_server
+from pixy_web.server.log_lines import LogFormatter
+from pixy_web.server.run import bind, build_server
 from pixy_web.settings import Settings
 
 PASSWORD = "correct horse: bättery"

@@ -15,11 +15,11 @@ from pixy_data import (
     locate_database,
     open_database,
 )
-from pixy_data.schema import SCHEMA_REVISION, check_server
+from pixy_data.database.schema import SCHEMA_REVISION, check_server
 
 # everything is imported first, so that the migrations themselves coincide
 OPEN = """
-import sys, pixy_data, pixy_data.upgrade
+import sys, pixy_data, pixy_data.database.upgrade
 print("ready", flush=True)
 sys.stdin.readline()
 pixy_data.open_database(sys.argv[1]).close()

@@ -25,10 +25,10 @@ from pixy_service import (
     build_generator,
     open_services,
 )
-from pixy_service.adoption import ImageAdopter
-from pixy_service.claims import Claims
-from pixy_service.creation import ImageCreator
-from pixy_service.recovery import Recovery
+from pixy_service.creation.adoption import ImageAdopter
+from pixy_service.creation.claims import Claims
+from pixy_service.creation.creator import ImageCreator
+from pixy_service.creation.recovery import Recovery
 from pixy_service.stores import ImageStores
 from provider import Provider
 

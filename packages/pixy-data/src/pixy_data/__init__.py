@@ -9,17 +9,37 @@ import os
 from pathlib import Path
 
 from pixy_core import ConfigurationError, DatabaseError, DBConnectionError, SchemaError
-from pixy_data.backup_folder import BackupFolder, BackupManifest, DatabaseCopy
+from pixy_data.backups.file_copies import FileCopier
+from pixy_data.backups.folder import BackupFolder, BackupManifest, DatabaseCopy
+from pixy_data.backups.journal_copies import ImageFolders, JournalCopier
+from pixy_data.backups.restore_target import RestoreTarget
+from pixy_data.backups.sqlite_copies import copy_sqlite
 from pixy_data.claims import LEASE, ClaimRepository, ExpiringCreation
-from pixy_data.content import ContentStore, StoredContent
-from pixy_data.content_files import ContentFile
+from pixy_data.content.found_files import FoundFile, FoundFiles
+from pixy_data.content.inventory import FileRecord, Inventory
+from pixy_data.content.journal import Journal, JournalEntry
+from pixy_data.content.marker import StoreMarker
+from pixy_data.content.partial_images import PartialImage, PartialImageStore
+from pixy_data.content.quarantine import AnswerNote, Quarantine
+from pixy_data.content.reading import ContentFile
+from pixy_data.content.reservation import Reservation, reserve_image
+from pixy_data.content.store import ContentStore, StoredContent
+from pixy_data.content.thumbnails import ThumbnailName, ThumbnailStore, stamp_file
 from pixy_data.creations import CreationRepository, KeyedCreation
-from pixy_data.database import Database, Result, Row
+from pixy_data.database.database import Database, Result, Row
+from pixy_data.database.engine import DatabaseLocation, locate_database
+from pixy_data.database.errors import ServerRefusalError
+from pixy_data.database.loop_calls import LoopCalls
+from pixy_data.database.schema import (
+    SCHEMA_REVISION,
+    SELECT_REVISION,
+    SELECT_SERVER,
+    check_server,
+    explain_refusal,
+)
+from pixy_data.database.transactions import DatabaseContext, run_transaction
+from pixy_data.database.waiting_calls import Call, WaitingCalls
 from pixy_data.deletions import Deletion, DeletionRepository
-from pixy_data.engine import DatabaseLocation, locate_database
-from pixy_data.errors import ServerRefusalError
-from pixy_data.file_copies import FileCopier
-from pixy_data.found_files import FoundFile, FoundFiles
 from pixy_data.images import ImageRepository
 from pixy_data.interfaces import (
     ImageRepositoryInterface,
@@ -27,28 +47,8 @@ from pixy_data.interfaces import (
     UserRepositoryInterface,
     Viewer,
 )
-from pixy_data.inventory import FileRecord, Inventory
-from pixy_data.journal import Journal, JournalEntry
-from pixy_data.journal_copies import ImageFolders, JournalCopier
-from pixy_data.loop_calls import LoopCalls
-from pixy_data.partial_images import PartialImage, PartialImageStore
-from pixy_data.quarantine import AnswerNote, Quarantine
-from pixy_data.reservation import Reservation, reserve_image
-from pixy_data.restore_target import RestoreTarget
-from pixy_data.schema import (
-    SCHEMA_REVISION,
-    SELECT_REVISION,
-    SELECT_SERVER,
-    check_server,
-    explain_refusal,
-)
 from pixy_data.sign_in_failures import SignInFailure, SignInFailureRepository
-from pixy_data.sqlite_copies import copy_sqlite
-from pixy_data.store_marker import StoreMarker
-from pixy_data.thumbnails import ThumbnailName, ThumbnailStore, stamp_file
-from pixy_data.transactions import DatabaseContext, run_transaction
 from pixy_data.users import UserRepository
-from pixy_data.waiting_calls import Call, WaitingCalls
 
 __all__ = [
     "LEASE",
@@ -174,7 +174,7 @@ def initialise_database(database: Database) -> None:
     _reach(database)
     if find_revision(database) != SCHEMA_REVISION:
         # Alembic alone takes longer to import than all the rest
-        from pixy_data.upgrade import migrate  # noqa: PLC0415
+        from pixy_data.database.upgrade import migrate  # noqa: PLC0415
 
         migrate(database.url)
     database.initialised = True
@@ -191,7 +191,7 @@ def _reach(database: Database) -> None:
 def _upgrade(database: Database) -> None:
     if find_revision(database) != SCHEMA_REVISION:
         # Alembic alone takes longer to import than all the rest
-        from pixy_data.upgrade import migrate  # noqa: PLC0415
+        from pixy_data.database.upgrade import migrate  # noqa: PLC0415
 
         migrate(database.url)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pixy_core import CreationProblem, CreationStatus
 from pixy_data import creation_statements as sql
 from pixy_data.conversions import time_from_value, time_to_parameter
-from pixy_data.database import Database
+from pixy_data.database.database import Database
 
 LEASE = timedelta(seconds=30)
 """How long a claim is its process's own, if it is not extended."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from pixy_core import Creation, Image, ImageDetail, ImageRequest, User, Visibility
 from pixy_core.images import GUID_PATTERN
-from pixy_data.database import Row
+from pixy_data.database.database import Row
 
 M = TypeVar("M", bound=BaseModel)
 

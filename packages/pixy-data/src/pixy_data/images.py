@@ -17,12 +17,12 @@ from pixy_data.conversions import (
     match_guid,
     time_to_parameter,
 )
-from pixy_data.database import Database
-from pixy_data.image_words import SELECT_INDEXED, ImageWords, IndexedImage
+from pixy_data.database.database import Database
+from pixy_data.database.transactions import join_transaction
 from pixy_data.interfaces import ImageRepositoryInterface, Position
-from pixy_data.search_statements import build_list
-from pixy_data.searching import NEWEST, ImageSearch
-from pixy_data.transactions import join_transaction
+from pixy_data.search.index import SELECT_INDEXED, ImageWords, IndexedImage
+from pixy_data.search.query import NEWEST, ImageSearch
+from pixy_data.search.statements import build_list
 
 
 class ImageRepository(ImageRepositoryInterface):

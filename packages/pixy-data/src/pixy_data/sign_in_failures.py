@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from pixy_data.conversions import time_from_value, time_to_parameter
-from pixy_data.database import Database
+from pixy_data.database.database import Database
 
 _SELECT = """
     SELECT number, failed_at FROM sign_in_failures WHERE client = :client

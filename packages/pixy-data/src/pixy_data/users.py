@@ -17,7 +17,7 @@ from pixy_data.conversions import (
     user_from_row,
     user_to_parameters,
 )
-from pixy_data.database import Database, Row
+from pixy_data.database.database import Database, Row
 from pixy_data.image_statements import is_visible_to, widen
 from pixy_data.interfaces import UserRepositoryInterface, Viewer
 

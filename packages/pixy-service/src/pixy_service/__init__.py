@@ -12,10 +12,14 @@ from pixy_data import (
     WaitingCalls,
     locate_database,
 )
-from pixy_service.backup import StoreBackup
+from pixy_service.accounts.passwords import Credentials, CredentialService
+from pixy_service.accounts.sign_in_limit import SignInRule, site_of
+from pixy_service.accounts.users import UserService
+from pixy_service.backups.backup import StoreBackup
+from pixy_service.backups.restore import StoreRestore
 from pixy_service.checking import Finding, FindingKind, RepairRefusedError, StoreChecker
-from pixy_service.creation import Created
-from pixy_service.creations import CreationPage, Submission, require_image
+from pixy_service.creation.creator import Created
+from pixy_service.creation.own import CreationPage, Submission, require_image
 from pixy_service.generators import (
     CLIENT_VARIABLES,
     DEFAULT_OPENAI_BASE_URL,
@@ -26,6 +30,10 @@ from pixy_service.generators import (
     ImageGenerator,
     build_generator,
 )
+from pixy_service.images.private import PrivateImageService
+from pixy_service.images.public import PublicImageService
+from pixy_service.images.reading import ImageFile, ImagePage
+from pixy_service.images.thumbnails import THUMBNAIL_WIDTHS
 from pixy_service.interfaces import ImageServiceInterface, UserServiceInterface
 from pixy_service.limits import Limits
 from pixy_service.opening import (
@@ -37,16 +45,8 @@ from pixy_service.opening import (
     prepare_stores,
     upgrade_database,
 )
-from pixy_service.passwords import Credentials, CredentialService
-from pixy_service.private_images import PrivateImageService
-from pixy_service.public_images import PublicImageService
-from pixy_service.reading import ImageFile, ImagePage
-from pixy_service.restore import StoreRestore
+from pixy_service.pixels.shrinking import THUMBNAIL_TYPES
 from pixy_service.services import Services
-from pixy_service.shrinking import THUMBNAIL_TYPES
-from pixy_service.sign_in_limit import SignInRule, site_of
-from pixy_service.thumbnails import THUMBNAIL_WIDTHS
-from pixy_service.users import UserService
 from pixy_service.validation import IDEMPOTENCY_KEY_PATTERN, MAX_PAGE_SIZE, validate_guid
 
 __all__ = [

@@ -16,7 +16,7 @@ from pixy_data import (
     FoundFiles,
     Inventory,
 )
-from pixy_service.recovery import Recovery
+from pixy_service.creation.recovery import Recovery
 from pixy_service.stores import ImageStores
 
 

@@ -26,20 +26,20 @@ from pixy_data import (
     open_database,
     open_existing_database,
 )
-from pixy_service.adoption import ImageAdopter
-from pixy_service.backup import StoreBackup
+from pixy_service.accounts.sign_in_limit import USUAL_RULE, SignInLimit, SignInRule
+from pixy_service.accounts.users import UserService
+from pixy_service.backups.backup import StoreBackup
+from pixy_service.backups.restore import StoreRestore
 from pixy_service.checking import StoreChecker
-from pixy_service.claims import Claims
-from pixy_service.creation import DEFAULT_TIMEOUT
+from pixy_service.creation.adoption import ImageAdopter
+from pixy_service.creation.claims import Claims
+from pixy_service.creation.creator import DEFAULT_TIMEOUT
+from pixy_service.creation.recovery import Recovery
 from pixy_service.generators.interface import ImageGenerator
+from pixy_service.images.thumbnails import Thumbnails
 from pixy_service.limits import USUAL_LIMITS, Limits
-from pixy_service.recovery import Recovery
-from pixy_service.restore import StoreRestore
 from pixy_service.services import Services
-from pixy_service.sign_in_limit import USUAL_RULE, SignInLimit, SignInRule
 from pixy_service.stores import ImageStores
-from pixy_service.thumbnails import Thumbnails
-from pixy_service.users import UserService
 
 logger = logging.getLogger(__name__)
 

@@ -17,22 +17,22 @@ from pixy_core import (
     User,
 )
 from pixy_data import initialise_database
-from pixy_service.adoption import ImageAdopter
-from pixy_service.claims import Claims
-from pixy_service.creation import ImageCreator
-from pixy_service.deletion import ImageRemover
-from pixy_service.generation import GenerationExecutor
+from pixy_service.accounts.passwords import Credentials, CredentialService
+from pixy_service.accounts.sign_in_limit import SignInLimit
+from pixy_service.accounts.users import UserService
+from pixy_service.creation.adoption import ImageAdopter
+from pixy_service.creation.claims import Claims
+from pixy_service.creation.creator import ImageCreator
+from pixy_service.creation.recovery import Recovery
+from pixy_service.creation.slots import GenerationExecutor
 from pixy_service.generators.interface import ImageGenerator
+from pixy_service.images.deletion import ImageRemover
+from pixy_service.images.private import ImageTools, PrivateImageService
+from pixy_service.images.public import PublicImageService
+from pixy_service.images.thumbnails import Thumbnails
 from pixy_service.limits import Limits
-from pixy_service.passwords import Credentials, CredentialService
-from pixy_service.private_images import ImageTools, PrivateImageService
-from pixy_service.public_images import PublicImageService
-from pixy_service.recovery import Recovery
-from pixy_service.sign_in_limit import SignInLimit
 from pixy_service.storage_probe import StorageProbe
 from pixy_service.stores import ImageStores
-from pixy_service.thumbnails import Thumbnails
-from pixy_service.users import UserService
 from pixy_service.validation import validate_guid
 
 logger = logging.getLogger(__name__)

@@ -20,8 +20,8 @@ from pixy_core import (
 from pixy_core.images import MAX_PROMPT_LENGTH
 from pixy_core.users import MAX_NAME_LENGTH
 from pixy_core.violations import explain_violation
-from pixy_service.shrinking import THUMBNAIL_TYPES
-from pixy_service.thumbnails import THUMBNAIL_WIDTHS
+from pixy_service.images.thumbnails import THUMBNAIL_WIDTHS
+from pixy_service.pixels.shrinking import THUMBNAIL_TYPES
 
 MAX_PAGE_SIZE = 200
 """Images on one page of a list."""

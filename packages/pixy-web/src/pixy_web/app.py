@@ -23,22 +23,22 @@ from pixy_service import (
     open_services,
     prepare_stores,
 )
-from pixy_web import health, openapi, private_images, public_images
-from pixy_web.dependencies import Runtime
-from pixy_web.error_handler import handle_error
-from pixy_web.guard import Guard
-from pixy_web.log_lines import configure_logging, drain_log
-from pixy_web.own_process import (
+from pixy_web.api import health, openapi, private_images, public_images
+from pixy_web.api.pages import build_document_router, build_pages_router
+from pixy_web.http.error_handler import handle_error
+from pixy_web.runtime import Runtime
+from pixy_web.server.guard import Guard
+from pixy_web.server.log_lines import configure_logging, drain_log
+from pixy_web.server.process import (
     allow_many_descriptors,
     collect_garbage_rarely,
     end_with_parent,
     outlive_signals,
     share_memory_among_threads,
 )
-from pixy_web.pages import build_document_router, build_pages_router
-from pixy_web.pools import count_database_calls, open_pools
-from pixy_web.request_log import RequestLog
+from pixy_web.server.request_log import RequestLog
 from pixy_web.settings import Settings, read_client_environment
+from pixy_web.threads.pools import count_database_calls, open_pools
 
 CORS_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 CORS_EXPOSED = ("Content-Range", "ETag", "Link", "Location", "Retry-After", "X-Request-ID")

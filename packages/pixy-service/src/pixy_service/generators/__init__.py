@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from pixy_core import ConfigurationError
-from pixy_service.generators.client_settings import (
+from pixy_service.generators.interface import MAX_PARTIALS, GeneratedImage, ImageGenerator
+from pixy_service.generators.openai.client_settings import (
     CLIENT_VARIABLES,
     DEFAULT_OPENAI_BASE_URL,
     check_base_url,
     check_environment,
     check_key,
 )
-from pixy_service.generators.interface import MAX_PARTIALS, GeneratedImage, ImageGenerator
-from pixy_service.generators.openai import OpenAIGenerator
-from pixy_service.generators.sketch import SketchGenerator
+from pixy_service.generators.openai.generator import OpenAIGenerator
+from pixy_service.generators.sketch.generator import SketchGenerator
 
 __all__ = [
     "CLIENT_VARIABLES",

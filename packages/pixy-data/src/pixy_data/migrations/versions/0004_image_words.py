@@ -13,7 +13,7 @@ from sqlalchemy.dialects import mysql
 
 from pixy_core import index_words
 from pixy_data.conversions import time_from_value, time_to_moment
-from pixy_data.image_words import IndexedImage, list_scopes, raw_guid
+from pixy_data.search.index import IndexedImage, list_scopes, raw_guid
 
 revision = "0004"
 down_revision = "0003"

@@ -1,0 +1,1 @@
+"""Copies of a database and a data folder, and the way back."""

@@ -1,0 +1,101 @@
+"""The places that a backup is restored to: they must be empty."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from pixy_core import BackupError
+from pixy_data.backups.file_copies import FileCopier
+from pixy_data.backups.journal_copies import ImageFolders
+from pixy_data.content.durable_files import make_folder, rename_durably
+
+_FOREIGN = frozenset({"lost+found"})
+
+
+class RestoreTarget:
+    """The folders of an installation that is not there yet.
+
+    Args:
+        folders: Its image files and its journal.
+        database: Its SQLite file; None on a server.
+    """
+
+    def __init__(self, folders: ImageFolders, database: Path | None) -> None:
+        self.folders = folders
+        self._database = database
+
+    def prepare(self) -> None:
+        """Make the folders.
+
+        Raises:
+            BackupError: Something is there already, or they can't be made.
+        """
+        try:
+            for folder in self.folders:
+                if folder.is_dir() and {path.name for path in folder.iterdir()} - _FOREIGN:
+                    raise BackupError(
+                        f"{folder} is not empty: a backup is restored to a new data folder"
+                    )
+            if self._database is not None:
+                self._refuse_database(self._database)
+                # of a restore that was killed, perhaps of another backup
+                self.discard_database()
+                self._database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folders.images.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in self.folders:
+                make_folder(folder)
+        except OSError as error:
+            raise _explain(error) from error
+
+    @property
+    def unfinished_database(self) -> Path:
+        """Where an SQLite database is until it is complete."""
+        if self._database is None:
+            raise ValueError("the database is on a server")
+        return self._database.with_name(f"{self._database.name}.restoring")
+
+    def copy_database(self, source: Path, copier: FileCopier, *, size: int, sha256: str) -> None:
+        """Copy an SQLite database under a temporary name.
+
+        Args:
+            source: The copy in the backup.
+            copier: Writes it.
+            size: What it must have.
+            sha256: What it must have, in hexadecimal.
+
+        Raises:
+            BackupError: It is damaged, or can't be written.
+        """
+        if copier.copy(source, self.unfinished_database, size=size, sha256=sha256) is not None:
+            raise BackupError(f"{source} is not what it was when the backup was made")
+
+    def publish_database(self) -> None:
+        """Give the SQLite database its name, now that everything else is there.
+
+        Raises:
+            BackupError: It can't be renamed, or a database was made meanwhile.
+        """
+        if self._database is None:
+            return
+        self._refuse_database(self._database)
+        try:
+            rename_durably(self.unfinished_database, self._database)
+        except OSError as error:
+            raise _explain(error) from error
+
+    def discard_database(self) -> None:
+        """Remove a database that was not completed."""
+        if self._database is not None:
+            for ending in ("", "-wal", "-shm"):
+                with suppress(OSError):
+                    Path(f"{self.unfinished_database}{ending}").unlink()
+
+    @staticmethod
+    def _refuse_database(database: Path) -> None:
+        # SQLite would apply a log that another database has left to this one
+        for path in (database, Path(f"{database}-wal"), Path(f"{database}-shm")):
+            if path.exists() or path.is_symlink():
+                raise BackupError(f"{path} exists: a backup is restored to a new database")
+
+
+def _explain(error: OSError) -> BackupError:
+    return BackupError(f"{error.filename} can't be used: {error.strerror}")

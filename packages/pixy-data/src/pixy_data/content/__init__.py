@@ -1,0 +1,1 @@
+"""The bytes of images: files that are written once, journalled, read and checked."""

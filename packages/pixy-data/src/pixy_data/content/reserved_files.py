@@ -1,0 +1,169 @@
+"""A file whose name, space and descriptors exist before its content does.
+
+Writing the content later needs no inode, no directory entry and no further descriptor.
+"""
+
+import errno
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from pixy_data.content.durable_files import make_folder, open_folder, open_private, sync_descriptor
+
+# glibc emulates posix_fallocate where it can; these say that there is no way
+_UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV})
+
+
+class ReservedFile:
+    """A new file, open for writing, whose name is durable once this object exists.
+
+    Leaving its block removes it, unless `keep` was called.
+
+    Args:
+        path: Its name, in a folder that is made if it is missing.
+        size: Bytes to reserve for it; the content may be longer.
+
+    Attributes:
+        is_allocated: Whether the file system has set the bytes aside.
+
+    Raises:
+        OSError: It can't be made or synced, or there is no space; nothing is left.
+    """
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path = path
+        self._name = path.name
+        self._is_kept = False
+        make_folder(path.parent)
+        self._folder = open_folder(path.parent)
+        try:
+            self._file = _create(self._name, self._folder)
+        except BaseException:
+            os.close(self._folder)
+            raise
+        try:
+            self.is_allocated = _allocate(self._file, size)
+            sync_descriptor(self._folder, path.parent)
+        except BaseException:
+            self._release()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._release()
+
+    def fill(self, content: bytes) -> None:
+        """Write the content and sync it; again is fine.
+
+        Where the reserved file can't take it, a new one replaces it: its blocks may be bad, its
+        folder may have been removed, or its network file system may have forgotten it.
+
+        Args:
+            content: All of it.
+
+        Raises:
+            OSError: Neither file can be written.
+        """
+        try:
+            self._fill_reserved(content)
+        except OSError:
+            self._replace(content)
+
+    def rename(self, name: str) -> None:
+        """Give the file another name in its folder, durably; again is fine.
+
+        Args:
+            name: The new name.
+
+        Raises:
+            OSError: It can't be renamed, or the name may not survive a crash.
+        """
+        os.rename(self._name, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        self._name = name
+        sync_descriptor(self._folder, self._path.parent)
+
+    def keep(self) -> None:
+        """Leave the file where it is when the block ends."""
+        self._is_kept = True
+
+    def _release(self) -> None:
+        if not self._is_kept:
+            # what can't be removed is left to the recovery
+            with suppress(OSError):
+                os.unlink(self._name, dir_fd=self._folder)
+        os.close(self._file)
+        os.close(self._folder)
+
+    def _fill_reserved(self, content: bytes) -> None:
+        _overwrite(self._file, content)
+        if os.fstat(self._file).st_nlink == 0:
+            raise FileNotFoundError(errno.ENOENT, "the reserved file was removed", self._name)
+
+    def _replace(self, content: bytes) -> None:
+        make_folder(self._path.parent)
+        folder = open_folder(self._path.parent)
+        try:
+            file = _write_over(self._name, folder, content)
+        except BaseException:
+            os.close(folder)
+            raise
+        replaced = (self._file, self._folder)
+        self._file, self._folder = file, folder
+        for descriptor in replaced:
+            os.close(descriptor)
+
+
+def _write_over(name: str, folder: int, content: bytes) -> int:
+    temporary = f"{name.removesuffix('.part')}.{secrets.token_hex(4)}.part"
+    file = _create(temporary, folder)
+    try:
+        _overwrite(file, content)
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        os.fsync(folder)
+    except BaseException:
+        os.close(file)
+        with suppress(OSError):
+            os.unlink(temporary, dir_fd=folder)
+        raise
+    return file
+
+
+def _create(name: str, folder: int) -> int:
+    return open_private(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, dir_fd=folder)
+
+
+def _allocate(file: int, size: int) -> bool:
+    # absent on macOS
+    allocate = getattr(os, "posix_fallocate", None)
+    if allocate is None or size == 0:
+        return size == 0
+    try:
+        allocate(file, 0, size)
+    except OSError as error:
+        if error.errno in _UNSUPPORTED:
+            return False
+        raise
+    return True
+
+
+def _overwrite(file: int, content: bytes) -> None:
+    """Write everything, though it may have been written before.
+
+    After a failed fsync the system forgets what it could not write, and a second fsync succeeds.
+    """
+    position = 0
+    with memoryview(content) as rest:
+        while position < len(content):
+            position += os.pwrite(file, rest[position:], position)
+    os.ftruncate(file, len(content))
+    os.fsync(file)

@@ -1,0 +1,197 @@
+"""From a database URL to a SQLAlchemy engine that is set up for one of the two databases.
+
+What differs between MySQL and SQLite in connecting stands here; nothing connects.
+"""
+
+import errno
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sqlalchemy.exc
+from sqlalchemy import URL, Engine, Pool, create_engine, event, make_url
+
+from pixy_core import ConfigurationError
+
+LOCK_TIMEOUT = 2
+"""Seconds that a statement waits for another transaction's lock."""
+
+_URL_OPTIONS = frozenset(
+    {"ssl_mode", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher", "unix_socket"}
+)
+_MYSQL_DATETIME = 12
+"""MySQLdb.constants.FIELD_TYPE.DATETIME, for where the driver isn't installed."""
+
+_EXPECTED = "expected sqlite:///path or mysql://user:password@host:port/name"
+
+
+def parse_url(url: str) -> URL:
+    """Read and check a database URL.
+
+    Args:
+        url: `sqlite:///path` or `mysql://user:password@host:port/name`, the latter optionally
+            with `?ssl_mode=REQUIRED` and its like.
+
+    Returns:
+        The URL in SQLAlchemy's form, its driver named.
+
+    Raises:
+        ConfigurationError: It is neither, or it asks for what isn't offered. The message never
+            repeats the URL, which may hold a password.
+    """
+    try:
+        parsed = make_url(url)
+    except (sqlalchemy.exc.ArgumentError, ValueError):
+        # without the cause, whose message repeats the URL
+        raise ConfigurationError(f"The database URL can't be read: {_EXPECTED}") from None
+    if parsed.drivername == "sqlite":
+        if parsed.database in (None, "", ":memory:") or parsed.host or parsed.query:
+            raise ConfigurationError("The database URL must name a file: sqlite:///path")
+        return parsed
+    if parsed.drivername not in ("mysql", "mysql+mysqldb"):
+        raise ConfigurationError(f"The database URL names another kind of database: {_EXPECTED}")
+    if not parsed.database or not parsed.host:
+        raise ConfigurationError(f"The database URL lacks a host or a name: {_EXPECTED}")
+    if unknown := sorted(set(parsed.query) - _URL_OPTIONS):
+        raise ConfigurationError(
+            f"The database URL has options that are not known: {', '.join(unknown)}; "
+            f"known are {', '.join(sorted(_URL_OPTIONS))}"
+        )
+    return parsed.set(drivername="mysql+mysqldb")
+
+
+def describe_url(url: URL) -> str:
+    """Say which database a URL means, for the log: never with the user or the password.
+
+    Args:
+        url: From `parse_url`.
+
+    Raises:
+        Nothing.
+    """
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    host = f"[{url.host}]" if ":" in str(url.host) else url.host
+    return f"{url.database} at {url.query.get('unix_socket') or f'{host}:{url.port or 3306}'}"
+
+
+def build_engine(
+    url: URL,
+    *,
+    connect_timeout: int,
+    read_timeout: int,
+    lock_timeout: int = LOCK_TIMEOUT,
+    poolclass: type[Pool],
+    **pool_options: Any,
+) -> Engine:
+    """Build the engine of a checked URL; it connects when it is first used.
+
+    Args:
+        url: From `parse_url`.
+        connect_timeout: Seconds; MySQL only.
+        read_timeout: Seconds that a server may be silent while it works; MySQL only.
+        lock_timeout: Seconds that a statement waits for another transaction's lock.
+        poolclass: SQLAlchemy's pool to use.
+        pool_options: More of `create_engine`'s `pool_…` arguments.
+
+    Returns:
+        An engine whose connections commit each statement by themselves until told BEGIN.
+
+    Raises:
+        ConfigurationError: The driver for MySQL isn't installed.
+    """
+    sqlite = url.get_backend_name() == "sqlite"
+    if sqlite:
+        connect_args = _sqlite_arguments(lock_timeout)
+    else:
+        connect_args = _mysql_arguments(connect_timeout, read_timeout, lock_timeout)
+    try:
+        engine = create_engine(
+            url,
+            poolclass=poolclass,
+            pool_reset_on_return=None,
+            connect_args=connect_args,
+            **pool_options,
+        )
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "MySQL needs a driver that is not installed: pip install pixy-web[mysql]"
+        ) from error
+    event.listen(engine, "connect", _prepare_sqlite if sqlite else _prepare_mysql)
+    if not sqlite:
+        event.listen(engine, "do_connect", _connect_mysql)
+    return engine
+
+
+def _sqlite_arguments(lock_timeout: int) -> dict[str, Any]:
+    # isolation_level None: the driver's own BEGIN comes too late and loses updates;
+    # connections are used by one thread at a time, but not always by the same
+    return {"isolation_level": None, "timeout": lock_timeout, "check_same_thread": False}
+
+
+def _mysql_arguments(connect_timeout: int, read_timeout: int, lock_timeout: int) -> dict[str, Any]:
+    # below the read timeout, or a lock would be mistaken for a server that hangs
+    lock_timeout = max(1, min(lock_timeout, read_timeout - 1))
+    return {
+        "charset": "utf8mb4",
+        "autocommit": True,
+        "connect_timeout": connect_timeout,
+        "read_timeout": read_timeout,
+        "write_timeout": read_timeout,
+        # without a strict mode MySQL shortens what is too long and says nothing;
+        # a metadata lock waits a year by default
+        "init_command": "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
+        "time_zone = '+00:00', "
+        f"innodb_lock_wait_timeout = {lock_timeout}, lock_wait_timeout = {lock_timeout}",
+    }
+
+
+def _connect_mysql(
+    _dialect: object, _record: object, _arguments: list[Any], options: dict[str, Any]
+) -> Any:
+    # imported here: only who uses MySQL has its driver
+    from pixy_data.database.mysql_driver import WaitingConnection  # noqa: PLC0415
+
+    return WaitingConnection(**options)
+
+
+def _prepare_mysql(connection: Any, _record: object) -> None:
+    # times stay text, as in SQLite: the driver's own reader of them takes longer than the query
+    connection.converter[_MYSQL_DATETIME] = str
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+class DatabaseLocation(NamedTuple):
+    """Where a database is.
+
+    Attributes:
+        name: For people: the absolute path of a SQLite file, or name and server.
+        is_missing: Whether it is a SQLite file that does not exist yet.
+    """
+
+    name: str
+    is_missing: bool
+
+
+def locate_database(url: str) -> DatabaseLocation:
+    """Return where a database is, without connecting.
+
+    Args:
+        url: As for `parse_url`.
+
+    Raises:
+        ConfigurationError: The URL can't be used.
+    """
+    parsed = parse_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return DatabaseLocation(describe_url(parsed), is_missing=False)
+    path = Path(parsed.database or "").absolute()
+    try:
+        path.stat()
+    except OSError as error:
+        return DatabaseLocation(str(path), is_missing=error.errno == errno.ENOENT)
+    return DatabaseLocation(str(path), is_missing=False)

@@ -1,0 +1,80 @@
+"""What a database must be before it is used: a fit server, and tables at this code's version.
+
+What the tables look like stands in `migrations`, how they get there in `upgrade`.
+"""
+
+import re
+
+from sqlalchemy import URL
+
+from pixy_core import ConfigurationError
+from pixy_data.database.database import Row
+from pixy_data.database.errors import AccountRefusedError, PrivilegeMissingError, ServerRefusalError
+
+SCHEMA_REVISION = "0005"
+"""The newest migration that this code brings."""
+
+PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES"
+"""What MySQL's user needs on the database; the first four once the tables are up to date."""
+
+_OLDEST_MYSQL = (8, 0)  # the first whose CREATE TABLE is atomic; MariaDB's since 10.6
+_OLDEST_MARIADB = (10, 6)
+
+SELECT_REVISION = "SELECT version_num FROM alembic_version"
+SELECT_SERVER = "SELECT VERSION(), @@character_set_client, @@character_set_results"
+
+
+def check_server(row: Row) -> None:
+    """Refuse a server that could not keep what is stored in it.
+
+    Args:
+        row: The answer to SELECT_SERVER.
+
+    Raises:
+        ConfigurationError: It is too old, or overrides the character set of its clients.
+    """
+    version, client, results = str(row[0]), row[1], row[2]
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    oldest = _OLDEST_MARIADB if "mariadb" in version.lower() else _OLDEST_MYSQL
+    if numbers < oldest:
+        raise ConfigurationError("The database server must be MySQL 8.0, MariaDB 10.6 or newer")
+    if (client, results) != ("utf8mb4", "utf8mb4"):
+        raise ConfigurationError(
+            "The database server overrides the character set of its clients: "
+            "remove skip-character-set-client-handshake from its configuration"
+        )
+
+
+def explain_refusal(error: ServerRefusalError, url: URL) -> ConfigurationError:
+    """Say what has to be changed before this database can be used.
+
+    Args:
+        error: What connecting or a statement raised.
+        url: The database's.
+
+    Raises:
+        Nothing.
+    """
+    return ConfigurationError(f"{_describe_refusal(error)}: {error.reason}{_advise(error, url)}")
+
+
+def _describe_refusal(error: ServerRefusalError) -> str:
+    if isinstance(error, AccountRefusedError):
+        # MariaDB's answer to a connection without TLS is the same as to a wrong password
+        return (
+            "The database server refuses this user, password or database name, or a connection "
+            "without TLS"
+        )
+    if isinstance(error, PrivilegeMissingError):
+        return "The database's user may not do what PixyProxy needs"
+    return "The database can't be used"
+
+
+def _advise(error: ServerRefusalError, url: URL) -> str:
+    grant = f"GRANT {PRIVILEGES} ON `{url.database}`.* TO '{url.username}'@'%'"
+    if isinstance(error, AccountRefusedError):
+        return (
+            ". Correct the database URL (?ssl_mode=REQUIRED asks for TLS), or create them on the "
+            f"server; the user needs: {grant}"
+        )
+    return f". It needs: {grant}" if isinstance(error, PrivilegeMissingError) else ""

@@ -1,0 +1,1 @@
+"""The inverted index of prompts, and the queries of lists and searches."""

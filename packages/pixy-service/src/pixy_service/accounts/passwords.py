@@ -1,0 +1,216 @@
+"""Passwords: how they are hashed, how one is checked, and how a success is remembered.
+
+Who a user is stands in users.py; how credentials travel is a matter of the web layer.
+"""
+
+import hashlib
+import secrets
+import threading
+import unicodedata
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+import argon2
+
+from pixy_core import InvalidCredentialsError, InvalidInputError, User
+from pixy_core.users import has_control_characters
+from pixy_data import UserRepositoryInterface, Viewer
+from pixy_service.accounts.sign_in_limit import SignInLimit
+from pixy_service.limits import USUAL_LIMITS, Limits
+from pixy_service.validation import validate_username
+
+MIN_PASSWORD_LENGTH = 8
+"""Characters of a new password."""
+
+_CACHE_SIZE = 4096
+# The first recommendation of OWASP's Password Storage Cheat Sheet; 19 MiB.
+_MEMORY_KIB, _PASSES, _LANES = 19_456, 2, 1
+# A hash of the same cost for users who are not there. Its 32 bytes were drawn at random, so no
+# password is known to fit.
+_NOBODY = (
+    "$argon2id$v=19$m=19456,t=2,p=1$cGl4eS1ub2JvZHktMDAwMQ"
+    "$ugnRnE67C5eceuZAzhg3YZmWxkF3MlLBWtHLBG7tDRI"
+)
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What somebody signs in with, and from which address; no printed form has the password."""
+
+    username: str
+    password: str = field(repr=False)
+    address: str = ""
+
+
+def hash_password(password: str, max_length: int = USUAL_LIMITS.password_length) -> str:
+    """Return the argon2id hash of a new password, as it is stored.
+
+    Args:
+        password: At least 8 characters, no control characters.
+        max_length: Bytes of UTF-8 that it may have.
+
+    Raises:
+        InvalidInputError: It is anything else.
+    """
+    encoded = _encode_password(password, max_length)
+    if encoded is None or len(password) < MIN_PASSWORD_LENGTH:
+        reason = (
+            f"must have at least {MIN_PASSWORD_LENGTH} characters and at most "
+            f"{max_length} bytes, and no control characters"
+        )
+        raise InvalidInputError(((("password",), reason),))
+    return _hasher().hash(encoded)
+
+
+class CredentialService:
+    """Checks credentials against the users' rows.
+
+    Args:
+        user_repo: The rows of the users.
+        limit: How many wrong passwords are borne.
+        lengths: How long names and passwords may be.
+        concurrency: Hashes at the same time; each takes 19 MiB and a core.
+    """
+
+    def __init__(
+        self,
+        user_repo: UserRepositoryInterface,
+        limit: SignInLimit,
+        lengths: Limits = USUAL_LIMITS,
+        concurrency: int = 2,
+    ) -> None:
+        self._user_repo = user_repo
+        self.limit = limit
+        self._lengths = lengths
+        self._hashing = threading.BoundedSemaphore(concurrency)
+        self._key = secrets.token_bytes(32)
+        self._successes: OrderedDict[bytes, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def recall(self, credentials: Credentials) -> User | None:
+        """Return the user if these credentials were checked before and still hold.
+
+        It reads a row or two and hashes no password, so it is quick. None means nothing but
+        that `check` has to decide.
+
+        Args:
+            credentials: What somebody signs in with.
+
+        Raises:
+            InvalidCredentialsError: Nobody can have such credentials.
+            TooManyFailuresError: They don't, and too many wrong ones came from this address.
+            DBConnectionError: The database can't be reached.
+        """
+        username, password = _validate(credentials, self._lengths)
+        user = self._user_repo.authenticate_user(username)
+        if self._is_remembered(user, password):
+            return user
+        self.limit.check(username, credentials.address)
+        return None
+
+    def recall_viewer(self, credentials: Credentials, guid: str) -> Viewer | None:
+        """Return what `recall` does, with an image if that user may see it, by one statement.
+
+        Args:
+            credentials: What somebody signs in with.
+            guid: The image's, validated.
+
+        Raises:
+            InvalidCredentialsError: Nobody can have such credentials.
+            TooManyFailuresError: They don't hold, and too many wrong ones came from this address.
+            DBConnectionError: The database can't be reached.
+        """
+        username, password = _validate(credentials, self._lengths)
+        viewer = self._user_repo.authenticate_viewer(username, guid)
+        if viewer is not None and self._is_remembered(viewer.user, password):
+            return viewer
+        self.limit.check(username, credentials.address)
+        return None
+
+    def check(self, credentials: Credentials) -> User:
+        """Return the user whom these credentials belong to.
+
+        It costs one hash, whether the user is known, unknown or disabled, and waits while
+        `concurrency` others hash.
+
+        Args:
+            credentials: What somebody signs in with.
+
+        Raises:
+            InvalidCredentialsError: The user is unknown or disabled, or the password wrong.
+            TooManyFailuresError: Too many wrong passwords for this name came from this address.
+            DBConnectionError: The database can't be reached.
+        """
+        username, password = _validate(credentials, self._lengths)
+        with self.limit.guess(username, credentials.address):
+            # a page asks for many images at once: the first of them may have been here
+            user = self._user_repo.authenticate_user(username)
+            is_right = self._is_remembered(user, password) or self._verify(user, password)
+            if user is None or user.disabled or not is_right:
+                raise InvalidCredentialsError
+            self._remember(self._digest(user, password))
+        return user
+
+    def _is_remembered(self, user: User | None, password: bytes) -> bool:
+        if user is None or user.disabled:
+            return False
+        digest = self._digest(user, password)
+        with self._lock:
+            if digest not in self._successes:
+                return False
+            self._successes.move_to_end(digest)
+        return True
+
+    def _verify(self, user: User | None, password: bytes) -> bool:
+        stored = _NOBODY if user is None else user.password
+        with self._hashing:
+            try:
+                return _hasher().verify(stored, password)
+            except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+                return False
+
+    def _digest(self, user: User, password: bytes) -> bytes:
+        name, stored = user.username.encode(), user.password.encode()
+        # the lengths tell where each of the three ends
+        message = b"%d %d %b%b%b" % (len(name), len(password), name, password, stored)
+        return hashlib.blake2b(message, key=self._key, digest_size=32).digest()
+
+    def _remember(self, digest: bytes) -> None:
+        with self._lock:
+            self._successes[digest] = None
+            self._successes.move_to_end(digest)
+            while len(self._successes) > _CACHE_SIZE:
+                self._successes.popitem(last=False)
+
+
+def _hasher() -> argon2.PasswordHasher:
+    return argon2.PasswordHasher(_PASSES, _MEMORY_KIB, _LANES)
+
+
+def _validate(credentials: Credentials, lengths: Limits) -> tuple[str, bytes]:
+    """Return the name and the password's bytes, refusing what nobody can have."""
+    try:
+        username = validate_username(credentials.username, lengths.username_length)
+    except InvalidInputError as error:
+        raise InvalidCredentialsError from error
+    password = _encode_password(credentials.password, lengths.password_length)
+    if password is None:
+        raise InvalidCredentialsError
+    return username, password
+
+
+def _encode_password(password: str, max_length: int) -> bytes | None:
+    """Return a password's bytes, or None if no password can be this.
+
+    NFC and the ban on control characters are RFC 8265's, section 4.2, which RFC 7617 asks for.
+    """
+    try:
+        # as typed first: normalising takes a time that grows with the square of the length
+        if len(password.encode()) > max_length:
+            return None
+        encoded = unicodedata.normalize("NFC", password).encode()
+    except UnicodeEncodeError:
+        return None
+    if not 1 <= len(encoded) <= max_length:
+        return None
+    return None if has_control_characters(password) else encoded

@@ -1,0 +1,287 @@
+"""How an image is made: reserve its files, claim, ask the provider, keep the bytes, show it.
+
+Whatever happens, the provider is asked at most once for a claim, and what it made is safe from
+the moment its journal entry is (docs/decisions/0005-create-order.md has the order and why).
+"""
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from pixy_core import (
+    Creation,
+    GenerationError,
+    GenerationUnknownError,
+    Image,
+    ImageDeletedError,
+    ImageDetail,
+    ImageDetailCreate,
+    ImageNotStoredError,
+    ImageRequest,
+    PixyProxyException,
+    StorageUnavailableError,
+    User,
+)
+from pixy_core.image_requests import read_size
+from pixy_data import JournalEntry, Reservation, StoredContent, reserve_image
+from pixy_service.creation.adoption import ImageAdopter
+from pixy_service.creation.claims import Claim, Claims
+from pixy_service.creation.partial_images import PartialImageKeeper
+from pixy_service.creation.quarantine import keep_answer
+from pixy_service.generators.interface import GeneratedImage, ImageGenerator, OnPartial
+from pixy_service.stores import ImageStores
+
+logger = logging.getLogger(__name__)
+
+DEFAULT_TIMEOUT = 180.0
+"""Seconds from the start of a generation until its image is given up."""
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 2.0
+"""Seconds between two tries to store an image."""
+
+_USUAL_SIZE = (1536, 1024)
+"""Pixels of an image whose size the model chooses."""
+
+
+class Created(NamedTuple):
+    """What a request made: an image, or one that is safe and not to be seen yet.
+
+    Attributes:
+        image: The image, or its creation while it waits for the database.
+        is_replay: Whether an earlier request with the same idempotency key made it.
+    """
+
+    image: Image | Creation
+    is_replay: bool = False
+
+
+class ImageCreator:
+    """Makes images; one call runs from its start to its end in one thread.
+
+    Args:
+        stores: Rows, files and the journal.
+        claims: What this process is making.
+        adopter: Makes files and rows visible.
+        generator: What draws.
+        timeout: Seconds from the start of a generation for which an image that was made, and
+            can't be stored, is tried again.
+    """
+
+    def __init__(
+        self,
+        stores: ImageStores,
+        claims: Claims,
+        adopter: ImageAdopter,
+        generator: ImageGenerator,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
+        self._timeout = timeout
+        self._stores = stores
+        self._claims = claims
+        self._adopter = adopter
+        self._generator = generator
+
+    def create(
+        self,
+        request: ImageDetailCreate,
+        owner: User,
+        key: str | None = None,
+        on_asked: Callable[[Creation], object] = lambda _: None,
+    ) -> Created:
+        """Make an image from a validated request, store it and return it.
+
+        No database connection is held while the generator works.
+
+        Args:
+            request: What is asked for.
+            owner: Whose it will be.
+            key: The request's idempotency key.
+            on_asked: Told of the creation just before the provider is asked for it.
+
+        Raises:
+            DBConnectionError: The database can't be reached, and the provider was not asked.
+            StorageUnavailableError: Bytes can't be written, and the provider was not asked.
+            GenerationError: The generator made no image.
+            IdempotencyKeyInUseError: The first request with this key still runs.
+            IdempotencyKeyReusedError: It asked for something else.
+            ImageDeletedError: It made an image that has been deleted.
+            ConstraintViolationError: The owner is gone.
+            PixyProxyException: Another failure; without a class of its own only one that is
+                a mistake in this program.
+        """
+        guid = str(uuid.uuid4())
+        stores, size = self._stores, _estimate_size(request)
+        try:
+            with reserve_image(stores.content, stores.journal, guid, size) as reservation:
+                claim = self._claims.take(guid, request, owner, key)
+                if claim.is_replay:
+                    return self.replay(claim.creation)
+                return Created(self._make(claim, owner, on_asked, reservation))
+        except PixyProxyException:
+            raise
+        except Exception as error:
+            logger.exception("an image could not be made")
+            raise PixyProxyException from error
+
+    def check(self, request: ImageRequest) -> None:
+        """Return if the generator can draw what is asked for.
+
+        Args:
+            request: Validated.
+
+        Raises:
+            InvalidInputError: It has no such size or quality.
+        """
+        self._generator.check(request.size, request.quality)
+
+    def replay(self, creation: Creation) -> Created:
+        """Return what an earlier request with the same key made.
+
+        Args:
+            creation: That request's.
+
+        Raises:
+            ImageDeletedError: The image has been deleted.
+            PixyProxyException: The database failed.
+        """
+        image = self._stores.images.find_image(creation.guid)
+        if image is None:
+            raise ImageDeletedError
+        return Created(image, is_replay=True)
+
+    def _make(
+        self,
+        claim: Claim,
+        owner: User,
+        on_asked: Callable[[Creation], object],
+        reservation: Reservation,
+    ) -> Image | Creation:
+        creation = claim.creation
+        try:
+            self._claims.mark_asked(creation.guid)
+            on_asked(creation)
+            deadline = time.monotonic() + self._timeout
+            with PartialImageKeeper(self._stores.content.partials, creation.guid) as keeper:
+                generated = self._generate(creation, keeper.take)
+                self._claims.note_answer(creation.guid)
+                try:
+                    entry = self._describe(claim, generated, owner)
+                    self._keep(reservation, entry, generated.content, deadline)
+                except Exception as error:
+                    raise self._give_up(creation, generated.content, error) from error
+                return self._show(creation, entry)
+        finally:
+            self._claims.end(creation.guid)
+
+    def _generate(self, creation: Creation, on_partial: OnPartial) -> GeneratedImage:
+        try:
+            return self._generator.generate(
+                creation.prompt,
+                user=creation.owner,
+                size=creation.size,
+                quality=creation.quality,
+                on_partial=on_partial,
+            )
+        except GenerationError as error:
+            if isinstance(error, ImageNotStoredError):
+                logger.critical("image %s was made, and could not be stored", creation.guid)
+            keep_answer(self._stores.content.quarantine, creation, error)
+            self._claims.fail(creation.guid, error)
+            raise
+        except (MemoryError, OSError) as error:
+            # this machine's fault, wherever the exchange had come to
+            logger.exception("the exchange about image %s broke off here", creation.guid)
+            unknown = GenerationUnknownError()
+            self._claims.fail(creation.guid, unknown)
+            raise unknown from error
+        except BaseException:
+            self._claims.fail(creation.guid, GenerationUnknownError())
+            raise
+
+    def _keep(
+        self, reservation: Reservation, entry: JournalEntry, content: bytes, deadline: float
+    ) -> None:
+        """Write the bytes and the entry, until it works or the time is over: it was paid for."""
+        guid, pause = entry.image.guid, _FIRST_PAUSE
+        while True:
+            try:
+                reservation.keep(entry, content)
+            except (StorageUnavailableError, MemoryError) as error:
+                if time.monotonic() + pause > deadline:
+                    raise
+                if pause == _FIRST_PAUSE:
+                    reason = error.__cause__ or error
+                    logger.error("image %s can't be stored yet, trying again: %s", guid, reason)  # noqa: TRY400
+            else:
+                return
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    def _give_up(self, creation: Creation, content: bytes, error: Exception) -> ImageNotStoredError:
+        """Keep an image in the quarantine if that works, and return what to raise."""
+        is_mistake = not isinstance(error, StorageUnavailableError | MemoryError)
+        logger.critical(
+            "image %s was made, and could not be stored",
+            creation.guid,
+            exc_info=error if is_mistake else None,
+        )
+        lost = ImageNotStoredError(answer=content)
+        keep_answer(self._stores.content.quarantine, creation, lost)
+        self._claims.fail(creation.guid, lost)
+        return lost
+
+    def _show(self, creation: Creation, entry: JournalEntry) -> Image | Creation:
+        """Make the image visible; where that can't be done now, recovery will."""
+        try:
+            return self._adopter.adopt(entry)
+        except ImageDeletedError:
+            raise
+        except PixyProxyException as error:
+            reason = error.explanation
+            logger.error("image %s is safe, and waits to be seen: %s", creation.guid, reason)  # noqa: TRY400
+            return creation
+
+    def _describe(self, claim: Claim, generated: GeneratedImage, owner: User) -> JournalEntry:
+        creation = claim.creation
+        stored = self._stores.content.describe(
+            creation.guid, generated.media_type, generated.content
+        )
+        return JournalEntry(
+            image=_describe_image(creation, stored, generated),
+            owner=owner.username,
+            class_key=owner.class_key,
+            created_at=datetime.now(UTC),
+            idempotency_key=claim.key,
+            fingerprint=None if claim.key is None else claim.fingerprint,
+        )
+
+
+def _describe_image(
+    creation: Creation, stored: StoredContent, generated: GeneratedImage
+) -> ImageDetail:
+    members = {name: getattr(creation, name) for name in ImageDetailCreate.model_fields}
+    return ImageDetail(
+        **members,
+        guid=creation.guid,
+        filename=stored.filename,
+        owner=creation.owner,
+        media_type=generated.media_type,
+        width=generated.width,
+        height=generated.height,
+        size=stored.size,
+        sha256=stored.sha256,
+        generator=generated.generator,
+        model=generated.model,
+    )
+
+
+def _estimate_size(request: ImageDetailCreate) -> int:
+    """Return the bytes that an image needs at most, unless it is incompressible and transparent."""
+    size = read_size(request.size) if isinstance(request, ImageRequest) else None
+    width, height = size or _USUAL_SIZE
+    return 3 * width * height + 64 * 1024

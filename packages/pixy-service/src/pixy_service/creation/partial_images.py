@@ -1,0 +1,128 @@
+"""Partial images: kept while their image is made, and shown to whom it will belong.
+
+Nothing here may fail or delay the image itself, which is paid for.
+"""
+
+import contextvars
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from pixy_core import Creation, CreationStatus, GeneratorResponseError, Image
+from pixy_data import PartialImage, PartialImageStore
+from pixy_service.pixels.inspection import inspect_image
+
+logger = logging.getLogger(__name__)
+
+
+class PartialImageKeeper:
+    """Keeps the latest partial image of one creation until the block with it is left.
+
+    Each is checked and written in a thread of its own, for which nobody waits: its disk may hang.
+
+    Args:
+        store: Where it is kept.
+        guid: The creation's.
+    """
+
+    def __init__(self, store: PartialImageStore, guid: str) -> None:
+        self._store = store
+        self._guid = guid
+        self._turn = threading.Lock()
+        self._latest: deque[bytes] = deque(maxlen=1)
+        self._has_taken = False
+        self._ended = threading.Event()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        # in this order: a thread that writes at this moment looks afterwards, and removes it
+        self._ended.set()
+        if self._has_taken:
+            self._store.delete(self._guid)
+
+    def take(self, content: bytes) -> None:
+        """Take a partial image, and return at once.
+
+        Args:
+            content: Its bytes.
+
+        Raises:
+            Nothing.
+        """
+        self._has_taken = True
+        self._latest.append(content)
+        context = contextvars.copy_context()
+        thread = threading.Thread(
+            target=context.run, args=(self._keep,), name="pixy-partial", daemon=True
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            logger.warning("a partial image of %s is not kept: %s", self._guid, error)
+
+    def _keep(self) -> None:
+        """Keep the latest, unless the thread before has done so."""
+        with self._turn:
+            if self._ended.is_set() or not self._latest:
+                return
+            content = self._latest.pop()
+            try:
+                media_type = inspect_image(content).media_type
+            except (GeneratorResponseError, MemoryError, OSError):
+                logger.warning("a partial image of %s can't be decoded", self._guid)
+                return
+            self._store.write(self._guid, PartialImage(content, media_type))
+            if self._ended.is_set():
+                self._store.delete(self._guid)
+
+
+class PartialImages:
+    """The partial images of one user's own creations; nobody else is shown any.
+
+    Args:
+        store: Where they are kept.
+        get_details: Returns an image that the user may see, or a creation of the user's own.
+    """
+
+    def __init__(
+        self, store: PartialImageStore, get_details: Callable[[str], Image | Creation]
+    ) -> None:
+        self._store = store
+        self._get_details = get_details
+
+    def has(self, details: Image | Creation) -> bool:
+        """Tell whether there is something to see of what `get_details` has returned.
+
+        Args:
+            details: An image, of which there is not, or a creation.
+        """
+        return details.status == CreationStatus.PENDING and self._store.has(details.guid)
+
+    def find(self, guid: str) -> PartialImage | Image | None:
+        """Return the latest partial image of a creation.
+
+        Args:
+            guid: The public name, canonical and in lower case.
+
+        Returns:
+            It, or the image that the creation has become; None when there is nothing to see.
+
+        Raises:
+            InvalidInputError: `guid` is no canonical UUID.
+            RecordNotFoundError: No such image or creation, or none that the user may see.
+            DBConnectionError: The database can't be reached.
+        """
+        details = self._get_details(guid)
+        if isinstance(details, Image):
+            return details
+        return self._store.find(details.guid) if details.status == CreationStatus.PENDING else None

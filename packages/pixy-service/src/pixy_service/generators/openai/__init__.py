@@ -1,0 +1,1 @@
+"""Images from the OpenAI API, or from a server that speaks its protocol."""

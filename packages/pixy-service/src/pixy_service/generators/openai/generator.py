@@ -1,0 +1,142 @@
+"""The generator behind OpenAI's Images API: at most one paid request for each image.
+
+The request itself, and with it the SDK, stands in exchange.py, what the provider's bytes have to
+be in inspection.py.
+"""
+
+import asyncio
+import logging
+import time
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
+
+from pixy_core.image_requests import AUTO
+from pixy_service.generators.interface import GeneratedImage, OnPartial, ignore_partial
+from pixy_service.generators.openai.options import check_options
+from pixy_service.generators.openai.sending import explain_unsent
+from pixy_service.pixels.decoding import decode_in_turn
+
+if TYPE_CHECKING:
+    from pixy_service.generators.openai.exchange import Exchange
+
+logger = logging.getLogger(__name__)
+
+_NAME = "openai"
+
+
+class OpenAIGenerator:
+    """Draws with one of OpenAI's image models.
+
+    Each image has a connection of its own: one that was kept open could break under a request
+    that is then neither known to be billed nor known not to be.
+
+    Args:
+        api_key: The account's key.
+        base_url: Where the API is, such as https://api.openai.com/v1.
+        model: The model, which is always named: the provider's default is shut down.
+        timeout: Seconds that one image may take in all, from the first connection attempt to
+            the last byte.
+        partial_images: How many unfinished pictures are asked for, 0 to MAX_PARTIALS; each
+            costs output tokens.
+    """
+
+    name = _NAME
+
+    def __init__(
+        self, *, api_key: str, base_url: str, model: str, timeout: float, partial_images: int = 0
+    ) -> None:
+        self._model = model
+        self._timeout = timeout
+        self._partial_images = partial_images
+        self._settings: dict[str, Any] = {
+            "api_key": api_key,
+            "base_url": base_url,
+            "timeout": timeout,
+            "partial_images": partial_images,
+        }
+
+    def check(self, size: str, quality: str) -> None:
+        """Return if the model can draw so, as far as its name tells.
+
+        Args:
+            size: `auto`, or width and height as `ImageRequest` has them.
+            quality: One of `Quality`.
+
+        Raises:
+            InvalidInputError: It can't.
+        """
+        check_options(self._model, size, quality)
+
+    def generate(
+        self,
+        prompt: str,
+        *,
+        user: str,
+        size: str = AUTO,
+        quality: str = AUTO,
+        on_partial: OnPartial = ignore_partial,
+    ) -> GeneratedImage:
+        """Draw one image, and pay for it at most once.
+
+        Args:
+            prompt: 1 to 32,000 characters.
+            user: The name of the user who asks; the provider gets a hash of it.
+            size: As for `check`.
+            quality: As for `check`.
+            on_partial: Is shown as many unfinished pictures as were asked for.
+
+        Raises:
+            PromptRejectedError: The provider's moderation refused the prompt.
+            GeneratorRequestError: The provider refused the request for another reason.
+            GeneratorKeyError: It refused the key.
+            GeneratorQuotaError: The account has no budget left.
+            GeneratorOverloadedError: It asks us to slow down.
+            GeneratorUnreachableError: No connection was made.
+            GeneratorClientError: The request could not even be made.
+            GenerationTimeoutError: The deadline passed.
+            GenerationUnknownError: The exchange broke off.
+            ImageRejectedError: It drew an image, and its moderation refused that.
+            GeneratorResponseError: The answer holds no usable image.
+            ImageNotStoredError: It holds one, and there is no memory to decode it.
+        """
+        deadline = time.monotonic() + self._timeout
+        # an event loop of its own gives the call a deadline that no dripping body outlives
+        given = {"size": size, "quality": quality}
+        options: dict[str, Any] = {name: value for name, value in given.items() if value != AUTO}
+        options |= {"model": self._model}
+        if self._partial_images:
+            options |= {"stream": True, "partial_images": self._partial_images}
+        exchange, runner = self._open_exchange()
+        try:
+            answer, failure = runner.run(exchange.request(prompt, user, options, on_partial))
+        finally:
+            _close(runner)
+        picture = decode_in_turn(partial(answer.conclude, failure), deadline, answer.received)
+        return GeneratedImage(picture.content, *picture.properties, _NAME, self._model)
+
+    def close(self) -> None:
+        """Do nothing: no connection outlives its image."""
+
+    def _open_exchange(self) -> "tuple[Exchange, asyncio.Runner]":
+        """Return the exchange and the loop that it runs on: both take memory and descriptors."""
+        try:
+            exchange, runner = self._exchange, asyncio.Runner()
+            runner.get_loop()
+        except Exception as error:
+            raise explain_unsent(error) from error
+        return exchange, runner
+
+    @cached_property
+    def _exchange(self) -> "Exchange":
+        # the SDK takes as long to import as all else: the first image waits, and no start
+        from pixy_service.generators.openai.exchange import Exchange  # noqa: PLC0415
+
+        return Exchange(**self._settings)
+
+
+def _close(runner: asyncio.Runner) -> None:
+    try:
+        runner.close()
+    except Exception as error:  # noqa: BLE001 - the answer is there, and has been paid for
+        # it takes a thread to end the one that has looked up the provider's name
+        logger.warning("the exchange's event loop could not be closed: %r", error)

@@ -1,0 +1,135 @@
+"""How an image is deleted: its journal entry, then its row, then its files.
+
+The entry would bring the row back. The transaction that deletes the row lists the image in
+`deletions`, and it stays there until the files are removed: by the caller, or by the recovery of
+any process. A file without a row is never served.
+"""
+
+import logging
+
+from pixy_core import (
+    ContentDamagedError,
+    CreationStatus,
+    ImagePendingError,
+    PermissionDeniedError,
+    PixyProxyException,
+    RecordNotFoundError,
+    StorageUnavailableError,
+    StoreMismatchError,
+    User,
+)
+from pixy_data import Deletion, run_transaction
+from pixy_service.images.thumbnails import Thumbnails
+from pixy_service.stores import ImageStores
+
+logger = logging.getLogger(__name__)
+
+_BATCH = 100
+
+
+class ImageRemover:
+    """Deletes images for their owners, and removes the files of deleted images.
+
+    Args:
+        stores: Rows, files and the journal.
+        thumbnails: Smaller pictures of the files.
+    """
+
+    def __init__(self, stores: ImageStores, thumbnails: Thumbnails) -> None:
+        self._stores = stores
+        self._thumbnails = thumbnails
+        self._stuck: set[str] = set()
+
+    def delete(self, guid: str, user: User) -> None:
+        """Delete an image of the user's own, or what is remembered of one that failed.
+
+        Args:
+            guid: A validated guid.
+            user: Who asks.
+
+        Raises:
+            RecordNotFoundError: No such image, or none that the user may see.
+            PermissionDeniedError: It is somebody else's.
+            ImagePendingError: It is still being made.
+            StoreMismatchError: The file is on a volume that is not there.
+            DBConnectionError: The database can't be reached.
+        """
+        self._stores.content.verify()
+        deletion = run_transaction(self._stores.database, lambda: self._delete_row(guid, user))
+        if deletion is None:
+            return
+        try:
+            self._finish(deletion)
+        except (PixyProxyException, OSError) as error:
+            # the image is deleted; a recovery removes its files
+            self._note_stuck(deletion, error)
+
+    def finish_deletions(self) -> None:
+        """Remove the files of all deleted images; what can't be removed is logged, and stays.
+
+        Raises:
+            StoreMismatchError: The folder is not the one that the rows are about.
+            PixyProxyException: The database failed.
+        """
+        after = ""
+        while deletions := self._stores.deletions.list_deletions(_BATCH, after):
+            for deletion in deletions:
+                self._finish_or_note(deletion)
+            after = deletions[-1].guid
+
+    def _finish_or_note(self, deletion: Deletion) -> None:
+        if self._stores.images.find_image(deletion.guid) is not None:
+            # rows that an operator has restored, or a server that took over
+            self._stores.deletions.delete_deletion(deletion.guid)
+            logger.error("image %s has a row again: it is kept, not deleted", deletion.guid)
+            return
+        try:
+            self._finish(deletion)
+        except StoreMismatchError:
+            raise
+        except (StorageUnavailableError, ContentDamagedError, OSError) as error:
+            self._note_stuck(deletion, error)
+        else:
+            logger.info("removed the files of image %s, which was deleted", deletion.guid)
+
+    def _finish(self, deletion: Deletion) -> None:
+        self._stores.content.delete(deletion.filename)
+        self._thumbnails.delete(deletion.guid)
+        self._stores.content.partials.delete(deletion.guid)
+        # a volume that went away meanwhile has lost no file
+        self._stores.content.verify()
+        self._stores.deletions.delete_deletion(deletion.guid)
+        self._stuck.discard(deletion.guid)
+
+    def _note_stuck(self, deletion: Deletion, error: Exception) -> None:
+        if deletion.guid not in self._stuck:
+            self._stuck.add(deletion.guid)
+            logger.error(
+                "the row of image %s is deleted, its file %s is not; that is tried again",
+                deletion.guid,
+                deletion.filename,
+                exc_info=error,
+            )
+
+    def _delete_row(self, guid: str, user: User) -> Deletion | None:
+        image = self._stores.images.find_visible_image(guid, user)
+        if image is None:
+            self._discard_creation(guid, user)
+            return None
+        if image.owner != user.username:
+            raise PermissionDeniedError
+        self._stores.journal.remove(guid)
+        if not self._stores.images.delete_image(guid, user.username):
+            raise RecordNotFoundError
+        deletion = Deletion(guid, image.filename)
+        self._stores.deletions.insert_deletion(deletion)
+        return deletion
+
+    def _discard_creation(self, guid: str, user: User) -> None:
+        creation = self._stores.creations.find_creation(guid, user.username)
+        if creation is None or creation.status == CreationStatus.READY:
+            raise RecordNotFoundError
+        if creation.status == CreationStatus.PENDING:
+            raise ImagePendingError
+        # not forgotten where it has a key, which must not buy another image
+        self._stores.claims.finish_creation(guid)

@@ -1,0 +1,250 @@
+"""Images for a caller who has signed in: public ones, those of the class, and the user's own.
+
+How an image is made stands in creation.py, how it is taken away in deletion.py.
+"""
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+
+from pixy_core import (
+    Creation,
+    CreationStatus,
+    Image,
+    ImageDetailCreate,
+    ImageFilter,
+    ImagePendingError,
+    PermissionDeniedError,
+    RecordNotFoundError,
+    User,
+    Visibility,
+)
+from pixy_data import Position, run_transaction
+from pixy_service.creation.claims import Claims
+from pixy_service.creation.creator import Created, ImageCreator
+from pixy_service.creation.own import CreationPage, OwnCreations, Submission, require_image
+from pixy_service.creation.partial_images import PartialImages
+from pixy_service.creation.slots import GenerationExecutor
+from pixy_service.images.cursors import Cursors
+from pixy_service.images.deletion import ImageRemover
+from pixy_service.images.reading import ImageReader
+from pixy_service.images.thumbnails import Thumbnails
+from pixy_service.stores import ImageStores
+from pixy_service.validation import (
+    validate_create,
+    validate_guid,
+    validate_idempotency_key,
+    validate_visibility,
+)
+
+
+@dataclass(frozen=True)
+class ImageTools:
+    """What the private services of all users share."""
+
+    stores: ImageStores
+    claims: Claims
+    thumbnails: Thumbnails
+    creator: ImageCreator
+    remover: ImageRemover
+    executor: GenerationExecutor
+    max_prompt_length: int
+
+
+class PrivateImageService(ImageReader):
+    """What one user may do: make images, look at visible ones, and change the own ones.
+
+    Args:
+        tools: What all users share.
+        user: Who asks; somebody whose credentials have been checked.
+    """
+
+    def __init__(self, tools: ImageTools, user: User) -> None:
+        cursors = Cursors(lambda: tools.stores.database.secret("cursor"), f"user:{user.username}")
+        super().__init__(tools.stores.content, tools.thumbnails, cursors)
+        self._tools = tools
+        self._user = user
+
+    @property
+    def partials(self) -> PartialImages:
+        """What there is to see of the user's own images in the making; kept, it'd be a cycle."""
+        return PartialImages(self._tools.stores.content.partials, self.get_details)
+
+    def create_image(self, image: ImageDetailCreate) -> Image:
+        """Make an image from a prompt, store it, and return it when all is done.
+
+        Args:
+            image: The prompt, who may see the image, and, in an ImageRequest, how it is drawn.
+
+        Raises:
+            InvalidInputError: A value breaks a rule of the model.
+            ServiceClosedError: The service is shutting down.
+            GenerationError: All places are taken, or the image could not be made.
+            StorageUnavailableError: Its bytes could not be stored.
+            PixyProxyException: Another failure that has a name.
+        """
+        created = self.submit_image(image).created.result()
+        if isinstance(created.image, Creation):
+            raise ImagePendingError
+        return created.image
+
+    def submit_image(
+        self, image: ImageDetailCreate, idempotency_key: str | None = None
+    ) -> Submission:
+        """Start to make an image, and return at once.
+
+        Args:
+            image: The prompt, who may see the image, and, in an ImageRequest, how it is drawn.
+            idempotency_key: The caller's own name for the request: with the same one it is
+                run, and paid for, once.
+
+        Raises:
+            InvalidInputError: A value breaks a rule of the model.
+            ServiceClosedError: The service is shutting down.
+            GenerationBusyError: All places are taken.
+        """
+        request = validate_create(image, self._tools.max_prompt_length)
+        self._tools.creator.check(request)
+        key = None if idempotency_key is None else validate_idempotency_key(idempotency_key)
+        creator, user = self._tools.creator, self._user
+        asked: Future[Creation] = Future()
+        asked.set_running_or_notify_cancel()
+        created = self._tools.executor.submit(
+            lambda: creator.create(request, user, key, asked.set_result)
+        )
+        return Submission(asked, created)
+
+    def find_replay(self, image: ImageDetailCreate, idempotency_key: str) -> Created | None:
+        """Return what an earlier request with the same key made; None if this is to run.
+
+        It takes no place for generations, so it answers while all are taken.
+
+        Args:
+            image: What is asked for.
+            idempotency_key: The request's key.
+
+        Raises:
+            InvalidInputError: A value breaks a rule.
+            IdempotencyKeyInUseError: The first request with this key still runs.
+            IdempotencyKeyReusedError: It asked for something else.
+            GenerationError: It failed after it was paid for, or may have been.
+            ImageDeletedError: It made an image that has been deleted.
+            DBConnectionError: The database can't be reached.
+        """
+        request = validate_create(image, self._tools.max_prompt_length)
+        key = validate_idempotency_key(idempotency_key)
+        creation = self._tools.claims.find_replay(request, self._user, key)
+        return None if creation is None else self._tools.creator.replay(creation)
+
+    def get_details(self, guid: str) -> Image | Creation:
+        """Return an image that the user may see, or the user's own creation that is none yet.
+
+        Args:
+            guid: The public name, canonical and in lower case.
+
+        Raises:
+            InvalidInputError: `guid` is no canonical UUID.
+            RecordNotFoundError: No such image or creation, or none that the user may see.
+            DBConnectionError: The database can't be reached.
+        """
+        guid = validate_guid(guid)
+        return self.complete_details(guid, self._find_image(guid))
+
+    def complete_details(self, guid: str, image: Image | None) -> Image | Creation:
+        """Return an image that was found, or else what `get_details` does.
+
+        Args:
+            guid: Validated.
+            image: What was found of this guid that the user may see.
+
+        Raises:
+            RecordNotFoundError: No such image or creation, or none that the user may see.
+            DBConnectionError: The database can't be reached.
+        """
+        if image is not None:
+            return image
+        # it may become an image between two looks
+        details = self._own_creations().find(guid) or self._find_image(guid)
+        if details is None:
+            raise RecordNotFoundError
+        return details
+
+    def get_image_by_guid(self, guid: str) -> Image:
+        """Return one image that the user may see.
+
+        Args:
+            guid: The image's public name, canonical and in lower case.
+
+        Raises:
+            InvalidInputError: `guid` is no canonical UUID.
+            RecordNotFoundError: No such image, or none that the user may see.
+            ImagePendingError: It is the user's own, and still being made.
+            DBConnectionError: The database can't be reached.
+        """
+        return require_image(self.get_details(guid))
+
+    def list_creations(
+        self, status: CreationStatus, limit: int, cursor: str | None = None
+    ) -> CreationPage:
+        """Return a page of the user's own creations of one status, newest first.
+
+        Args:
+            status: Pending, failed or unknown; what is ready is an image.
+            limit: 1 to MAX_PAGE_SIZE creations.
+            cursor: The `next_cursor` of the page before; None for the first page.
+
+        Raises:
+            InvalidInputError: The limit is out of range, or the cursor not one of this list.
+            DBConnectionError: The database can't be reached.
+        """
+        return self._own_creations().list(status, limit, cursor)
+
+    def change_visibility(self, guid: str, visibility: Visibility) -> Image:
+        """Change who may see an image of the user's own, and return it as it is then.
+
+        Args:
+            guid: The image's public name, canonical and in lower case.
+            visibility: Who may see it from now on.
+
+        Raises:
+            InvalidInputError: An argument breaks its rule.
+            RecordNotFoundError: No such image, or none that the user may see.
+            PermissionDeniedError: It is somebody else's.
+            ImagePendingError: It is still being made.
+            DBConnectionError: The database can't be reached.
+        """
+        guid, visibility = validate_guid(guid), validate_visibility(visibility)
+        return run_transaction(self._tools.stores.database, lambda: self._change(guid, visibility))
+
+    def delete_image(self, guid: str) -> None:
+        """Delete an image of the user's own for good, or what is known of one that failed.
+
+        Args:
+            guid: The image's public name, canonical and in lower case.
+
+        Raises:
+            InvalidInputError: `guid` is no canonical UUID.
+            RecordNotFoundError: No such image, or none that the user may see.
+            PermissionDeniedError: It is somebody else's.
+            ImagePendingError: It is still being made.
+            DBConnectionError: The database can't be reached.
+        """
+        self._tools.remover.delete(validate_guid(guid), self._user)
+
+    def _change(self, guid: str, visibility: Visibility) -> Image:
+        changed = self._tools.stores.images.update_visibility(guid, self._user.username, visibility)
+        image = self.get_image_by_guid(guid)
+        if not changed:
+            raise PermissionDeniedError
+        return image
+
+    def _own_creations(self) -> OwnCreations:
+        return OwnCreations(self._tools.stores.database, self._tools.stores.creations, self._user)
+
+    def _find_image(self, guid: str) -> Image | None:
+        return self._tools.stores.images.find_visible_image(guid, self._user)
+
+    def _list_images(self, limit: int, after: Position | None) -> list[Image]:
+        return self._tools.stores.images.list_visible_images(self._user, limit, after)
+
+    def _search_images(self, match: ImageFilter, limit: int, after: Position | None) -> list[Image]:
+        return self._tools.stores.images.search_images(match, self._user, limit, after)

@@ -1,0 +1,49 @@
+"""Images for a caller who has not signed in: public ones, and read-only."""
+
+from typing import NoReturn
+
+from pixy_core import AuthenticationRequiredError, Image, ImageDetailCreate, ImageFilter
+from pixy_data import ContentStore, Database, ImageRepositoryInterface, Position
+from pixy_service.images.cursors import Cursors
+from pixy_service.images.reading import ImageReader
+from pixy_service.images.thumbnails import Thumbnails
+
+
+class PublicImageService(ImageReader):
+    """What strangers may do: look at public images, without being told whose they are.
+
+    Args:
+        database: Holds the key that signs cursors.
+        images: The rows.
+        content: The files.
+        thumbnails: Smaller pictures of them.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        images: ImageRepositoryInterface,
+        content: ContentStore,
+        thumbnails: Thumbnails,
+    ) -> None:
+        cursors = Cursors(lambda: database.secret("cursor"), "public")
+        super().__init__(content, thumbnails, cursors)
+        self._images = images
+
+    def create_image(self, image: ImageDetailCreate) -> NoReturn:
+        """Refuse: an image needs an owner.
+
+        Raises:
+            AuthenticationRequiredError: Always.
+        """
+        del image
+        raise AuthenticationRequiredError
+
+    def _find_image(self, guid: str) -> Image | None:
+        return self._images.find_public_image(guid)
+
+    def _list_images(self, limit: int, after: Position | None) -> list[Image]:
+        return self._images.list_public_images(limit, after)
+
+    def _search_images(self, match: ImageFilter, limit: int, after: Position | None) -> list[Image]:
+        return self._images.search_images(match, None, limit, after)

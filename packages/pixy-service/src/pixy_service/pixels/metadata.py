@@ -1,0 +1,88 @@
+"""Leaves out of an image file what is not needed to draw it.
+
+Pillow refuses a whole file for one bad or large block of metadata, where browsers ignore the block.
+The copies made here are only decoded; what is stored is the original. What EXIF and a PNG's chunks
+say of orientation and colours is read from the original, by orientation.py and colours.py.
+"""
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator
+
+from pixy_service.pixels.png_chunks import PNG_SIGNATURE
+
+JPEG_SIGNATURE = b"\xff\xd8\xff"
+
+_SHORTEST_TRANSPARENCY = {0: 2, 2: 6}
+"""Bytes of a tRNS chunk for grey and RGB (PNG specification, section 11.3.1.1)."""
+
+_jpeg_segment = re.compile(rb"\xff+([\xc0-\xfe])(..)", re.DOTALL)
+_START_OF_SCAN = 0xDA
+# the shortest payloads that Pillow takes
+_JPEG_KEPT = {0xE0: (b"JFIF\0", 14), 0xE2: (b"ICC_PROFILE\0", 14), 0xEE: (b"Adobe", 12)}
+_COMMENT = 0xFE
+
+
+def strip_metadata(content: bytes) -> bytes:
+    """Return a file that shows the same picture, without metadata that does not change it.
+
+    What is not understood is left as it is, for the decoder to refuse.
+
+    Args:
+        content: Any bytes.
+    """
+    view = memoryview(content)
+    if content.startswith(PNG_SIGNATURE):
+        parts = list(_keep_png_parts(view))
+    elif content.startswith(JPEG_SIGNATURE):
+        parts = list(_keep_jpeg_parts(view))
+    else:
+        return content
+    return content if sum(map(len, parts)) == len(content) else b"".join(parts)
+
+
+def _keep_png_parts(view: memoryview) -> Iterator[memoryview]:
+    """Yield the signature, critical chunks as they are, and tRNS if it is sound."""
+    position, colour_type = len(PNG_SIGNATURE), view[25] if len(view) > 25 else 0
+    yield view[:position]
+    while len(view) - position >= 8:
+        length, kind = struct.unpack_from(">I4s", view, position)
+        chunk = view[position : position + length + 12]
+        # bit 5 of the first letter tells that a chunk is ancillary (section 5.4)
+        if not kind[0] & 0x20 or (
+            len(chunk) == length + 12 and _is_png_chunk_kept(kind, chunk, colour_type)
+        ):
+            yield chunk
+        position += len(chunk)
+        if kind == b"IEND":
+            return
+    yield view[position:]
+
+
+def _is_png_chunk_kept(kind: bytes, chunk: memoryview, colour_type: int) -> bool:
+    if kind != b"tRNS" or len(chunk) - 12 < _SHORTEST_TRANSPARENCY.get(colour_type, 1):
+        return False
+    return zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:])
+
+
+def _keep_jpeg_parts(view: memoryview) -> Iterator[memoryview]:
+    """Yield the segments before the first scan that are needed, and all that follows them."""
+    position = 2
+    yield view[:position]
+    while match := _jpeg_segment.match(view, position):
+        marker, length = match[1][0], int.from_bytes(match[2])
+        segment = view[match.start() : match.start(2) + length]
+        if marker == _START_OF_SCAN or length < 2:
+            break
+        if _is_jpeg_segment_kept(marker, bytes(view[match.end() : match.start(2) + length])):
+            yield segment
+        position += len(segment)
+    yield view[position:]
+
+
+def _is_jpeg_segment_kept(marker: int, payload: bytes) -> bool:
+    if marker in _JPEG_KEPT:
+        start, shortest = _JPEG_KEPT[marker]
+        return payload.startswith(start) and len(payload) >= shortest
+    return marker != _COMMENT and not 0xE0 <= marker <= 0xEF

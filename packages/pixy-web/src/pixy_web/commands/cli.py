@@ -1,0 +1,236 @@
+"""The command `pixy`: what operators type, and what they are told when it can't be done.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting, 130 Ctrl-C; `check`, `backup` and
+`restore` have their own.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from pixy_core import (
+    ConfigurationError,
+    ConstraintViolationError,
+    InvalidInputError,
+    PixyProxyException,
+    RecordNotFoundError,
+)
+
+if TYPE_CHECKING:
+    from pixy_service import DatabaseLocation, UserService
+
+from pixy_web.commands.backup import backup, restore
+from pixy_web.commands.check import check
+from pixy_web.commands.entry import INTERRUPTED, leaving_at_interrupt
+from pixy_web.settings import Settings
+
+# imports inside the commands: FastAPI, SQLAlchemy and Alembic cost a second that
+# `pixy --version` and `pixy config` need not spend
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="pixy-web", prog_name="pixy")
+def commands() -> None:
+    """PixyProxy: a team's image service. Settings come from PIXY_… variables or a .env file."""
+
+
+@commands.command()
+@click.option("--host", help="Address to listen on.")
+@click.option("--port", type=int, help="Port to listen on.")
+@click.option("--workers", type=int, help="Processes that serve.")
+def serve(host: str | None, port: int | None, workers: int | None) -> None:
+    """Serve the API and the pages until stopped."""
+    with leaving_at_interrupt():
+        from pixy_web.server import run as server
+
+    server.serve(Settings.load(host=host, port=port, workers=workers))
+
+
+@commands.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8000, show_default=True, help="Port; a free one if it is taken.")
+def demo(host: str, port: int) -> None:
+    """Serve a fresh data folder with a user and some images, drawn offline."""
+    with leaving_at_interrupt():
+        from pixy_web.commands.demo import run_demo
+
+    run_demo(host, port)
+
+
+@commands.command()
+def config() -> None:
+    """Show the effective settings, secrets masked."""
+    for name, value in Settings.load().shown().items():
+        click.echo(f"{name}={value}")
+
+
+commands.add_command(check)
+commands.add_command(backup)
+commands.add_command(restore)
+
+
+@commands.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command()
+def upgrade() -> None:
+    """Create the tables, or bring them up to date."""
+    from pixy_service import locate_database, upgrade_database
+
+    url = Settings.load().database_url.get_secret_value()
+    upgrade_database(url)
+    click.echo(f"The database is up to date: {locate_database(url).name}")
+
+
+@commands.group()
+def user() -> None:
+    """Look after the users."""
+
+
+password_from_stdin = click.option(
+    "--password-stdin",
+    is_flag=True,
+    help="Read the password from the first line of standard input instead of asking for it.",
+)
+
+
+@user.command()
+@click.argument("name")
+@click.option("--class-key", required=True, metavar="KEY", help="The class the user belongs to.")
+@click.option("--create", is_flag=True, help="Create the database file if there is none yet.")
+@password_from_stdin
+def add(name: str, class_key: str, create: bool, password_stdin: bool) -> None:
+    """Add the user NAME."""
+    with _open_users(_may_create if create else _ask_to_create) as users, _told_if_taken(name):
+        users.check_new_user(name, class_key)
+        added = users.add_user(name, _read_password(password_stdin), class_key)
+    click.echo(f"Added {added.username}, of class {added.class_key}.")
+
+
+@user.command("list")
+def list_users() -> None:
+    """List the users: name, class and state, separated by tabs."""
+    with _open_users() as users:
+        for found in users.list_users():
+            state = "disabled" if found.disabled else "enabled"
+            click.echo(f"{found.username}\t{found.class_key}\t{state}")
+
+
+@user.command()
+@click.argument("name")
+def disable(name: str) -> None:
+    """Refuse the user NAME from now on; the images stay."""
+    with _open_users() as users, _told_if_absent(name):
+        users.disable_user(name)
+    click.echo(f"Disabled {name}.")
+
+
+@user.command()
+@click.argument("name")
+def enable(name: str) -> None:
+    """Let the disabled user NAME in again."""
+    with _open_users() as users, _told_if_absent(name):
+        users.enable_user(name)
+    click.echo(f"Enabled {name}.")
+
+
+@user.command()
+@click.argument("name")
+@password_from_stdin
+def password(name: str, password_stdin: bool) -> None:
+    """Change the password of the user NAME."""
+    with _open_users() as users, _told_if_absent(name):
+        users.authenticate_user(name)
+        users.set_password(name, _read_password(password_stdin))
+    click.echo(f"Changed the password of {name}.")
+
+
+def _may_create(_: "DatabaseLocation") -> None:
+    """Let a new database be made."""
+
+
+def _refuse_to_create(location: "DatabaseLocation") -> None:
+    raise ConfigurationError(
+        f"There is no database {location.name}: run pixy in the folder of the server, or set "
+        "PIXY_DATA_DIR or PIXY_DATABASE_URL; `pixy db upgrade` makes a new database"
+    )
+
+
+def _ask_to_create(location: "DatabaseLocation") -> None:
+    if not sys.stdin.isatty():
+        _refuse_to_create(location)
+    click.confirm("There is no such database. Create it?", abort=True, err=True)
+
+
+@contextmanager
+def _open_users(
+    when_missing: Callable[["DatabaseLocation"], None] = _refuse_to_create,
+) -> Iterator["UserService"]:
+    from pixy_service import locate_database, open_users
+
+    settings = Settings.load()
+    url = settings.database_url.get_secret_value()
+    location = locate_database(url)
+    click.echo(f"Database: {location.name}", err=True)
+    if location.is_missing:
+        when_missing(location)
+    with open_users(url, settings.limits) as users:
+        yield users
+
+
+@contextmanager
+def _told_if_taken(name: str) -> Iterator[None]:
+    try:
+        yield
+    except ConstraintViolationError as error:
+        raise click.ClickException(f"there is a user {name} already") from error
+
+
+@contextmanager
+def _told_if_absent(name: str) -> Iterator[None]:
+    try:
+        yield
+    except RecordNotFoundError as error:
+        raise click.ClickException(f"there is no user {name}") from error
+
+
+def _read_password(from_stdin: bool) -> str:
+    if from_stdin:
+        line = sys.stdin.buffer.readline().rstrip(b"\r\n")
+        try:
+            # some programs on Windows send a byte-order mark first
+            return line.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise click.UsageError("The password on standard input is not UTF-8.") from error
+    answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    return answer
+
+
+def main() -> None:
+    """Run the command line, and tell failures in a line instead of a traceback."""
+    try:
+        # standalone, click would end with 1 at Ctrl-C
+        sys.exit(commands(prog_name="pixy", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort as error:
+        click.echo("Aborted!", err=True)
+        sys.exit(INTERRUPTED if isinstance(error.__context__, KeyboardInterrupt) else 1)
+    except ConfigurationError as error:
+        _fail(str(error), 2)
+    except InvalidInputError as error:
+        _fail("\n".join(f"{'.'.join(where)}: {why}" for where, why in error.errors), 2)
+    except PixyProxyException as error:
+        _fail(error.explanation, 1)
+
+
+def _fail(message: str, code: int) -> None:
+    for line in message.splitlines():
+        click.echo(f"pixy: {line}", err=True)
+    sys.exit(code)

@@ -1,0 +1,126 @@
+"""The image file over HTTP: conditional requests, a single range, and who may cache it.
+
+RFC 9110, sections 13 (conditional requests) and 14 (ranges). An image never changes, so its
+hash is its strong entity tag and its date of creation is its date of modification.
+"""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pixy_core import Image
+from pixy_service import PrivateImageService, PublicImageService
+from pixy_web.http.file_response import FileResponse
+from pixy_web.http.file_sending import LARGEST_PART
+from pixy_web.http.problems import NO_STORE
+from pixy_web.runtime import PrivateImages, PublicImages, get_runtime
+
+Service = PublicImageService | PrivateImageService
+
+PUBLIC_CACHING = {
+    "Cache-Control": "public, max-age=60",
+    "Vary": "Authorization",
+    # other sites may show it
+    "Cross-Origin-Resource-Policy": "cross-origin",
+}
+"""Every cache may keep it for a minute: that long an un-published image may still be seen."""
+
+PRIVATE_CACHING = NO_STORE
+
+SAFETY = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    "sandbox",
+}
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+async def content_response(
+    request: Request,
+    images: PublicImages | PrivateImages,
+    guid: str,
+    caching: Mapping[str, str],
+) -> Response:
+    """Return the bytes of an image, the part that is asked for, or 304.
+
+    Raises:
+        RecordNotFoundError: There is no such image for this caller.
+        ContentDamagedError: Its file is missing or damaged.
+        HTTPException: 416, the file has no such range.
+    """
+    service, image = await images.find_image(guid)
+    headers = {"ETag": entity_tag(image), **caching, **SAFETY}
+    if is_unchanged(image, request.headers):
+        # RFC 9110, section 15.4.5: nothing that the client has already
+        return Response(status_code=304, headers=headers)
+    headers["Last-Modified"] = format_datetime(image.created_at, usegmt=True)
+    headers["Accept-Ranges"] = "bytes"
+    files, size = get_runtime(request).pools.files, image.size or 0
+    status, part = 200, range(size)
+    # RFC 9110, section 14.2: ranges are defined for GET alone
+    wanted = _wanted_range(request.headers, image, size) if request.method == "GET" else None
+    if wanted is not None:
+        status, part = 206, range(*wanted)
+        if not part:
+            unsatisfied = {"Content-Range": f"bytes */{size}"}
+            raise HTTPException(416, "The file has no such range", unsatisfied)
+        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
+    file = await files.run(service.open_content, image, part[:LARGEST_PART])
+    return FileResponse(
+        file, part, status=status, headers=headers, media_type=image.media_type, reads=files
+    )
+
+
+def entity_tag(image: Image) -> str:
+    """Return the strong entity tag of an image's file."""
+    return f'"{image.sha256}"'
+
+
+def is_unchanged(image: Image, headers: Mapping[str, str]) -> bool:
+    """Return whether the client's copy is still right (RFC 9110, section 13.2.2)."""
+    tags = headers.get("if-none-match")
+    if tags is not None:
+        return has_tag(tags, entity_tag(image))
+    since = _parse_date(headers.get("if-modified-since"))
+    return since is not None and image.created_at.replace(microsecond=0) <= since
+
+
+def has_tag(tags: str, tag: str) -> bool:
+    """Return whether the value of `If-None-Match` names an entity tag, or anything."""
+    return tags.strip() == "*" or tag in _ENTITY_TAG.findall(tags)
+
+
+def _wanted_range(headers: Mapping[str, str], image: Image, size: int) -> tuple[int, int] | None:
+    """Return the first byte and the byte after the last; None for the whole.
+
+    A start at or after the stop means that no byte of it exists. What is malformed, or asks
+    for several ranges, is ignored, as section 14.2 allows.
+    """
+    match = _RANGE.fullmatch(headers.get("range", ""))
+    if match is None or match.group(1) == match.group(2) == "":
+        return None
+    condition = headers.get("if-range")
+    if condition is not None and condition != entity_tag(image):
+        return None
+    first, last = match.groups()
+    if len(first) > 18 or len(last) > 18:
+        return None
+    if not first:
+        return max(size - int(last), 0), size if int(last) else 0
+    if last and int(last) < int(first):
+        return None
+    return int(first), min(int(last) + 1, size) if last else size
+
+
+def _parse_date(text: str | None) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(text or "")
+    except (ValueError, OverflowError):  # no date, or one of a year that datetime can't hold
+        return None
+    return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

@@ -1,0 +1,65 @@
+"""Partial images over HTTP: what can be seen of an image while it is made, and where it is then.
+
+Only the owner is shown any, so nothing of it is ever cached.
+"""
+
+import hashlib
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from pixy_core import Image
+from pixy_service import PartialImage, PrivateImageService
+from pixy_web.http.content import PRIVATE_CACHING, SAFETY, has_tag
+from pixy_web.http.mounting import path_for_client
+from pixy_web.http.problems import NO_STORE
+
+
+class Preview(NamedTuple):
+    """What is found at the address of a preview.
+
+    Attributes:
+        picture: The latest partial image; the image itself when it is there; or nothing to see.
+        tag: The entity tag of a partial image.
+    """
+
+    picture: PartialImage | Image | None
+    tag: str = ""
+
+
+def load_preview(service: PrivateImageService, guid: str) -> Preview:
+    """Return the preview of a creation.
+
+    Raises:
+        RecordNotFoundError: There is no such image or creation for this caller.
+    """
+    picture = service.partials.find(guid)
+    if picture is None or isinstance(picture, Image):
+        return Preview(picture)
+    return Preview(picture, f'"{hashlib.sha256(picture.content).hexdigest()}"')
+
+
+def preview_response(request: Request, preview: Preview) -> Response:
+    """Return the partial image, 304 for who has it, 204 without one, or 303 to the image."""
+    picture = preview.picture
+    if picture is None:
+        return Response(status_code=204, headers=NO_STORE)
+    if isinstance(picture, Image):
+        return finished_response(request, picture)
+    headers = {"ETag": preview.tag, **PRIVATE_CACHING, **SAFETY}
+    if has_tag(request.headers.get("if-none-match", ""), preview.tag):
+        return Response(status_code=304, headers=headers)
+    return Response(picture.content, 200, headers, picture.media_type)
+
+
+def finished_response(request: Request, image: Image) -> Response:
+    """Return where the picture is, now that it is finished."""
+    path = path_for_client(request, f"/image/{image.guid}/content")
+    return Response(status_code=303, headers={"Location": path} | NO_STORE)
+
+
+def preview_link(request: Request, guid: str) -> dict[str, str]:
+    """Return the header that names a preview: RFC 8288, with RFC 6903's relation."""
+    path = path_for_client(request, f"/image/{guid}/preview")
+    return {"Link": f'<{path}>; rel="preview"'}

@@ -1,0 +1,1 @@
+"""The HTTP server process, its middleware and its log."""

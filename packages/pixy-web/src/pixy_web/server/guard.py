@@ -1,0 +1,94 @@
+"""The guard at the door: what every request must be, and what every answer says to a browser.
+
+What is said of passwords stands in authentication.py, of bodies in json_body.py; what is no HTTP
+at all never gets as far as this (protocols.py).
+"""
+
+import re
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pixy_web.http.cross_site import SAFE_METHODS, CrossSiteRequestError, is_cross_site
+from pixy_web.http.error_handler import handle_error
+
+BROWSER_RULES = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (
+        b"content-security-policy",
+        b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'",
+    ),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+)
+"""Headers of every answer that has none of the name: OWASP's HTTP Headers Cheat Sheet."""
+
+PROBES = frozenset({"/health/live", "/health/ready"})
+"""Paths that are answered under any host name."""
+
+# RFC 3986, section 3.2: a registered name or IPv4 address, or an IPv6 address in brackets
+_HOST = re.compile(rb"([A-Za-z0-9._~%!$&'()*+,;=-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+
+
+class Guard:
+    """ASGI wrapper that refuses requests which no client of good will sends.
+
+    Args:
+        app: Serves the others.
+        hosts: Names that this service answers to, in lower case; none accepts every name.
+        origins: Origins of other sites whose pages may change things.
+        max_head_size: Bytes of a request's target and header fields.
+    """
+
+    def __init__(
+        self, app: ASGIApp, hosts: frozenset[str], origins: frozenset[str], max_head_size: int
+    ) -> None:
+        self._app = app
+        self._hosts = frozenset(host.encode() for host in hosts)
+        self._origins = frozenset(origin.encode() for origin in origins)
+        self._max_head_size = max_head_size
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                present = {name for name, _ in message["headers"]}
+                message["headers"] += [rule for rule in BROWSER_RULES if rule[0] not in present]
+            await send(message)
+
+        fault = self._find_fault(scope)
+        if fault is None:
+            await self._app(scope, receive, send_guarded)
+        else:
+            response = await handle_error(Request(scope), fault)
+            await response(scope, receive, send_guarded)
+
+    def _find_fault(self, scope: Scope) -> Exception | None:
+        # as long as they like, with httptools
+        size, hosts = len(scope["raw_path"]) + len(scope["query_string"]), []
+        for name, value in scope["headers"]:
+            size += len(name) + len(value)
+            if name == b"host":
+                hosts.append(value)
+        if size > self._max_head_size:
+            return HTTPException(431, "The address and header fields are too large")
+        if not self._is_known(hosts, scope):
+            return HTTPException(400, "The Host header names no host of this service")
+        if scope["method"] not in SAFE_METHODS and is_cross_site(scope["headers"], self._origins):
+            return CrossSiteRequestError()
+        return None
+
+    def _is_known(self, hosts: list[bytes], scope: Scope) -> bool:
+        # probes of load balancers and Kubernetes ask by address
+        is_any_accepted = not self._hosts or scope["path"] in PROBES
+        if len(hosts) != 1:
+            # RFC 9112, section 3.2: only HTTP/1.0 may do without
+            return not hosts and scope["http_version"] == "1.0" and is_any_accepted
+        match = _HOST.fullmatch(hosts[0])
+        return match is not None and (is_any_accepted or match[1].lower() in self._hosts)

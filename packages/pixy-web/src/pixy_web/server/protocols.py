@@ -1,0 +1,348 @@
+"""What uvicorn's two parsers leave open: how large a head may be, and what is said to garbage.
+
+They refuse garbage in plain text, have no limit on heads (httptools) and take only the methods
+that they know (httptools). What is a request is answered by the application alone.
+
+This uses private protocol classes of uvicorn: 0.54, over httptools 0.7 to 0.9 and h11 0.16.
+"""
+
+import asyncio
+import logging
+import re
+import sys
+from collections import deque
+from heapq import nsmallest
+from operator import attrgetter
+from typing import Any
+
+import h11
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from pixy_web.http.file_sending import ZERO_COPY_SEND, FileSendingCycle
+from pixy_web.http.problems import MEDIA_TYPE, NO_STORE, Problem, status_title
+from pixy_web.server.request_log import REQUEST_IDS
+
+logger = logging.getLogger(__name__)
+
+_DETAILS = {
+    400: ("bad_request", "This is not HTTP/1.1"),
+    431: ("head_too_large", "The header fields are too large"),
+    503: ("server_busy", "Too many connections are open"),
+}
+DEFAULT_LIMIT = 16384
+"""Bytes of a head, if nothing else is configured."""
+
+LINGERING = 2.0
+"""Seconds in which a refused client may notice."""
+
+_UNKNOWN_METHOD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) /[!-~]* HTTP/1\.[01]\r\n")
+_KNOWN_METHOD = b"UNLINK"
+"""A method that llhttp knows and that no route has."""
+
+_LONGEST_ADDRESS = 65535
+"""Bytes that httptools.parse_url takes, whose offsets have 16 bits."""
+
+
+def build_refusal(status: int) -> bytes:
+    """Return the answer to something that never became a request, and log it.
+
+    Args:
+        status: 400, 431 or 503.
+    """
+    code, detail = _DETAILS[status]
+    request_id = REQUEST_IDS.next()
+    logger.warning("answered %d to what is no request, as %s", status, request_id)
+    problem = Problem(
+        title=status_title(status), status=status, detail=detail, code=code, request_id=request_id
+    )
+    body = problem.model_dump_json(exclude_none=True)
+    headers = {
+        "Content-Type": MEDIA_TYPE,
+        "Content-Length": str(len(body)),
+        "X-Content-Type-Options": "nosniff",
+        "X-Request-ID": request_id,
+        **NO_STORE,
+        "Connection": "close",
+    }
+    if status == 503:
+        headers["Retry-After"] = "1"
+    lines = [f"HTTP/1.1 {status} {problem.title}", *(f"{k}: {v}" for k, v in headers.items())]
+    return "\r\n".join([*lines, "", body]).encode("ascii")
+
+
+_ABSOLUTE_FORM = re.compile(rb"https?://([^/?#]*)(.*)", re.IGNORECASE)
+
+
+def take_origin_form(target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the path and query of a target; the host of an absolute one becomes the Host header.
+
+    RFC 9112, section 3.2.2.
+
+    Args:
+        target: As the client sent it.
+        headers: Names in lower case; changed in place.
+    """
+    match = _ABSOLUTE_FORM.fullmatch(target)
+    if match is None:
+        return target
+    host, rest = match.groups()
+    headers[:] = [(name, host if name == b"host" else value) for name, value in headers]
+    return rest if rest.startswith(b"/") else b"/" + rest
+
+
+class RefusingProtocol(asyncio.Protocol):
+    """What both protocols do with garbage, half-closed connections, and too many connections."""
+
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+    config: Config
+    limit_concurrency: int | None
+    connections: set[Any]
+    cycle: Any
+    pipeline: Any = ()
+    is_refused = False
+    is_half_closed = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # uvicorn would keep the connection and answer its requests in plain text
+        self.limit_concurrency = None
+        self.used_at = self.loop.time()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take a connection, in the place of idle ones if there are too many."""
+        super().connection_made(transport)
+        most = self.config.limit_concurrency
+        if most is None or len(self.connections) <= most:
+            return
+        idle = [each for each in self.connections if each.is_idle() and each is not self]
+        if not idle:
+            self.is_refused = True
+            transport.write(build_refusal(503))
+            transport.close()
+        # some more at once: looking at each of them for each new one would take too long
+        for each in nsmallest(1 + len(idle) // 16, idle, key=attrgetter("used_at")):
+            each.shutdown()
+
+    def is_idle(self) -> bool:
+        """Return whether the connection can be closed, since it waits for its next request."""
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and not self.transport.is_closing()
+            and not self.transport.get_write_buffer_size()
+        )
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived."""
+        if not self.is_refused:
+            self.used_at = self.loop.time()
+            super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Note that the client is gone: calls of its request that wait for a thread are not run."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            record = self.cycle.scope["state"].get("request_record")
+            if record is not None:
+                record.is_abandoned = True
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        """Refuse what can't be parsed; uvicorn calls it while it handles the parser's error."""
+        error = sys.exception()
+        is_large = isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431
+        self.refuse(431 if is_large else 400)
+
+    def refuse(self, status: int) -> None:
+        """Answer and close; where the request has an answer already, or is to get it, only close.
+
+        Args:
+            status: 400 or 431.
+        """
+        if self.is_refused:
+            return
+        self.is_refused = True
+        if not self.is_unanswered() and not self._abandon_body():
+            self.transport.close()
+            return
+        self.transport.write(build_refusal(status))
+        self.transport.write_eof()
+        # closed with bytes unread, the client's system would throw the answer away (RFC 9112, 9.6)
+        self.loop.call_later(LINGERING, self.transport.close)
+
+    def is_unanswered(self) -> bool:
+        """Return whether what arrives now belongs to no request that the application has."""
+        raise NotImplementedError
+
+    def _abandon_body(self) -> bool:
+        """Return whether the application waited for a body in vain, and its answer is dropped."""
+        cycle = self.cycle
+        if not cycle.more_body or cycle.response_started or self.pipeline:
+            return False
+        cycle.disconnected = True
+        cycle.message_event.set()
+        return True
+
+    def eof_received(self) -> bool:
+        """Return whether the connection stays open for an answer; the client sends no more."""
+        cycle = self.cycle
+        self.is_half_closed = (
+            cycle is not None and not cycle.more_body and not cycle.response_complete
+        )
+        return self.is_half_closed
+
+    def on_response_complete(self) -> None:
+        """Begin the next request, or close the connection when there can't be one."""
+        super().on_response_complete()  # type: ignore[misc]
+        if self.is_half_closed and self.cycle.response_complete:
+            self.transport.close()
+
+
+class OriginFormConnection(h11.Connection):
+    """h11's state of a connection; the targets of its requests are paths."""
+
+    def next_event(self) -> Any:
+        """Return what has happened next."""
+        event = super().next_event()
+        if not isinstance(event, h11.Request) or event.target.startswith(b"/"):
+            return event
+        headers = list(event.headers)
+        target = take_origin_form(event.target, headers)
+        return h11.Request(
+            method=event.method, headers=headers, target=target, http_version=event.http_version
+        )
+
+
+class GuardedH11Protocol(RefusingProtocol, H11Protocol):  # type: ignore[misc]  # eof_received
+    """uvicorn's protocol over h11, which limits heads by itself."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        limit = self.config.h11_max_incomplete_event_size or DEFAULT_LIMIT
+        self.conn = OriginFormConnection(h11.SERVER, limit)
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: uvicorn would advise to install something."""
+
+    def is_unanswered(self) -> bool:
+        """Return whether no request has begun."""
+        return self.conn.our_state is h11.IDLE
+
+
+class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ignore[misc]  # as above
+    """uvicorn's protocol over httptools, with a limit for heads, and any method."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._in_message = self._in_head = False
+        self._limit = self.config.h11_max_incomplete_event_size or DEFAULT_LIMIT
+        self._fruitless = 0
+        self._first = b""
+        self._received: bytes | memoryview = b""
+        self._unparsed: bytes | memoryview = b""
+        self._ignores_upgrade = False
+        self._method: str | None = None
+
+    def data_received(self, data: bytes) -> None:
+        """Take what arrived; refuse what is neither a body nor comes to an end."""
+        self._fruitless += len(data)
+        # only what begins a message may be taken for its first line
+        self._first = b"" if self._in_message else data
+        self._unparsed = data
+        while self._unparsed and not self.is_refused:
+            self._received, self._unparsed = self._unparsed, b""
+            super().data_received(self._received)
+            if self._in_message and self._fruitless > self._limit:
+                self.refuse(431)
+
+    def on_message_begin(self) -> None:
+        """Count from here."""
+        super().on_message_begin()
+        self._in_message = self._in_head = True
+        self._fruitless = 0
+
+    def on_headers_complete(self) -> None:
+        """Start to serve the request; an address that can't be parsed leaves it unbegun.
+
+        Raises:
+            ValueError: The address is too long: httptools 0.7 takes its end for all of it.
+        """
+        if len(self.url) > _LONGEST_ADDRESS:
+            raise ValueError("the address is too long")
+        self._ignores_upgrade = any(name == b"upgrade" for name, _ in self.headers)
+        if self._ignores_upgrade and self.parser.should_upgrade():
+            return
+        self._ignores_upgrade = False
+        self.url = take_origin_form(self.url, self.headers)
+        self._fruitless = 0
+        self._first = b""
+        super().on_headers_complete()
+        self._serve_files()
+        self._in_head = False
+        # llhttp reports trailers as header fields, any number and at any time
+        self.headers = deque(maxlen=0)  # type: ignore[assignment]
+        if self._method is not None:
+            self.scope["method"], self._method = self._method, None
+
+    def _serve_files(self) -> None:
+        """Let the request that has begun be answered with a file."""
+        # what is encrypted passes through this process
+        if self.scheme == "http":
+            # uvicorn lets nobody choose the class; the task that runs it has not begun
+            self.cycle.__class__ = FileSendingCycle
+            self.scope["extensions"] = {ZERO_COPY_SEND: {}}
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        self._fruitless = 0
+        super().on_body(body)
+
+    def is_unanswered(self) -> bool:
+        """Return whether no request has begun, and the one before has its answer."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        return is_idle and (self._in_head or not self._in_message)
+
+    def on_message_complete(self) -> None:
+        """Be ready for the next one."""
+        self._in_message = False
+        if not self._ignores_upgrade:
+            super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Parse a request again as if it didn't ask for another protocol (RFC 9110, 7.8).
+
+        uvicorn calls it while it handles httptools' HttpParserUpgrade. httptools takes the body
+        of such a request, and what follows it, for the other protocol's.
+        """
+        error = sys.exception()
+        if not self._ignores_upgrade or not isinstance(error, httptools.HttpParserUpgrade):
+            return
+        # not copied: there may be thousands of such requests in it
+        self._unparsed = memoryview(self._received)[error.args[0] :]
+        self._first = b""
+        version = self.scope["http_version"].encode()
+        lines = [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
+        start = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)
+        self._begin_parsing()
+        HttpToolsProtocol.data_received(self, b"\r\n".join([start, *lines, b"", b""]))
+
+    def _begin_parsing(self) -> None:
+        self.parser = httptools.HttpRequestParser(self)
+        # as uvicorn does: what follows the last request must not cut off its answer
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what can't be parsed, but for a method that only the parser doesn't know."""
+        if len(self.url or b"") > _LONGEST_ADDRESS:
+            self.refuse(431)
+            return
+        match = _UNKNOWN_METHOD.match(self._first)
+        if match is None or not isinstance(sys.exception(), httptools.HttpParserInvalidMethodError):
+            super().send_400_response(msg)
+            return
+        self._in_message = False
+        self._method = match[1].decode("ascii")
+        self._begin_parsing()
+        self.data_received(_KNOWN_METHOD + self._first[match.end(1) :])

@@ -1,0 +1,164 @@
+"""Runs the application under uvicorn: workers, signals and the order of stopping."""
+
+import contextlib
+import logging
+import signal
+import socket
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from pixy_core import ConfigurationError
+from pixy_web.app import prepare
+from pixy_web.server.log_lines import configure_logging
+from pixy_web.server.process import allow_many_descriptors, count_connections
+from pixy_web.server.protocols import GuardedH11Protocol, GuardedHttpToolsProtocol
+from pixy_web.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PROTOCOLS = {"httptools": GuardedHttpToolsProtocol, "h11": GuardedH11Protocol}
+
+STOP_MARGIN = 30
+"""Seconds that a stop waits beyond the longest generation, for slow readers to finish."""
+
+KEEP_ALIVE = 75
+"""Seconds that an idle connection stays open: longer than in the proxy, which uses it again."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve until a signal stops the process; running requests finish first.
+
+    Args:
+        settings: The settings; workers read the same ones from the environment.
+
+    Raises:
+        PixyProxyException: The service can't start with these settings.
+    """
+    configure_logging(settings.log_level)
+    for name, value in settings.shown().items():
+        logger.info("setting %s=%s", name, value)
+    allow_many_descriptors()
+    config = uvicorn.Config(
+        "pixy_web.app:create_app_from_environment",
+        factory=True,
+        workers=settings.workers,
+        **_options(settings),
+    )
+    listeners = _listen(settings.host, settings.port)
+    # workers would report the same problem once each, with a traceback
+    prepare(settings)
+    if settings.workers == 1:
+        # uvicorn raises Ctrl-C again when all is closed
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(listeners)
+    else:
+        Supervisor(config, listeners).run()
+
+
+class Supervisor(Multiprocess):
+    """Runs several workers, replaces those that die, and stops them.
+
+    uvicorn's own keeps the listening sockets open until the last worker has ended. At SIGHUP it
+    restarts the workers one after the other, and does not notice a stop meanwhile.
+    """
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        # as nohup(1) has it
+        is_hang_up_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        super().__init__(config, sockets)
+        if is_hang_up_ignored:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def terminate_all(self) -> None:
+        """Tell the workers to stop; nobody accepts connections from here on."""
+        super().terminate_all()
+        for listener in self.sockets:
+            listener.close()
+
+    def handle_hup(self) -> None:
+        """Stop."""
+        logger.info("received SIGHUP, stopping")
+        self.should_exit.set()
+
+    def handle_quit(self) -> None:
+        """Stop."""
+        logger.info("received SIGQUIT, stopping")
+        self.should_exit.set()
+
+
+def build_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """Return a server for an application in this process, still to be run."""
+    return uvicorn.Server(uvicorn.Config(app, **_options(settings)))
+
+
+def _options(settings: Settings) -> dict[str, Any]:
+    return {
+        # logging is configured by whoever starts a process, not by its server
+        "log_config": None,
+        "access_log": False,
+        "server_header": False,
+        # a forged X-Forwarded-For is not believed
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": list(settings.trusted_proxies),
+        "http": PROTOCOLS[settings.http_parser],
+        # the protocol for httptools has this limit too
+        "h11_max_incomplete_event_size": settings.max_header_size,
+        "ws": "none",
+        "timeout_keep_alive": KEEP_ALIVE,
+        "limit_concurrency": count_connections(settings.generation_concurrency, settings.threads),
+        "lifespan": "on",
+        "timeout_graceful_shutdown": int(settings.generation_timeout) + STOP_MARGIN,
+        # uvicorn kills a worker that doesn't answer in time; it may only be busy
+        "timeout_worker_healthcheck": 30,
+    }
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """Return a bound socket for each address of a host.
+
+    Raises:
+        ConfigurationError: An address is taken, or not this machine's.
+    """
+    try:
+        with contextlib.ExitStack() as stack:
+            addresses = dict.fromkeys(_resolve(host, port))
+            listeners = [stack.enter_context(_bind(*address)) for address in addresses]
+            stack.pop_all()
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
+        reason = getattr(error, "strerror", None) or "no host has this name"
+        raise ConfigurationError(
+            f"PIXY_HOST, PIXY_PORT: can't listen on {host} port {port}: {reason}"
+        ) from error
+    for listener in listeners:
+        name, number = listener.getsockname()[:2]
+        logger.info("will serve on http://%s:%d", f"[{name}]" if ":" in name else name, number)
+    return listeners
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket bound to the first address of a host.
+
+    Raises:
+        OSError: The address is taken, or not this machine's.
+        UnicodeError: The host can't be a name.
+    """
+    return _bind(*_resolve(host, port)[0])
+
+
+def _resolve(host: str, port: int) -> list[tuple[socket.AddressFamily, Any]]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, address) for family, _, _, _, address in found]
+
+
+def _bind(family: socket.AddressFamily, address: Any) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener

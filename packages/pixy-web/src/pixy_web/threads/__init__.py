@@ -1,0 +1,1 @@
+"""The thread pools, their limits and their queues."""

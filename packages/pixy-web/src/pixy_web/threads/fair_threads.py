@@ -1,0 +1,140 @@
+"""Threads that those who ask for them use in turn."""
+
+import asyncio
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any, TypeVar
+
+from pixy_web.threads.threads import SignInBusyError, Threads
+
+T = TypeVar("T")
+
+PATIENCE = 5.0
+"""Seconds that a call may wait for its turn."""
+
+
+class FairThreads:
+    """Runs at most one call of each source at a time, and lets the sources take turns.
+
+    Where too many calls wait, the newest call of the source with the most is refused, so a
+    source that floods the queue keeps nobody else out.
+
+    Args:
+        threads: Where the calls run.
+        size: How many threads there are.
+        limit: Calls that may wait.
+        patience: Seconds that a call may wait.
+        check: Called in the context of a call that had to wait, before it runs; may raise.
+    """
+
+    def __init__(
+        self,
+        threads: Threads,
+        size: int,
+        limit: int,
+        *,
+        patience: float = PATIENCE,
+        check: Callable[[], None] | None = None,
+    ) -> None:
+        self._threads = threads
+        self._free = size
+        self._limit = limit
+        self._patience = patience
+        self._check = check
+        self._running: set[str] = set()
+        # by source, the one whose turn is next first
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    async def run(self, source: str, function: Callable[..., T], *arguments: object) -> T:
+        """Run `function` in one of the threads, with the caller's context variables.
+
+        Args:
+            source: Whose call it is.
+            function: What to run.
+            arguments: Its arguments.
+
+        Raises:
+            SignInBusyError: Too many calls wait, or this one has waited too long.
+            BaseException: Whatever the function raises.
+        """
+        # nobody is overtaken: while a thread is free, only sources that run already wait
+        if self._free and source not in self._running:
+            self._start(source)
+        else:
+            await self._wait(source)
+        # a caller who is cancelled leaves the thread at work: its place is free when it is done
+        task = asyncio.create_task(self._threads.run(function, *arguments))
+        task.add_done_callback(partial(self._finish, source))
+        return await asyncio.shield(task)
+
+    def close(self) -> None:
+        """Wait for what runs, then end the threads."""
+        self._threads.close()
+
+    async def _wait(self, source: str) -> None:
+        self._make_room(source)
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(source, deque()).append(turn)
+        try:
+            async with asyncio.timeout(self._patience):
+                await turn
+            if self._check is not None:
+                self._check()
+        except TimeoutError as error:
+            self._forget(source, turn)
+            raise SignInBusyError from error
+        except BaseException:
+            self._forget(source, turn)
+            raise
+
+    def _make_room(self, source: str) -> None:
+        if sum(map(len, self._waiting.values())) < self._limit:
+            return
+        calls = max(self._waiting.values(), key=len)
+        if len(calls) <= len(self._waiting.get(source, ())) + 1:
+            raise SignInBusyError
+        calls.pop().set_exception(SignInBusyError())
+
+    def _forget(self, source: str, turn: asyncio.Future[None]) -> None:
+        """Take back the turn of a call that won't run."""
+        if turn.done() and not turn.cancelled() and turn.exception() is None:
+            self._release(source)
+            return
+        calls = self._waiting.get(source, deque())
+        with suppress(ValueError):
+            calls.remove(turn)
+        if not calls:
+            self._waiting.pop(source, None)
+
+    def _start(self, source: str) -> None:
+        self._free -= 1
+        self._running.add(source)
+
+    def _finish(self, source: str, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled():
+            task.exception()  # whoever awaited it may be gone
+        self._release(source)
+
+    def _release(self, source: str) -> None:
+        self._free += 1
+        self._running.discard(source)
+        while self._free and self._start_next():
+            pass
+
+    def _start_next(self) -> bool:
+        """Let the first call run whose source may; return False if there is none."""
+        source = next((each for each in self._waiting if each not in self._running), None)
+        if source is None:
+            return False
+        calls = self._waiting[source]
+        turn = calls.popleft()
+        if calls:
+            self._waiting.move_to_end(source)
+        else:
+            del self._waiting[source]
+        if not turn.done():  # else its caller is gone, and about to forget it
+            self._start(source)
+            turn.set_result(None)
+        return True

@@ -1,0 +1,96 @@
+"""Ctrl-C while the command starts, and while it waits for somebody to type."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from terminal import PIXY, Terminal
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+
+
+def has_loaded(process_id: int, library: str) -> bool:
+    """Return whether a process has loaded a compiled module, or has ended."""
+    try:
+        return library in Path(f"/proc/{process_id}/maps").read_text()
+    except OSError:
+        return True
+
+
+def workers(process_id: int) -> list[int]:
+    listed = Path(f"/proc/{process_id}/task/{process_id}/children").read_text()
+    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in listed.split()}
+    return [pid for pid, command in commands.items() if b"spawn_main" in command]
+
+
+# the first and the last compiled module of all that is imported
+@pytest.mark.parametrize("library", ["_pydantic_core", "httptools"])
+@pytest.mark.parametrize("command", ["serve", "demo"])
+def test_an_interrupt_while_it_is_imported_is_quiet(
+    command: str, library: str, tmp_path: Path
+) -> None:
+    with Terminal(tmp_path, command, "--port", "0", PIXY_GENERATOR="sketch") as terminal:
+        wait_until(lambda: has_loaded(terminal.process_id, library))
+        terminal.interrupt()
+        assert "Traceback" not in terminal.read()
+        # a server that runs already stops as it always does
+        assert terminal.wait() in ((130,) if library == "_pydantic_core" else (130, 0))
+
+
+def test_an_interrupt_does_not_end_a_worker_that_starts(tmp_path: Path) -> None:
+    arguments = ("serve", "--port", "0", "--workers", "2")
+    with Terminal(tmp_path, *arguments, PIXY_GENERATOR="sketch") as terminal:
+        wait_until(lambda: len(workers(terminal.process_id)) == 2)
+        first, second = workers(terminal.process_id)
+        wait_until(lambda: has_loaded(first, "_pydantic_core"))
+        os.kill(first, signal.SIGINT)
+        wait_until(lambda: has_loaded(second, "_pydantic_core"))
+        terminal.interrupt()
+        terminal.read_until("Stopping parent process")
+        assert "Traceback" not in terminal.read()
+        assert terminal.wait() == 0
+
+
+def test_an_interrupt_at_the_password_gives_the_terminal_back(tmp_path: Path) -> None:
+    with Terminal(tmp_path, "user", "add", "ada", "--class-key", "k", "--create") as terminal:
+        terminal.read_until("Password:")
+        terminal.interrupt()
+        assert "Aborted!" in terminal.read()
+        assert "Traceback" not in terminal.text
+        assert terminal.wait() == 130
+
+
+def test_a_command_in_the_background_goes_on(tmp_path: Path) -> None:
+    # a shell without job control lets it ignore Ctrl-C
+    script = 'trap "" INT; exec "$0" --version'
+    process = subprocess.Popen(
+        ["sh", "-c", script, PIXY], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    wait_until(lambda: has_loaded(process.pid, "_pydantic_core"))
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert re.match(r"pixy, version \d", output)
+
+
+def test_starting_needs_no_other_module() -> None:
+    code = (
+        "import sys; import pixy_web.commands.entry;"
+        "print(*sorted(name for name in sys.modules if name.startswith(('pixy', 'click', 'pyd'))))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert found.split() == ["pixy_web", "pixy_web.commands.entry"]

@@ -1,0 +1,221 @@
+"""Files that are sent without a copy in memory: to slow clients, and while they change."""
+
+import asyncio
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx2
+import pytest
+
+from pixy_web.app import open_configured_services
+from pixy_web.http.file_response import FileResponse
+from pixy_web.threads.threads import Threads
+from provider import Provider
+from provider_answers import LARGE_PNG
+from running_service import RunningService
+
+SOME = 100_000
+
+
+@dataclass
+class Large:
+    """A public image of 12 MB, its owner's client, and the service that has it."""
+
+    service: RunningService
+    owner: httpx2.Client
+    guid: str
+
+    @property
+    def path(self) -> Path:
+        (path,) = self.service.settings.data_dir.rglob(f"{self.guid}.png")
+        return path
+
+    def ask(self, *, headers: str = "", then: bytes = b"") -> "Reader":
+        """Ask for it from a client whose system takes next to nothing for it."""
+        request = f"GET /image/{self.guid}/content HTTP/1.1\r\nHost: a\r\n{headers}\r\n"
+        return Reader(self.service.url, request.encode() + then)
+
+
+class Reader:
+    """A client that reads when it is told to."""
+
+    def __init__(self, url: str, request: bytes) -> None:
+        address = urlsplit(url)
+        self.connection = socket.socket()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.connection.settimeout(20)
+        self.connection.connect((address.hostname, address.port))
+        self.connection.sendall(request)
+        self._stream = self.connection.makefile("rb")
+
+    def head(self) -> bytes:
+        return b"".join(iter(self._stream.readline, b"\r\n"))
+
+    def read(self, count: int) -> bytes:
+        return self._stream.read(count)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+        self.connection.close()
+
+
+def serve_large(start: Callable[..., RunningService], provider: Provider, **settings: str) -> Large:
+    provider.behave("large")
+    service = start(
+        generator="openai",
+        openai_api_key="sk-of-the-test",
+        openai_base_url=provider.base_url,
+        **settings,
+    )
+    owner = service.sign_in()
+    return Large(service, owner, service.make_image(owner, visibility="public")["guid"])
+
+
+@pytest.fixture
+def large(start_service: Callable[..., RunningService], provider: Provider) -> Large:
+    return serve_large(start_service, provider)
+
+
+def wait_for_end(large: Large) -> list[str]:
+    """Return the log of the request for the content, once it is over."""
+    ends: list[str] = []
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        lines = large.service.log_lines()
+        starts = [line for line in lines if f"REQUEST START GET /image/{large.guid}/c" in line]
+        request_id = starts[-1].split()[3]
+        ends = [line for line in lines if f" {request_id} " in line and "REQUEST END" in line]
+        if ends:
+            break
+        time.sleep(0.05)
+    assert ends, "the request did not end"
+    return [line for line in lines if f" {request_id} " in line]
+
+
+def test_a_slow_client_gets_all_of_it_and_keeps_nobody_waiting(large: Large) -> None:
+    with large.ask() as reader:
+        reader.head()
+        begun = reader.read(SOME)
+        assert large.owner.get(f"/image/{large.guid}").status_code == 200
+        assert begun + reader.read(len(LARGE_PNG) - SOME) == LARGE_PNG
+    assert wait_for_end(large)[-1].split()[-2] == "200"
+
+
+def test_a_slow_client_gets_the_part_that_it_asked_for(large: Large) -> None:
+    with large.ask(headers="Range: bytes=1000-9000999\r\n") as reader:
+        assert b"content-range: bytes 1000-9000999/" in reader.head()
+        assert reader.read(9_000_000) == LARGE_PNG[1000:9_001_000]
+
+
+def test_what_is_asked_for_meanwhile_follows_in_its_turn(large: Large) -> None:
+    second = f"GET /image/{large.guid}/content HTTP/1.1\r\nHost: a\r\nRange: bytes=0-9\r\n\r\n"
+    third = "GET /health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    with large.ask(then=(second + third).encode()) as reader:
+        assert b" 200 " in reader.head()
+        assert reader.read(len(LARGE_PNG)) == LARGE_PNG
+        assert b" 206 " in reader.head()
+        assert reader.read(10) == LARGE_PNG[:10]
+        assert b" 200 " in reader.head()
+
+
+def test_a_client_that_leaves_is_no_error(large: Large) -> None:
+    with large.ask() as reader:
+        reader.head()
+        reader.read(SOME)
+    lines = wait_for_end(large)
+    assert lines[-1].split()[-2] == "499"
+    assert not [line for line in large.service.log_lines() if " ERROR " in line]
+
+
+def test_a_client_that_leaves_before_the_answer_begins_is_no_error(large: Large) -> None:
+    for _ in range(20):
+        with large.ask():
+            pass
+    lines = large.service.log_lines()
+    statuses = {line.split()[-2] for line in lines if "REQUEST END" in line and "ms" in line}
+    assert statuses <= {"200", "201", "499"}
+    assert not [line for line in lines if " ERROR " in line]
+
+
+def test_a_client_that_has_no_more_to_say_gets_all_of_it(large: Large) -> None:
+    with large.ask() as reader:
+        reader.head()
+        begun = reader.read(SOME)
+        reader.connection.shutdown(socket.SHUT_WR)
+        assert begun + reader.read(len(LARGE_PNG) - SOME) == LARGE_PNG
+
+
+def test_an_image_that_is_deleted_meanwhile_arrives_whole(large: Large) -> None:
+    with large.ask() as reader:
+        reader.head()
+        begun = reader.read(SOME)
+        assert large.owner.delete(f"/image/{large.guid}").status_code == 204
+        assert begun + reader.read(len(LARGE_PNG) - SOME) == LARGE_PNG
+
+
+@pytest.mark.parametrize("damage", ["shorten", "change"])
+def test_a_file_that_is_damaged_meanwhile_ends_early(large: Large, damage: str) -> None:
+    with large.ask() as reader:
+        reader.head()
+        received = reader.read(SOME)
+        if damage == "shorten":
+            os.truncate(large.path, 9_000_000)
+        else:
+            with large.path.open("r+b") as file:
+                file.seek(len(LARGE_PNG) - 100)
+                file.write(b"not what was stored")
+        received += reader.read(len(LARGE_PNG))
+    assert LARGE_PNG.startswith(received)
+    assert len(received) < len(LARGE_PNG)
+    lines = wait_for_end(large)
+    assert lines[-1].split()[-2] == "500"
+    assert any("ContentDamagedError" in line for line in lines)
+
+
+def test_a_server_that_cannot_send_files_sends_the_same(
+    start_service: Callable[..., RunningService], provider: Provider
+) -> None:
+    large = serve_large(start_service, provider, http_parser="h11")
+    with large.ask() as reader:
+        reader.head()
+        assert reader.read(len(LARGE_PNG)) == LARGE_PNG
+
+
+def test_a_file_system_without_sendfile_is_read(fresh: RunningService) -> None:
+    body = b""
+
+    async def send(message: Any) -> None:
+        nonlocal body
+        if message["type"] == "http.response.zerocopysend":
+            # what a server's call of the system says then
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        body += message.get("body", b"")
+
+    async def receive() -> Any:
+        raise NotImplementedError
+
+    guid = fresh.make_image(fresh.sign_in(), visibility="public")["guid"]
+    (path,) = fresh.settings.data_dir.rglob(f"{guid}.png")
+    with open_configured_services(fresh.settings) as services:
+        public = services.public_images
+        file = public.open_content(public.get_image_by_guid(guid))
+        reads = Threads(1, "test")
+        response = FileResponse(
+            file, range(10, file.size), status=206, headers={}, media_type=None, reads=reads
+        )
+        scope = {"method": "GET", "extensions": {"http.response.zerocopysend": {}}}
+        asyncio.run(response(scope, receive, send))
+        reads.close()
+    assert body == path.read_bytes()[10:]
+    with pytest.raises(ValueError, match="closed"):
+        file.fileno()
