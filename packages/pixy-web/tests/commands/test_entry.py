@@ -93,4 +93,4 @@ def test_starting_needs_no_other_module() -> None:
     found = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     ).stdout
-    assert found.split() == ["pixy_web", "pixy_web.commands.entry"]
+    assert found.split() == ["pixy_web", "pixy_web.commands", "pixy_web.commands.entry"]
