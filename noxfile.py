@@ -1,6 +1,6 @@
-"""Every check that decides whether a change may be merged: `./dev nox`, or `./dev nox -l`.
+"""The checks of a change in two tiers: `./dev nox` before a merge, `./dev nox -t slow` after it.
 
-How the tools are set up stands in pyproject.toml; what the tests assert stands in the tests.
+`./dev nox -l` lists the sessions. pyproject.toml configures the tools.
 """
 
 import os
@@ -47,10 +47,11 @@ SUPPORT = {"PYTHONPATH": str(ROOT / "tests" / "support")}
 TEST_GROUPS = tuple(f"test-{package}" for package in PACKAGES)
 PYTEST = ("pytest", "--numprocesses=auto", "--dist=worksteal")
 BY_FILE = "--dist=loadfile"  # where the tests of a file share a server
-# where tests wait much, for a start, a disk or a deadline, and have time for what they wait for
+# for tests that mostly wait: for a process, a disk or a deadline
 PYTEST_WAITING = ("pytest", f"--numprocesses={max(4, os.cpu_count() or 1)}", "--dist=worksteal")
-# of the services, what stands and falls with how a database locks and commits
-DATABASE_TESTS = ["packages/pixy-data", "tests/e2e"] + [
+QUICK = ("-m", "not slow")
+# tests of the service whose outcome depends on how a database locks and commits
+DATABASE_TESTS = [
     f"packages/pixy-service/tests/{name}"
     for name in (
         "backups/test_backup_on_servers.py",
@@ -60,6 +61,7 @@ DATABASE_TESTS = ["packages/pixy-data", "tests/e2e"] + [
         "creation/test_idempotency.py",
     )
 ]
+QUICK_FAULTS = ["tests/faults/test_random_kills.py", "tests/faults/test_database.py"]
 DEPTRY_OPTIONS = (
     *("--package-module-name-map", "mysqlclient=MySQLdb"),
     # imported by name: by uvicorn where they are, by SQLAlchemy for a mysql URL
@@ -115,15 +117,15 @@ def conventions(session: nox.Session) -> None:
 def tests(session: nox.Session, package: str) -> None:
     """Tests one wheel with only what it asks for, so that a forgotten dependency is missing."""
     session.install(*wheels(package), *tools(f"test-{package}"))
-    session.run(*PYTEST, f"packages/{package}", *session.posargs)
+    session.run(*PYTEST_WAITING, *QUICK, f"packages/{package}", *session.posargs)
 
 
-@nox.session(requires=["build"])
+@nox.session(requires=["build"], tags=["slow"], default=False)
 def minimums(session: nox.Session) -> None:
     """Tests the oldest releases that the metadata admits, which nobody here runs otherwise."""
     lowest = compile_lowest(session)
     session.install("-r", lowest, *wheels("pixy-web"), *tools(*TEST_GROUPS), env=UNPINNED)
-    session.run(*PYTEST, "packages", *session.posargs)
+    session.run(*PYTEST_WAITING, "packages", *session.posargs)
 
 
 @nox.session(requires=["build"])
@@ -135,21 +137,46 @@ def e2e(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def mysql(session: nox.Session) -> None:
-    """Repeats what touches a database on real servers: they refuse what SQLite forgives."""
+    """Repeats the tests of pixy-data and e2e on real servers, which refuse what SQLite accepts."""
+    run_on_servers(session, "packages/pixy-data", "tests/e2e")
+
+
+@nox.session(requires=["build"], tags=["slow"], default=False)
+def mysql_service(session: nox.Session) -> None:
+    """Repeats those tests of pixy-service on real servers that depend on locks and commits."""
+    run_on_servers(session, *DATABASE_TESTS)
+
+
+def run_on_servers(session: nox.Session, *tests: str) -> None:
+    """Run tests on MariaDB, and on the MySQL server that PIXY_TEST_MYSQLD names."""
     install_from_debian(session, MYSQL_NEEDS)
     session.install(*wheels("pixy-web", extra="mysql"), *tools("test-pixy-data", "e2e"))
     for server in filter(None, [find_program("mariadbd"), MYSQLD]):
-        session.run(*PYTEST, *DATABASE_TESTS, "--mysqld", server, *session.posargs)
+        session.run(*PYTEST_WAITING, *tests, "--mysqld", server, *session.posargs)
 
 
 @nox.session(requires=["build"])
 def faults(session: nox.Session) -> None:
-    """Breaks disk, database, provider and process, which is when a paid image could get lost."""
+    """Breaks disk, database, provider and process: no paid image may be lost."""
+    server = install_for_faults(session)
+    session.run(*PYTEST_WAITING, *QUICK, "tests/faults", *session.posargs)
+    options = ("--cycles=20", f"--mysqld={server}")
+    session.run(*PYTEST_WAITING, *QUICK, *QUICK_FAULTS, *options, *session.posargs)
+
+
+@nox.session(requires=["build"], tags=["slow"], default=False)
+def faults_slow(session: nox.Session) -> None:
+    """Runs the slow faults on SQLite, then all faults and 200 random kills on a server."""
+    server = install_for_faults(session)
+    session.run(*PYTEST_WAITING, "-m", "slow", "tests/faults", *session.posargs)
+    session.run(*PYTEST_WAITING, "tests/faults", f"--mysqld={server}", *session.posargs)
+
+
+def install_for_faults(session: nox.Session) -> str:
+    """Install what the tests of faults need, and return the path of the database server."""
     install_from_debian(session, MYSQL_NEEDS | {"strace": "strace"})
     session.install(*wheels("pixy-web", extra="mysql"), *tools("e2e"))
-    session.run(*PYTEST, "tests/faults", *session.posargs)
-    server = MYSQLD or find_program("mariadbd")
-    session.run(*PYTEST, "tests/faults", f"--mysqld={server}", *session.posargs)
+    return MYSQLD or str(find_program("mariadbd"))
 
 
 @nox.session(requires=["build"])
@@ -172,7 +199,15 @@ def browser(session: nox.Session) -> None:
     """Looks at the pages with a real browser, since HTML that parses may still show nothing."""
     install_from_debian(session, {"chromium": "chromium"})
     session.install(*wheels("pixy-web"), *tools("browser"))
-    session.run(*PYTEST, BY_FILE, "tests/browser", *session.posargs)
+    session.run(*PYTEST, BY_FILE, *QUICK, "tests/browser", *session.posargs)
+
+
+@nox.session(requires=["build"], tags=["slow"], default=False)
+def browser_slow(session: nox.Session) -> None:
+    """Runs the slow tests of the pages: thousands of pictures, odd files, partial images."""
+    install_from_debian(session, {"chromium": "chromium"})
+    session.install(*wheels("pixy-web"), *tools("browser"))
+    session.run(*PYTEST, BY_FILE, "-m", "slow", "tests/browser", *session.posargs)
 
 
 @nox.session(requires=["build"], default=False)
@@ -191,7 +226,7 @@ def screenshots(session: nox.Session) -> None:
     session.run("python", "tests/browser/take_screenshots.py", env=SUPPORT)
 
 
-@nox.session(requires=["build"])
+@nox.session(requires=["build"], tags=["slow"], default=False)
 def rehearsal(session: nox.Session) -> None:
     """Runs two rows of the benchmark with next to no load, so that it can't rot unnoticed."""
     install_from_debian(session, BENCH_NEEDS)
@@ -225,7 +260,7 @@ def demo(session: nox.Session) -> None:
     session.run("pytest", "tests/demo", *session.posargs)
 
 
-@nox.session(venv_backend="venv", requires=["build"])
+@nox.session(venv_backend="venv", requires=["build"], tags=["slow"], default=False)
 def install(session: nox.Session) -> None:
     """Installs as people do: plain pip, one wheel named, its siblings from a folder."""
     session.run("pip", "install", "-q", "--find-links", DIST, wheel("pixy-web"))

@@ -52,6 +52,7 @@ def test_rows_fill_the_width_and_more_come_while_scrolling(visit, pixy) -> None:
     assert len(asked) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("visibility", ["public", "private"])
 def test_a_picture_that_the_server_puts_off_is_asked_for_again(
     visit, make_images, visibility: str

@@ -173,6 +173,7 @@ def test_an_error_says_what_to_do_next(
         expect(ada.picture(f"a case of {behaviour}")).to_be_visible()
 
 
+@pytest.mark.slow
 def test_a_request_waits_for_a_place_counts_down_and_is_sent_again(
     ada: GalleryPage, provider: Provider
 ) -> None:
@@ -293,6 +294,7 @@ def test_a_failure_from_before_a_reload_can_be_tried_again(
         assert list_failures(client) == []
 
 
+@pytest.mark.slow
 def test_many_failures_do_not_push_the_pictures_away(
     visit, pixy: InstalledPixy, provider: Provider
 ) -> None:
@@ -369,6 +371,7 @@ def test_an_error_of_the_server_is_not_told_as_a_broken_connection(
     expect(ada.picture("met an error")).to_be_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("broken", [True, False])
 def test_trouble_while_a_picture_is_made_is_told_and_gone_when_it_is_over(
     ada: GalleryPage, provider: Provider, broken: bool

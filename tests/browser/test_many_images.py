@@ -8,6 +8,8 @@ from playwright.sync_api import expect
 from copied_images import copy_images
 from gallery_page import PHONE, GalleryPage
 
+pytestmark = pytest.mark.slow
+
 COUNT = 5_000
 
 

@@ -12,6 +12,8 @@ from installed_pixy import InstalledPixy
 from odd_images import ODD_IMAGES
 from provider import Provider
 
+pytestmark = pytest.mark.slow
+
 BACKGROUND = (90, 120, 150, 255)
 CELL = (60, 40)
 COLUMNS = 20

@@ -12,6 +12,8 @@ from installed_pixy import InstalledPixy
 from provider import Provider
 from provider_events import PARTIALS
 
+pytestmark = pytest.mark.slow
+
 PREVIEW = re.compile(r"/preview$")
 CONTENT = re.compile(r"/content\?width=")
 # those of the stand-in grow, so that each can be told by its size

@@ -3,6 +3,7 @@
 import json
 import re
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from gallery_page import PHONE, GalleryPage, open_context
@@ -61,6 +62,7 @@ def test_wrong_passwords_are_told_in_the_form_and_never_by_the_browser(
     gallery.check()
 
 
+@pytest.mark.slow
 def test_too_many_wrong_passwords_are_told_with_a_time(visit, pixy) -> None:
     pixy.add_user("tim", "maths")
     gallery = visit()

@@ -9,6 +9,8 @@ from playwright.sync_api import Route, expect
 from copied_images import copy_images
 from gallery_page import GalleryPage
 
+pytestmark = pytest.mark.slow
+
 COUNT = 1_500
 CONTENT = re.compile(r"/content\?width=")
 # what a browser opens to one server over HTTP/1.1

@@ -171,6 +171,7 @@ def read_content(pixy: InstalledPixy) -> Iterator[tuple[str, str]]:
             yield image["guid"], hashlib.sha256(content.content).hexdigest()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F54")
 def test_images_that_are_made_and_deleted_during_a_backup(backup: Backup) -> None:
     deployment = backup.deployment
@@ -245,6 +246,7 @@ def test_images_that_are_deleted_around_a_dump(mysql_server: "MySQLServer", back
     assert pixy.run("check").endswith("all is well.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F55")
 @pytest.mark.parametrize("call", ["fsync", "rename"])
 def test_a_backup_that_is_killed(backup: Backup, call: str) -> None:

@@ -93,6 +93,7 @@ def find_points(trace: list[Syscall]) -> list[CrashPoint]:
     return points
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F23")
 def test_killed_at_each_call_that_matters(
     deployment: Deployment, trace: list[Syscall], tmp_path: Path

@@ -17,6 +17,7 @@ def is_gone(deployment: Deployment, guid: str) -> bool:
     return [answer.status_code for answer in answers] == [404, 404] and guid not in listed
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F52")
 def test_the_file_can_t_be_removed(deployment: Deployment) -> None:
     guid = deployment.make_image("to be deleted")

@@ -202,6 +202,7 @@ def test_an_image_waits_for_room_on_its_disk(disk: SmallDisk, on_disk: Deploymen
     assert "CRITICAL" not in on_disk.pixy.log
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F38")
 @pytest.mark.parametrize("taken", ["space", "inodes", "descriptors"])
 def test_everything_that_is_left_is_taken_while_the_provider_works(

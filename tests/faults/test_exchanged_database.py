@@ -79,6 +79,7 @@ def test_a_file_that_is_exchanged_is_noticed_before_the_provider_is_asked(
     on_sqlite.make_image()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F56")
 def test_an_image_in_the_making_waits_for_its_database(
     on_sqlite: Deployment,

@@ -12,6 +12,7 @@ PASSES = 12
 """Seconds in which each process looks at all leases at least once."""
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F42")
 def test_a_clock_that_is_ahead_after_a_failover_ends_no_lease(
     deploy: Callable[..., Deployment],
@@ -32,6 +33,7 @@ def test_a_clock_that_is_ahead_after_a_failover_ends_no_lease(
     assert "CRITICAL" not in deployment.pixy.log
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F42")
 def test_a_claim_that_a_failover_has_lost_is_not_bought_again(
     deployment: Deployment,

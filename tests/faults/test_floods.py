@@ -26,6 +26,7 @@ def pixy(tmp_path: Path) -> Iterator[InstalledPixy]:
     pixy.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F81")
 def test_an_address_that_floods_the_sign_in_keeps_no_other_address_out(pixy: InstalledPixy) -> None:
     numbers, stop, guesses = itertools.count(), threading.Event(), Counter[int]()
@@ -52,6 +53,7 @@ def test_an_address_that_floods_the_sign_in_keeps_no_other_address_out(pixy: Ins
     assert set(guesses) <= {401, 503}
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F81")
 def test_an_address_that_floods_the_sign_in_is_told_to_wait(tmp_path: Path) -> None:
     pixy = InstalledPixy(tmp_path, PIXY_GENERATOR="sketch")

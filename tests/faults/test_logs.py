@@ -16,6 +16,7 @@ LONG_PATH = "/" + "x" * 3_500
 _DROPPED = re.compile(r"(\d+) log lines were dropped: standard error was not read")
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F80")
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_log_that_nobody_reads_stops_nothing(tmp_path: Path, workers: str) -> None:

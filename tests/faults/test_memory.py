@@ -23,6 +23,7 @@ def limit_memory(pid: int, more: int) -> None:
     resource.prlimit(pid, resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F41")
 @pytest.mark.parametrize(
     ("width", "compression", "memory"),

@@ -31,6 +31,7 @@ def partials(deployment: Deployment) -> list[str]:
     return [path.name[:36] for path in deployment.data.rglob("*.partial.*.part")]
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F26")
 def test_each_end_of_a_stream_has_its_outcome(deploy: Deploy) -> None:
     deployment = deploy(**PARTIALS)
@@ -51,6 +52,7 @@ def test_each_end_of_a_stream_has_its_outcome(deploy: Deploy) -> None:
     wait_until(lambda: not partials(deployment))
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F26")
 def test_no_stream_outlives_the_deadline(deploy: Deploy) -> None:
     deployment = deploy(PIXY_GENERATION_TIMEOUT="1", **PARTIALS)
@@ -64,6 +66,7 @@ def test_no_stream_outlives_the_deadline(deploy: Deploy) -> None:
     wait_until(lambda: not partials(deployment))
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F27")
 def test_killed_between_a_partial_image_and_the_image(deploy: Deploy) -> None:
     deployment = deploy(**PARTIALS)

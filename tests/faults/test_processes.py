@@ -46,6 +46,7 @@ def test_killed_before_the_provider_is_asked(deployment: Deployment, tmp_path: P
     assert deployment.provider.paid_requests == before + 1
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F02")
 def test_killed_while_the_provider_works(deployment: Deployment) -> None:
     before = deployment.provider.paid_requests
@@ -142,6 +143,7 @@ def make_while_signalled(deployment: Deployment, name: str, *numbers: signal.Sig
     assert len(deployment.rows()) == rows + 1
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F45")
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
@@ -154,6 +156,7 @@ def test_a_hang_up_stops_the_server_once_its_images_are_made(
     assert deployment.pixy.wait() in (0, -signal.SIGTERM)
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F46")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_signals_without_a_meaning_end_nothing(
@@ -167,6 +170,7 @@ def test_signals_without_a_meaning_end_nothing(
     assert deployment.pixy.workers() == processes
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F20")
 def test_a_killed_worker_is_replaced_while_the_others_serve(deploy: object) -> None:
     deployment: Deployment = deploy()  # type: ignore[operator]

@@ -98,6 +98,7 @@ def test_each_error_with_status_200_has_its_outcome(deployment: Deployment) -> N
             assert deployment.provider.purchases.count(f"answered with {behaviour}") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F32")
 def test_an_endless_answer_takes_a_bounded_amount_of_memory(deploy: Deploy) -> None:
     deployment = deploy()

@@ -21,6 +21,7 @@ UNUSABLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F34")
 def test_what_no_client_can_be_built_with_is_refused_at_the_start(
     deploy: Callable[..., Deployment],

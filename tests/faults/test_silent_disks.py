@@ -13,6 +13,7 @@ SILENT = "getdents64:delay_enter=120s"
 """Longer than this test may wait for a lease."""
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F82")
 def test_a_disk_that_does_not_answer_lets_no_lease_run_out(
     deployment: Deployment, tmp_path: Path
