@@ -63,6 +63,14 @@ def test_what_crosses_packages_imports_none_of_them() -> None:
         assert not module.startswith("pixy_"), place
 
 
+def test_a_migration_imports_nothing_that_changes() -> None:
+    migrations = [m for m in SOURCES if "versions" in m.parts]
+    assert len(migrations) >= 5
+    for place, node in find_nodes(ast.Import | ast.ImportFrom, migrations):
+        module = getattr(node, "module", None) or node.names[0].name
+        assert not module.startswith("pixy_"), place
+
+
 def test_a_nox_session_says_in_one_line_why_it_is_there() -> None:
     decorated = [
         function

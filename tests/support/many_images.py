@@ -11,7 +11,8 @@ from alembic.operations import Operations
 from sqlalchemy import Connection, NullPool, text
 
 from pixy_core import User
-from pixy_data import Database, Position, UserRepository, image_statements
+from pixy_data import Database, Position, UserRepository
+from pixy_data import images as image_rows
 from pixy_data.conversions import time_to_parameter
 from pixy_data.database.engine import build_engine
 from pixy_data.search.query import NEWEST
@@ -20,11 +21,11 @@ USERS = 40
 CLASSES = 8
 VIEWER = User(username="user-0", password="-", class_key="class-0")
 LISTS = {
-    "public": (image_statements.LIST_PUBLIC, {}),
-    "owned": (image_statements.LIST_OWNED, {"username": VIEWER.username}),
-    "class": (image_statements.LIST_CLASS, {"class_key": VIEWER.class_key}),
+    "public": (image_rows.LIST_PUBLIC, {}),
+    "owned": (image_rows.LIST_OWNED, {"username": VIEWER.username}),
+    "class": (image_rows.LIST_CLASS, {"class_key": VIEWER.class_key}),
     "visible": (
-        image_statements.LIST_VISIBLE,
+        image_rows.LIST_VISIBLE,
         {"username": VIEWER.username, "class_key": VIEWER.class_key},
     ),
 }
@@ -58,7 +59,7 @@ def insert_many_images(
         if database.sqlite:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         while batch := [row for row, _ in zip(rows, range(_BATCH), strict=False)]:
-            connection.execute(text(image_statements.INSERT), batch)
+            connection.execute(text(image_rows.INSERT), batch)
         connection.commit()
     if make_prompt is not None:
         refill_words(database)

@@ -41,12 +41,8 @@ from pixy_data.database.transactions import DatabaseContext, run_transaction
 from pixy_data.database.waiting_calls import Call, WaitingCalls
 from pixy_data.deletions import Deletion, DeletionRepository
 from pixy_data.images import ImageRepository
-from pixy_data.interfaces import (
-    ImageRepositoryInterface,
-    Position,
-    UserRepositoryInterface,
-    Viewer,
-)
+from pixy_data.interfaces import UserRepositoryInterface, Viewer
+from pixy_data.keyset import Position
 from pixy_data.sign_in_failures import SignInFailure, SignInFailureRepository
 from pixy_data.users import UserRepository
 
@@ -73,7 +69,6 @@ __all__ = [
     "FoundFiles",
     "ImageFolders",
     "ImageRepository",
-    "ImageRepositoryInterface",
     "Inventory",
     "Journal",
     "JournalCopier",

@@ -10,8 +10,7 @@ from pixy_data import creation_statements as sql
 from pixy_data.claims import LEASE, RETENTION, lasting
 from pixy_data.conversions import creation_from_row, time_to_parameter
 from pixy_data.database.database import Database
-from pixy_data.interfaces import Position
-from pixy_data.search.query import NEWEST
+from pixy_data.keyset import NEWEST, Position
 
 
 class KeyedCreation(NamedTuple):

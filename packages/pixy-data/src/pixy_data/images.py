@@ -1,106 +1,190 @@
-"""The rows of images: their SQL, one statement for each question.
+"""The rows of images: their SQL, and the repository that runs it.
 
-Whose question it may be is decided by a service; here it is only a parameter.
+Parameters are named, never formatted in. docs/decisions/0002-keyset-listing.md has the query
+plans of the lists.
 """
+
+# ruff: noqa: S608 - only constants and column names are formatted in
 
 from datetime import UTC, datetime
 
-from typing_extensions import override
-
 from pixy_core import Image, ImageDetail, ImageFilter, User, Visibility
-from pixy_data import image_statements as sql
 from pixy_data.conversions import (
+    IMAGE_COLUMNS,
     image_from_parameters,
     image_from_row,
     image_guid,
     image_to_parameters,
     match_guid,
     time_to_parameter,
+    widen,
 )
 from pixy_data.database.database import Database
 from pixy_data.database.transactions import join_transaction
-from pixy_data.interfaces import ImageRepositoryInterface, Position
+from pixy_data.keyset import AFTER, NEWEST, PAGE, Position
 from pixy_data.search.index import SELECT_INDEXED, ImageWords, IndexedImage
-from pixy_data.search.query import NEWEST, ImageSearch
-from pixy_data.search.statements import build_list
+from pixy_data.search.query import ImageSearch, build_list
+from pixy_data.visibility import (
+    AUDIENCES,
+    CLASS,
+    EVERYONE,
+    OWNER,
+    PUBLIC_COLUMNS,
+    is_visible_to,
+    is_visible_to_user,
+)
+
+INSERT = """
+    INSERT INTO images (
+        guid, filename, prompt, created_at, updated_at, owner, class_key, visibility,
+        media_type, width, height, size, sha256, generator, model
+    ) VALUES (
+        :guid, :filename, :prompt, :created_at, :updated_at, :owner, :class_key, :visibility,
+        :media_type, :width, :height, :size, :sha256, :generator, :model
+    )
+"""
+_SELECT = f"SELECT {IMAGE_COLUMNS} FROM images WHERE guid = :guid"
+_SELECT_PUBLIC = f"""
+    SELECT {PUBLIC_COLUMNS} FROM images WHERE guid = :guid AND {is_visible_to(EVERYONE)}
+"""
+_SELECT_VISIBLE = f"""
+    SELECT {IMAGE_COLUMNS} FROM images WHERE guid = :guid AND {is_visible_to_user()}
+"""
 
 
-class ImageRepository(ImageRepositoryInterface):
+def _list(columns: str, condition: str, index: str) -> str:
+    # without the hint, MariaDB walks the index from its end if it has to fetch whole rows; MySQL
+    # and MariaDB execute such a comment, SQLite ignores it
+    return f"""
+        SELECT {columns} FROM images /*! FORCE INDEX ({index}) */
+        WHERE {condition} AND {AFTER} {PAGE}
+    """
+
+
+LIST_PUBLIC = _list(PUBLIC_COLUMNS, is_visible_to(EVERYONE), "ix_images_visibility")
+LIST_OWNED = _list(IMAGE_COLUMNS, is_visible_to(OWNER), "ix_images_owner")
+LIST_CLASS = _list(IMAGE_COLUMNS, is_visible_to(CLASS), "ix_images_class")
+
+
+def _list_ids(condition: str) -> str:
+    # an index alone answers it; SQLite does not accept parentheses around a part of a union
+    page = f"SELECT id, created_at, guid FROM images WHERE {condition} AND {AFTER} {PAGE}"
+    return f"SELECT id, created_at, guid FROM ({page}) AS part"
+
+
+# find the ids of the page first, then fetch its rows
+LIST_VISIBLE = f"""
+    SELECT {widen(IMAGE_COLUMNS)}
+    FROM (
+        {" UNION ".join(_list_ids(is_visible_to(each)) for each in AUDIENCES)} {PAGE}
+    ) AS page JOIN images ON images.id = page.id
+    ORDER BY page.created_at DESC, page.guid DESC
+"""
+_UPDATE_VISIBILITY = """
+    UPDATE images SET visibility = :visibility, updated_at = :updated_at
+    WHERE guid = :guid AND owner = :owner
+"""
+_DELETE = "DELETE FROM images WHERE guid = :guid AND owner = :owner"
+
+
+class ImageRepository:
     """The images of one database.
+
+    Lists are newest first. The caller decides who may ask for what.
 
     Args:
         database: Where they are.
+
+    Raises:
+        PixyProxyException: From every method: DBConnectionError, DatabaseBusyError or
+            DatabaseError when the database fails.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._words = ImageWords(database)
 
-    @override
     def insert_image(
         self, image: ImageDetail, owner: User, created_at: datetime | None = None
     ) -> Image:
+        """Store a new image and index its words.
+
+        Args:
+            image: All of its details.
+            owner: Its owner; the image is shared with this user's class.
+            created_at: Aware; None for now.
+
+        Raises:
+            ConstraintViolationError: The guid is taken, or the owner unknown.
+        """
         parameters = image_to_parameters(image, owner, created_at or datetime.now(UTC))
 
         def work() -> Image:
-            result = self._database.execute(sql.INSERT, parameters)
+            result = self._database.execute(INSERT, parameters)
             indexed = {**parameters, "id": result.last_id}
             self._words.insert(IndexedImage(*(indexed[name] for name in IndexedImage._fields)))
             return image_from_parameters(parameters, result.last_id)
 
         return join_transaction(self._database, work)
 
-    @override
     def find_image(self, guid: str) -> Image | None:
-        return self._find(sql.SELECT, {"guid": guid})
+        """Find an image whatever its visibility, for creating and checking."""
+        return self._find(_SELECT, {"guid": guid})
 
-    @override
     def find_public_image(self, guid: str) -> Image | None:
-        return self._find(sql.SELECT_PUBLIC, {"guid": guid})
+        """Find an image that everyone may see, without its owner."""
+        return self._find(_SELECT_PUBLIC, {"guid": guid})
 
-    @override
     def find_visible_image(self, guid: str, user: User) -> Image | None:
+        """Find an image that a user may see."""
         return self._find(
-            sql.SELECT_VISIBLE,
+            _SELECT_VISIBLE,
             {"guid": guid, "username": user.username, "class_key": user.class_key},
         )
 
-    @override
     def list_public_images(self, limit: int, after: Position | None = None) -> list[Image]:
-        return self._list(sql.LIST_PUBLIC, limit, after)
+        """Return a page of the images that everyone may see, without their owners."""
+        return self._list(LIST_PUBLIC, limit, after)
 
-    @override
     def list_owned_images(
         self, username: str, limit: int, after: Position | None = None
     ) -> list[Image]:
-        return self._list(sql.LIST_OWNED, limit, after, username=username)
+        """Return a page of one owner's images."""
+        return self._list(LIST_OWNED, limit, after, username=username)
 
-    @override
     def list_class_images(
         self, class_key: str, limit: int, after: Position | None = None
     ) -> list[Image]:
-        return self._list(sql.LIST_CLASS, limit, after, class_key=class_key)
+        """Return a page of the images that are shared with a class."""
+        return self._list(LIST_CLASS, limit, after, class_key=class_key)
 
-    @override
     def list_visible_images(
         self, user: User, limit: int, after: Position | None = None
     ) -> list[Image]:
+        """Return a page of all images that a user may see."""
         return self._list(
-            sql.LIST_VISIBLE, limit, after, username=user.username, class_key=user.class_key
+            LIST_VISIBLE, limit, after, username=user.username, class_key=user.class_key
         )
 
-    @override
     def search_images(
         self, match: ImageFilter, viewer: User | None, limit: int, after: Position | None = None
     ) -> list[Image]:
+        """Return a page of the images that a caller may see and that match a filter.
+
+        Args:
+            match: The filter.
+            viewer: The caller; None without credentials.
+            limit: Maximum number of images.
+            after: The last image of the page before.
+        """
         search = ImageSearch(match, viewer, limit, after or NEWEST)
         if not search.can_match:
             return []
         rows = self._database.fetch_all(build_list(search.shape), search.parameters)
         return [image_from_row(row) for row in rows]
 
-    @override
     def update_visibility(self, guid: str, owner: str, visibility: Visibility) -> bool:
+        """Change who may see an image; return False if the owner has no such image."""
         parameters = {
             "guid": guid,
             "owner": owner,
@@ -112,7 +196,7 @@ class ImageRepository(ImageRepositoryInterface):
 
         def work() -> bool:
             # first: it keeps another change of the same image away until this one is committed
-            if self._database.execute(sql.UPDATE_VISIBILITY, parameters).rowcount == 0:
+            if self._database.execute(_UPDATE_VISIBILITY, parameters).rowcount == 0:
                 return False
             image = self._find_indexed(guid, owner)
             if image is not None:
@@ -121,15 +205,15 @@ class ImageRepository(ImageRepositoryInterface):
 
         return join_transaction(self._database, work)
 
-    @override
     def delete_image(self, guid: str, owner: str) -> bool:
+        """Delete an image's row and words; return False if the owner has no such image."""
         if match_guid(guid) is None:
             return False
 
         def work() -> bool:
             image = self._find_indexed(guid, owner)
             parameters = {"guid": guid, "owner": owner}
-            if image is None or self._database.execute(sql.DELETE, parameters).rowcount == 0:
+            if image is None or self._database.execute(_DELETE, parameters).rowcount == 0:
                 return False
             self._words.delete(image)
             return True

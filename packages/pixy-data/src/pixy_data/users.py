@@ -1,6 +1,6 @@
-"""The rows of users: their SQL, and nothing that hashes or compares a password."""
+"""The rows of users: their SQL, and the repository that runs it. Passwords are hashed elsewhere."""
 
-# ruff: noqa: S608 - what is formatted in are the constants of this module and column names
+# ruff: noqa: S608 - only constants and column names are formatted in
 
 from datetime import UTC, datetime
 
@@ -16,20 +16,21 @@ from pixy_data.conversions import (
     match_guid,
     user_from_row,
     user_to_parameters,
+    widen,
 )
 from pixy_data.database.database import Database, Row
-from pixy_data.image_statements import is_visible_to, widen
 from pixy_data.interfaces import UserRepositoryInterface, Viewer
+from pixy_data.visibility import is_visible_to_user
 
-# utf8mb4_bin compares without trailing spaces, so the lengths are compared too
+# utf8mb4_bin ignores trailing spaces, so the lengths are compared, too
 _IS_USER = "username = :username AND LENGTH(username) = LENGTH(:username)"
 
 _SELECT = f"SELECT {USER_COLUMNS} FROM users WHERE {_IS_USER}"
-# one row at most: both are found by what is unique (docs/decisions/0012-sign-in-and-image.md)
+# at most one row: both keys are unique (docs/decisions/0012-sign-in-and-image.md)
 SELECT_VIEWER = f"""
     SELECT {widen(USER_COLUMNS, "users")}, {widen(IMAGE_COLUMNS)}
     FROM users LEFT JOIN images
-    ON images.guid = :guid AND {is_visible_to("users.username", "users.class_key")}
+    ON images.guid = :guid AND {is_visible_to_user("users.")}
     WHERE users.username = :username
 """
 _SELECT_ALL = f"SELECT {USER_COLUMNS} FROM users ORDER BY username"
@@ -66,7 +67,7 @@ class UserRepository(UserRepositoryInterface):
             {"username": username, "guid": known_guid},
             lambda row: _is_viewer(row, username, known_guid),
         )
-        # what _IS_USER leaves to the database costs as much there as the whole image
+        # comparing lengths in the database, as _IS_USER does, would double the cost of this query
         if row is None or row[0] != username:
             return None
         image = row[USER_WIDTH:]
@@ -97,6 +98,6 @@ class UserRepository(UserRepositoryInterface):
 
 def _is_viewer(row: Row, username: str, guid: str) -> bool:
     image = row[USER_WIDTH:]
-    # trailing spaces are compared by the caller
+    # the caller compares trailing spaces
     is_user = bool(image) and row[0].rstrip(" ") == username.rstrip(" ")
     return is_user and (image[0] is None or image_guid(image) == guid)

@@ -19,9 +19,9 @@ from pixy_data import (
     initialise_database,
     open_database,
 )
-from pixy_data.conversions import time_to_moment, time_to_parameter
+from pixy_data.conversions import time_to_microseconds, time_to_parameter
 from pixy_data.database.database import Result
-from pixy_data.search.index import raw_guid
+from pixy_data.search.index import pack_guid
 
 PRIVATE, CLASS, PUBLIC = Visibility
 Find = Callable[..., list[str]]
@@ -149,8 +149,8 @@ def long_indexed(images: ImageRepository, database: Database, anna: User) -> Ima
                 {
                     "scope": scope,
                     "word": word,
-                    "moment": time_to_moment(image.created_at),
-                    "guid": raw_guid(image.guid),
+                    "moment": time_to_microseconds(image.created_at),
+                    "guid": pack_guid(image.guid),
                     "image_id": image.id,
                 },
             )
@@ -217,8 +217,8 @@ def test_a_row_of_the_index_shows_nothing_that_the_image_does_not(
             "VALUES (:scope, 'heron', :moment, :guid, :image_id)",
             {
                 "scope": scope,
-                "moment": time_to_moment(image.created_at),
-                "guid": raw_guid(image.guid),
+                "moment": time_to_microseconds(image.created_at),
+                "guid": pack_guid(image.guid),
                 "image_id": image.id,
             },
         )
@@ -251,7 +251,9 @@ def many(images: ImageRepository, database: Database, anna: User, bert: User) ->
             database.execute(
                 f"{statement} WHERE {key} = :key",
                 {
-                    "moment": time_to_parameter(moment) if in_images else time_to_moment(moment),
+                    "moment": time_to_parameter(moment)
+                    if in_images
+                    else time_to_microseconds(moment),
                     "key": value,
                 },
             )

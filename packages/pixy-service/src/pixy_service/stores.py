@@ -10,7 +10,6 @@ from pixy_data import (
     Database,
     DeletionRepository,
     ImageRepository,
-    ImageRepositoryInterface,
     Journal,
     UserRepository,
     UserRepositoryInterface,
@@ -33,7 +32,7 @@ class ImageStores:
     """
 
     database: Database
-    images: ImageRepositoryInterface
+    images: ImageRepository
     users: UserRepositoryInterface
     creations: CreationRepository
     claims: ClaimRepository

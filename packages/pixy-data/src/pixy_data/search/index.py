@@ -1,8 +1,7 @@
-"""Under which words an image is found, by those who may see it: rows of `image_words`.
+"""The inverted index: one row for each word of a prompt and each audience of the image.
 
-Each word of a prompt has a row for the owner, and one for those to whom the image is shown: its
-class, or everyone. So what one caller finds by a word lies together in the index, in the order of
-the list. Why it is so stands in docs/decisions/0007-search.md.
+What one caller finds by a word lies together in the index, in the order of the list
+(docs/decisions/0007-search.md).
 """
 
 import uuid
@@ -10,21 +9,19 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import NamedTuple
 
-from pixy_core import Visibility, index_words, iterate_words
+from pixy_core import index_words, iterate_words
 from pixy_core.words import MAX_INDEXED_WORDS
-from pixy_data.conversions import time_from_value, time_to_moment
+from pixy_data.conversions import time_from_value, time_to_microseconds
 from pixy_data.database.database import Database
-
-PUBLIC_SCOPE = "public"
+from pixy_data.visibility import AUDIENCES, OWNER, Audience, name_scope
 
 _CHUNK, _LARGE_CHUNK = 50, 500
-"""Words of one statement. A statement's text is kept for each number of words up to _CHUNK."""
+"""Words of one statement. The text of a statement is cached for each number up to _CHUNK."""
 
 _SELECT_WORD = """
     SELECT image_id FROM image_words
     WHERE scope = :scope AND word = :word AND moment = :moment AND guid = :guid
 """
-
 SELECT_INDEXED = """
     SELECT id, guid, prompt, created_at, owner, class_key, visibility FROM images
     WHERE guid = :guid AND owner = :owner
@@ -32,7 +29,7 @@ SELECT_INDEXED = """
 
 
 class IndexedImage(NamedTuple):
-    """What the index has to know of an image: the columns of SELECT_INDEXED."""
+    """The columns of SELECT_INDEXED."""
 
     id: int
     guid: str
@@ -43,29 +40,9 @@ class IndexedImage(NamedTuple):
     visibility: str
 
 
-def owner_scope(username: str) -> str:
-    """Return the scope of what one user owns."""
-    return f"owner:{username}"
-
-
-def class_scope(class_key: str) -> str:
-    """Return the scope of what is shown to a class."""
-    return f"class:{class_key}"
-
-
-def raw_guid(guid: str) -> bytes:
+def pack_guid(guid: str) -> bytes:
     """Return the 16 bytes of a guid, which sort as its text does."""
     return uuid.UUID(guid).bytes
-
-
-def list_scopes(image: IndexedImage) -> list[str]:
-    """Return the scopes in which an image is found."""
-    scopes = [owner_scope(image.owner)]
-    if image.visibility == Visibility.CLASS:
-        scopes.append(class_scope(image.class_key))
-    if image.visibility == Visibility.PUBLIC:
-        scopes.append(PUBLIC_SCOPE)
-    return scopes
 
 
 class ImageWords:
@@ -79,82 +56,71 @@ class ImageWords:
         self._database = database
 
     def insert(self, image: IndexedImage) -> None:
-        """Index a new image.
-
-        Args:
-            image: As its row is.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-        self._insert(list_scopes(image), image, index_words(image.prompt))
+        """Index a new image."""
+        self._insert(_list_audiences(image), image, index_words(image.prompt))
 
     def update(self, image: IndexedImage) -> None:
-        """Show an image to those to whom its visibility says, and to no others.
-
-        Args:
-            image: As its row is by now.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-        words, beyond = self._find_words(image)
-        self._delete([owner_scope(image.owner)], image, beyond)
-        self._delete(_shown_scopes(image), image, [*words, *beyond])
-        self._insert(list_scopes(image)[1:], image, words)
+        """Index an image for the audiences of its new visibility, and for no others."""
+        words, unindexed = self._find_words(image)
+        self._delete([OWNER], image, unindexed)
+        self._delete(_OTHERS, image, [*words, *unindexed])
+        self._insert([each for each in _list_audiences(image) if each != OWNER], image, words)
 
     def delete(self, image: IndexedImage) -> None:
-        """Forget an image.
+        """Remove an image from the index."""
+        words, unindexed = self._find_words(image)
+        self._delete(AUDIENCES, image, [*words, *unindexed])
 
-        Args:
-            image: As its row was.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
-        words, beyond = self._find_words(image)
-        scopes = [owner_scope(image.owner), *_shown_scopes(image)]
-        self._delete(scopes, image, [*words, *beyond])
-
-    def _insert(self, scopes: Iterable[str], image: IndexedImage, words: Iterable[str]) -> None:
-        for scope in scopes:
+    def _insert(
+        self, audiences: Iterable[Audience], image: IndexedImage, words: Iterable[str]
+    ) -> None:
+        for audience in audiences:
             for chunk in _chunks(words):
-                parameters = _place(image, scope) | _name(chunk) | {"image_id": image.id}
+                parameters = _place(image, audience) | _name(chunk) | {"image_id": image.id}
                 self._database.execute(_insert_statement(len(chunk)), parameters)
 
-    def _delete(self, scopes: Iterable[str], image: IndexedImage, words: Iterable[str]) -> None:
-        for scope in scopes:
+    def _delete(
+        self, audiences: Iterable[Audience], image: IndexedImage, words: Iterable[str]
+    ) -> None:
+        for audience in audiences:
             for chunk in _chunks(words):
-                parameters = _place(image, scope) | _name(chunk)
+                parameters = _place(image, audience) | _name(chunk)
                 self._database.execute(_delete_statement(len(chunk)), parameters)
 
     def _find_words(self, image: IndexedImage) -> tuple[list[str], list[str]]:
-        """Return the words that index an image, and those beyond the limit that have rows.
+        """Return the indexed words of an image, and those beyond the limit that have rows.
 
-        Of the latter an image has all, if a release without the limit indexed it, or none. Its
-        owner's rows tell, since those are always there.
+        A release without the limit indexed all words. The owner's rows, which always exist, tell
+        which release it was.
         """
         words = list(iterate_words(image.prompt))
         words, beyond = words[:MAX_INDEXED_WORDS], words[MAX_INDEXED_WORDS:]
         if beyond:
-            place = _place(image, owner_scope(image.owner)) | {"word": beyond[0]}
+            place = _place(image, OWNER) | {"word": beyond[0]}
             if self._database.fetch_one(_SELECT_WORD, place) is None:
                 beyond = []
         return words, beyond
 
 
-def _shown_scopes(image: IndexedImage) -> list[str]:
-    """Return the scopes where others find an image, whatever its visibility."""
-    return [PUBLIC_SCOPE, class_scope(image.class_key)]
+_OTHERS = [audience for audience in AUDIENCES if audience != OWNER]
 
 
-def _place(image: IndexedImage, scope: str) -> dict[str, object]:
-    moment = time_to_moment(time_from_value(image.created_at))
-    return {"scope": scope, "moment": moment, "guid": raw_guid(image.guid)}
+def _list_audiences(image: IndexedImage) -> list[Audience]:
+    return [each for each in AUDIENCES if each.visibility in (None, image.visibility)]
+
+
+def _place(image: IndexedImage, audience: Audience) -> dict[str, object]:
+    member = audience.column and getattr(image, audience.column)
+    moment = time_to_microseconds(time_from_value(image.created_at))
+    return {
+        "scope": name_scope(audience, member),
+        "moment": moment,
+        "guid": pack_guid(image.guid),
+    }
 
 
 def _chunks(words: Iterable[str]) -> Iterator[list[str]]:
-    # in one order, so that two writers never wait for each other in a circle
+    # sorted, so that two writers never deadlock
     rest = sorted(words)
     while rest:
         size = _LARGE_CHUNK if len(rest) >= _LARGE_CHUNK else _CHUNK
@@ -166,7 +132,7 @@ def _name(words: list[str]) -> dict[str, object]:
     return {f"word_{number}": word for number, word in enumerate(words)}
 
 
-# how many parameters there are is all that is formatted in
+# only the number of parameters is formatted in
 
 
 @cache

@@ -1,32 +1,57 @@
-"""What a filter means to the rows: which lists it draws on, and its parameters.
+"""A page of a filtered list: which audiences it draws on, its SQL and its parameters.
 
-The statements stand in search_statements.py, what a word is in pixy_core.
+The SQL is assembled from constants; values are always named parameters. Query plans:
+docs/decisions/0007-search.md.
 """
 
+# ruff: noqa: S608 - only constants and numbers are formatted in
+
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
+from typing import NamedTuple
 
-from pixy_core import ImageFilter, User, Visibility
-from pixy_data.conversions import time_to_moment, time_to_parameter
-from pixy_data.interfaces import Position
-from pixy_data.search.index import PUBLIC_SCOPE, class_scope, owner_scope, raw_guid
-from pixy_data.search.statements import Shape, Source
-
-NEWEST = Position(datetime.max.replace(tzinfo=UTC), "g")
-"""Before every image: no time is later, and no guid sorts after this letter."""
+from pixy_core import ImageFilter, User
+from pixy_data.conversions import IMAGE_COLUMNS, time_to_microseconds, time_to_parameter, widen
+from pixy_data.keyset import AFTER, NEWEST, PAGE, Position
+from pixy_data.search.index import pack_guid
+from pixy_data.visibility import (
+    AUDIENCES,
+    OWNER,
+    PUBLIC_COLUMNS,
+    Audience,
+    is_visible_to,
+    name_scope,
+)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# no character sorts after it
-_LAST = "\U0010ffff"
+_LAST_CHARACTER = "\U0010ffff"
+
+
+class Shape(NamedTuple):
+    """What the text of a statement depends on.
+
+    Attributes:
+        audiences: It lists the union of what these may see.
+        words: Number of words that a prompt must contain; None without a search for words.
+        has_beginning: Whether it must also contain a word with a given beginning.
+        has_visibility: Whether a visibility is asked for that the audiences do not imply.
+        tells_owner: Whether the caller learns the owners.
+    """
+
+    audiences: tuple[Audience, ...]
+    words: int | None
+    has_beginning: bool
+    has_visibility: bool
+    tells_owner: bool
 
 
 class ImageSearch:
-    """One page of a narrowed list.
+    """One page of a filtered list.
 
     Args:
-        match: What its images have in common.
-        viewer: Who looks; None for a stranger.
-        limit: Images at most.
+        match: The filter.
+        viewer: The caller; None without credentials.
+        limit: Maximum number of images.
         after: The last image of the page before, or NEWEST.
     """
 
@@ -36,30 +61,30 @@ class ImageSearch:
         self._match = match
         self._viewer = viewer
         self._limit = limit
-        # "made before" is a place in the list, too: before all guids of that time
+        # "created before" is also a position in the list: before all guids of that time
         before = NEWEST if match.created_before is None else Position(match.created_before, "")
         self._after = min(after, before)
         self._words = match.words
 
     @property
     def can_match(self) -> bool:
-        """Whether any image could be found at all."""
-        return bool(self._sources) and (self._words is None or any(self._words))
+        """Whether the filter can match any image."""
+        return bool(self._audiences) and (self._words is None or any(self._words))
 
     @property
     def shape(self) -> Shape:
-        """Which statement asks for it."""
+        """The shape of the statement."""
         return Shape(
-            sources=self._sources,
+            audiences=self._audiences,
             words=None if self._words is None else len(self._words.words),
             has_beginning=self._words is not None and bool(self._words.beginning),
-            has_visibility=self._match.visibility is not None and Source.OWN in self._sources,
+            has_visibility=self._match.visibility is not None and OWNER in self._audiences,
             tells_owner=self._viewer is not None,
         )
 
     @property
     def parameters(self) -> dict[str, object]:
-        """A value for each name in the statement, and for some that aren't in it."""
+        """A value for each name in the statement; other statements' names may be among them."""
         since = self._match.created_after or _EPOCH
         created_at, guid = self._after
         parameters: dict[str, object] = {
@@ -73,43 +98,102 @@ class ImageSearch:
             parameters["username"] = self._viewer.username
             parameters["class_key"] = self._viewer.class_key
         if self._words is not None:
-            parameters |= self._word_parameters(since, created_at, guid)
+            parameters |= self._word_parameters(since)
         return parameters
 
-    def _word_parameters(self, since: datetime, moment: datetime, guid: str) -> dict[str, object]:
+    def _word_parameters(self, since: datetime) -> dict[str, object]:
         words, beginning = self._words or ((), "")
+        created_at, guid = self._after
         parameters: dict[str, object] = {
-            "since_moment": time_to_moment(since),
-            "moment": time_to_moment(moment),
-            "raw_guid": _bound(guid),
-            "scope_public": PUBLIC_SCOPE,
+            "since_moment": time_to_microseconds(since),
+            "moment": time_to_microseconds(created_at),
+            "raw_guid": _pack_bound(guid),
             "beginning": beginning,
-            "beginning_end": beginning + _LAST,
+            "beginning_end": beginning + _LAST_CHARACTER,
         }
         parameters |= {f"word_{number}": word for number, word in enumerate(words)}
-        if self._viewer is not None:
-            parameters["scope_own"] = owner_scope(self._viewer.username)
-            parameters["scope_class"] = class_scope(self._viewer.class_key)
+        for each in self._audiences:
+            member = each.attribute and getattr(self._viewer, each.attribute)
+            parameters[f"scope_{each.name}"] = name_scope(each, member)
         return parameters
 
     @cached_property
-    def _sources(self) -> tuple[Source, ...]:
-        wanted, mine = self._match.visibility, self._match.mine
-        if self._viewer is None:
-            is_empty = mine or wanted not in (None, Visibility.PUBLIC)
-            return () if is_empty else (Source.PUBLIC,)
-        if mine or wanted is Visibility.PRIVATE:
-            return (Source.OWN,)
-        if wanted is Visibility.PUBLIC:
-            return (Source.PUBLIC,)
-        if wanted is Visibility.CLASS:
-            # the owner's own are among those of the class
-            return (Source.CLASS,)
-        return (Source.PUBLIC, Source.OWN, Source.CLASS)
+    def _audiences(self) -> tuple[Audience, ...]:
+        wanted: tuple[Audience, ...] = AUDIENCES
+        if self._match.mine:
+            wanted = (OWNER,)
+        elif (visibility := self._match.visibility) is not None:
+            # the owner's images of a shared visibility are among those of its audience
+            wanted = tuple(each for each in AUDIENCES if each.visibility == visibility) or (OWNER,)
+        return tuple(each for each in wanted if self._viewer is not None or each.column is None)
 
 
-def _bound(guid: str) -> bytes:
-    """Return what the bytes of the guids after a position are less than."""
+@cache
+def build_list(shape: Shape) -> str:
+    """Return the statement of a page."""
+    build = _list_ids if shape.words is None else _find_ids
+    parts = [build(audience, shape) for audience in shape.audiences]
+    page = parts[0]
+    if len(parts) > 1:
+        # SQLite does not accept parentheses around a part of a union
+        selects = [
+            f"SELECT id, created_at, guid FROM ({part}) AS part_{number}"
+            for number, part in enumerate(parts)
+        ]
+        page = f"{' UNION '.join(selects)} {PAGE}"
+    columns = widen(IMAGE_COLUMNS if shape.tells_owner else PUBLIC_COLUMNS)
+    # the rule is checked again on the rows: the index of words is only an index
+    allowed = " OR ".join(f"({is_visible_to(each)})" for each in shape.audiences)
+    return f"""
+        SELECT {columns} FROM ({page}) AS page JOIN images ON images.id = page.id
+        WHERE {allowed}
+        ORDER BY images.created_at DESC, images.guid DESC
+    """
+
+
+def _list_ids(audience: Audience, shape: Shape) -> str:
+    visibility = "AND visibility = :visibility" if shape.has_visibility else ""
+    return f"""
+        SELECT id, created_at, guid FROM images
+        WHERE {is_visible_to(audience)} {visibility}
+        AND created_at >= :since AND {AFTER} {PAGE}
+    """
+
+
+def _find_ids(audience: Audience, shape: Shape) -> str:
+    scope = f":scope_{audience.name}"
+    words = [f":word_{number}" for number in range(shape.words or 0)]
+    if shape.has_beginning:
+        first = "word BETWEEN :beginning AND :beginning_end"
+    else:
+        first = f"word = {words.pop(0)}"
+    # COUNT, because a database may turn EXISTS into a join in an order of its own
+    conditions = [
+        f"""(
+            SELECT COUNT(*) FROM image_words AS other
+            WHERE other.scope = {scope} AND other.word = {word}
+            AND other.moment = found.moment AND other.guid = found.guid
+        ) = 1"""
+        for word in words
+    ]
+    if shape.has_visibility:
+        conditions.append(
+            "(SELECT visibility FROM images WHERE images.id = found.image_id) = :visibility"
+        )
+    # several words of a prompt may have the same beginning
+    distinct = "DISTINCT" if shape.has_beginning else ""
+    return f"""
+        SELECT {distinct} image_id AS id, moment AS created_at, guid FROM image_words AS found
+        WHERE scope = {scope} AND {first}
+        AND moment >= :since_moment AND moment <= :moment
+        AND (moment < :moment OR guid < :raw_guid)
+        {" ".join(f"AND {condition}" for condition in conditions)}
+        ORDER BY moment DESC, guid DESC LIMIT :limit
+    """
+
+
+def _pack_bound(guid: str) -> bytes:
+    """Return bytes that sort after those of each guid before a position."""
     if guid == NEWEST.guid:
         return b"\xff" * 17
-    return raw_guid(guid) if guid else b""
+    return pack_guid(guid) if guid else b""

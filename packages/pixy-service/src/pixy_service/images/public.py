@@ -3,7 +3,7 @@
 from typing import NoReturn
 
 from pixy_core import AuthenticationRequiredError, Image, ImageDetailCreate, ImageFilter
-from pixy_data import ContentStore, Database, ImageRepositoryInterface, Position
+from pixy_data import ContentStore, Database, ImageRepository, Position
 from pixy_service.images.cursors import Cursors
 from pixy_service.images.reading import ImageReader
 from pixy_service.images.thumbnails import Thumbnails
@@ -22,7 +22,7 @@ class PublicImageService(ImageReader):
     def __init__(
         self,
         database: Database,
-        images: ImageRepositoryInterface,
+        images: ImageRepository,
         content: ContentStore,
         thumbnails: Thumbnails,
     ) -> None:
