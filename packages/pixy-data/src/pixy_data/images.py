@@ -19,8 +19,7 @@ from pixy_data.conversions import (
     time_to_parameter,
     widen,
 )
-from pixy_data.database.database import Database
-from pixy_data.database.transactions import join_transaction
+from pixy_data.database.database import Database, join_transaction
 from pixy_data.keyset import AFTER, NEWEST, PAGE, Position
 from pixy_data.search.index import SELECT_INDEXED, ImageWords, IndexedImage
 from pixy_data.search.query import ImageSearch, build_list

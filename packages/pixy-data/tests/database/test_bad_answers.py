@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pixy_core import DBConnectionError, ImageDetail, User
-from pixy_data import Database, ImageRepository, LoopCalls, UserRepository, open_database
+from pixy_data import Database, ImageRepository, Queries, UserRepository, open_database
 from tcp_proxy import Alter, TcpProxy, drip, send_half, send_nothing, send_twice
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def open_through(
         read_timeout=read_timeout,
         connect_timeout=2,
     )
-    connections = [database.pool.acquire() for _ in range(4)]
+    connections = [database.connections.acquire() for _ in range(4)]
     for connection in connections:
-        database.pool.release(connection)
+        database.connections.release(connection)
     return database
 
 
@@ -54,7 +54,7 @@ def ask(database: Database, n: int) -> int:
     return int(row[0])
 
 
-def on_loop(test: Callable[[LoopCalls], Awaitable[T]]) -> tuple[T, int]:
+def on_loop(test: Callable[[Queries], Awaitable[T]]) -> tuple[T, int]:
     """Return what a test returned, and how many of its calls ran elsewhere."""
     count = 0
 
@@ -64,7 +64,7 @@ def on_loop(test: Callable[[LoopCalls], Awaitable[T]]) -> tuple[T, int]:
         return await asyncio.to_thread(function, *arguments)
 
     async def run() -> T:
-        return await test(LoopCalls(4, elsewhere))
+        return await test(Queries(4, elsewhere))
 
     return asyncio.run(run()), count
 
@@ -76,7 +76,7 @@ def test_an_answer_that_does_not_end_leaves_the_loop(
 ) -> None:
     database = open_through(proxy, mysql_server, tls=tls)
 
-    async def test(calls: LoopCalls) -> int:
+    async def test(calls: Queries) -> int:
         assert await calls.run(ask, database, 1) == 1
         proxy.alter_answers(b"" if tls else b"marked", alter, count=1)
         return await calls.run(ask, database, 2)
@@ -87,7 +87,7 @@ def test_an_answer_that_does_not_end_leaves_the_loop(
 
 
 def test_when_many_answers_stop_the_loop_stops_once(proxy: TcpProxy, database: Database) -> None:
-    async def test(calls: LoopCalls) -> list[int]:
+    async def test(calls: Queries) -> list[int]:
         proxy.alter_answers(b"marked", send_half, count=4)
         return await asyncio.gather(*(calls.run(ask, database, n) for n in range(4)))
 
@@ -109,7 +109,7 @@ def test_an_answer_that_does_not_end_is_given_up_in_a_thread(
 def test_an_answer_that_comes_twice_answers_one_query_on_the_loop(
     proxy: TcpProxy, database: Database
 ) -> None:
-    async def test(calls: LoopCalls) -> list[int]:
+    async def test(calls: Queries) -> list[int]:
         proxy.alter_answers(b"marked", send_twice, count=1)
         return [await calls.run(ask, database, n) for n in range(20)]
 
@@ -130,7 +130,7 @@ def test_an_answer_that_comes_when_nothing_is_asked_answers_no_query(
         send(block)
         threading.Timer(0.1, send, [block]).start()
 
-    async def test(calls: LoopCalls) -> list[int]:
+    async def test(calls: Queries) -> list[int]:
         proxy.alter_answers(b"marked", send_late, count=1)
         first = await calls.run(ask, database, 1)
         await asyncio.sleep(0.3)
@@ -217,7 +217,7 @@ def test_after_a_lost_connection_calls_run_on_the_loop_again(
     def who() -> object:
         return database.fetch_one("SELECT CONNECTION_ID()", {})
 
-    async def test(calls: LoopCalls) -> None:
+    async def test(calls: Queries) -> None:
         row = await calls.run(who)
         mysql_server.execute(f"KILL {row[0]}")  # type: ignore[index]
         for _ in range(20):

@@ -57,9 +57,9 @@ def fill_pool(database: Database, count: int) -> None:
     def hold() -> None:
         with DatabaseContext(database) as db:
             if database.sqlite:
-                connection = database.pool.acquire()
+                connection = database.connections.acquire()
                 barrier.wait()
-                database.pool.release(connection)
+                database.connections.release(connection)
             else:
                 db.begin_transaction()
                 barrier.wait()
@@ -87,10 +87,10 @@ def test_one_lost_connection_has_the_others_replaced_before_they_are_used(
     fill_pool(database, 3)
     mysql_server.restart()
     database.ping()
-    connections = [database.pool.acquire() for _ in range(3)]
-    for connection in connections:
-        assert database.pool.run(connection, "SELECT 1", {}, lambda cursor: cursor.fetchone())
-        database.pool.release(connection)
+    pool = database.connections
+    for connection in [pool.acquire() for _ in range(3)]:
+        assert pool.run(connection, "SELECT 1", {}, lambda cursor: cursor.fetchone())
+        pool.release(connection)
 
 
 def test_a_restart_while_idle_is_not_noticed_by_threads_reading_at_once(
@@ -236,12 +236,12 @@ def test_a_lost_connection_does_not_cost_its_place_in_the_pool(
 
 def test_no_connection_becoming_free_is_busy(database_url: str) -> None:
     database = open_database(database_url, pool_size=1, checkout_timeout=0.1)
-    held = database.pool.acquire()
+    held = database.connections.acquire()
     with pytest.raises(DatabaseBusyError):
         database.ping()
     with pytest.raises(DatabaseBusyError):
         UserRepository(database).insert_user(BERT)
-    database.pool.release(held)
+    database.connections.release(held)
     database.ping()
     database.close()
 
@@ -255,10 +255,10 @@ def test_a_server_that_takes_no_more_connections_is_busy(
     user = database.url.username
     mysql_server.execute(f"ALTER USER '{user}'@'%' WITH MAX_USER_CONNECTIONS 1")
     database = open_database(database_url)
-    held = database.pool.acquire()
+    held = database.connections.acquire()
     with pytest.raises(DatabaseBusyError):
         database.ping()
-    database.pool.release(held)
+    database.connections.release(held)
     database.ping()
     database.close()
 
@@ -285,9 +285,9 @@ def test_an_interrupted_statement_closes_its_connection(
     def interrupt(_cursor: object) -> None:
         raise interruption
 
-    connection = database.pool.acquire()
+    connection = database.connections.acquire()
     with pytest.raises((interruption, PixyProxyException)):
-        database.pool.run(connection, "SELECT 1", {}, interrupt)
+        database.connections.run(connection, "SELECT 1", {}, interrupt)
     assert not connection.is_valid
     database.ping()
     database.close()
@@ -295,11 +295,11 @@ def test_an_interrupted_statement_closes_its_connection(
 
 def test_a_refused_statement_keeps_its_connection(database_url: str) -> None:
     database = open_database(database_url, pool_size=1, checkout_timeout=0.1)
-    connection = database.pool.acquire()
+    connection = database.connections.acquire()
     with pytest.raises(PixyProxyException):
-        database.pool.run(connection, "SELECT nothing FROM nowhere", {}, lambda _: None)
+        database.connections.run(connection, "SELECT nothing FROM nowhere", {}, lambda _: None)
     assert connection.is_valid
-    database.pool.release(connection)
+    database.connections.release(connection)
     database.close()
 
 

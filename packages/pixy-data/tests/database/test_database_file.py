@@ -27,7 +27,7 @@ def insert(database: Database, name: str) -> None:
 
 
 def close_connections(database: Database) -> None:
-    database.pool.discard(database.pool.acquire())
+    database.connections.discard(database.connections.acquire())
 
 
 @pytest.mark.parametrize("ending", ["", "-wal", "-shm"])

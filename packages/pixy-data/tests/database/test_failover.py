@@ -68,13 +68,13 @@ def pair(
 
 def fetch_on_each(database: Database, sql: str) -> list[object]:
     """Return what a query gives on each connection of the pool."""
-    connections = [database.pool.acquire() for _ in range(SIZE)]
+    connections = [database.connections.acquire() for _ in range(SIZE)]
     answers = [
-        database.pool.run(connection, sql, {}, lambda cursor: cursor.fetchone())[0]
+        database.connections.run(connection, sql, {}, lambda cursor: cursor.fetchone())[0]
         for connection in connections
     ]
     for connection in connections:
-        database.pool.release(connection)
+        database.connections.release(connection)
     return answers
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pixy_core import DBConnectionError
-from pixy_data import Database, DatabaseContext, LoopCalls, open_database
+from pixy_data import Database, DatabaseContext, Queries, open_database
 
 if TYPE_CHECKING:
     from mysql_server import MySQLServer
@@ -45,11 +45,11 @@ class LibuvLoop(asyncio.SelectorEventLoop):
         super().add_reader(fd, callback, *arguments)
 
 
-def on_loop(test: Callable[[LoopCalls, Elsewhere], Awaitable[T]], size: int = 4) -> T:
+def on_loop(test: Callable[[Queries, Elsewhere], Awaitable[T]], size: int = 4) -> T:
     elsewhere = Elsewhere()
 
     async def run() -> T:
-        return await test(LoopCalls(size, elsewhere.run), elsewhere)
+        return await test(Queries(size, elsewhere.run), elsewhere)
 
     with asyncio.Runner(loop_factory=LibuvLoop) as runner:
         return runner.run(run())
@@ -62,9 +62,9 @@ def server_database(
     """A database with four open connections, in the clear and over TLS."""
     url = f"{mysql_server.create_database()}?ssl_mode={request.param}"
     database = open_database(url, read_timeout=1)
-    connections = [database.pool.acquire() for _ in range(4)]
+    connections = [database.connections.acquire() for _ in range(4)]
     for connection in connections:
-        database.pool.release(connection)
+        database.connections.release(connection)
     yield database
     database.close()
 
@@ -72,10 +72,10 @@ def server_database(
 @pytest.fixture
 def one_connection(server_database: Database) -> Iterator[Database]:
     """The same with a single one, which the loop and threads have to share."""
-    held = [server_database.pool.acquire() for _ in range(3)]
+    held = [server_database.connections.acquire() for _ in range(3)]
     yield server_database
     for connection in held:
-        server_database.pool.release(connection)
+        server_database.connections.release(connection)
 
 
 def fetch(database: Database, sql: str = WHO, **parameters: object) -> Any:
@@ -92,7 +92,7 @@ def find_thread(database: Database) -> int:
 def test_a_call_runs_in_this_thread_with_the_callers_context() -> None:
     name = contextvars.ContextVar("name", default="nobody")
 
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> list[tuple[str, int]]:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> list[tuple[str, int]]:
         def look() -> tuple[str, int]:
             return name.get(), threading.get_ident()
 
@@ -105,7 +105,7 @@ def test_a_call_runs_in_this_thread_with_the_callers_context() -> None:
 
 
 def test_a_failure_is_raised_where_the_call_is_awaited() -> None:
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
         for _ in range(3):
             with pytest.raises(ZeroDivisionError):
                 await calls.run(lambda: 1 / 0)
@@ -114,7 +114,7 @@ def test_a_failure_is_raised_where_the_call_is_awaited() -> None:
 
 
 def test_the_loop_goes_on_while_a_server_works(server_database: Database) -> None:
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> tuple[int, int]:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> tuple[int, int]:
         ask = partial(fetch, server_database, SLEEP, seconds=0.5)
         waits = [asyncio.create_task(calls.run(ask)) for _ in range(4)]
         turns = 0
@@ -129,7 +129,7 @@ def test_the_loop_goes_on_while_a_server_works(server_database: Database) -> Non
 
 
 def test_each_of_many_calls_gets_its_own_answer(server_database: Database) -> None:
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> list[Any]:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> list[Any]:
         asks = (partial(fetch, server_database, "SELECT :n", n=n) for n in range(200))
         answers = await asyncio.gather(*map(calls.run, asks))
         assert elsewhere.count == 0
@@ -143,12 +143,12 @@ def test_what_would_stop_the_loop_runs_elsewhere(server_database: Database) -> N
         with DatabaseContext(server_database):
             return threading.get_ident()
 
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
         here = threading.get_ident()
-        held = [server_database.pool.acquire() for _ in range(4)]
+        held = [server_database.connections.acquire() for _ in range(4)]
         assert await calls.run(find_thread, server_database) != here
         for connection in held:
-            server_database.pool.release(connection)
+            server_database.connections.release(connection)
         assert await calls.run(find_thread, server_database) == here
         assert await calls.run(begin) != here
 
@@ -158,7 +158,7 @@ def test_what_would_stop_the_loop_runs_elsewhere(server_database: Database) -> N
 def test_a_connection_that_the_server_closes_is_replaced(
     mysql_server: "MySQLServer", server_database: Database
 ) -> None:
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
         first = await calls.run(fetch, server_database)
         mysql_server.execute(f"KILL {first}")
         second = await calls.run(fetch, server_database)
@@ -177,7 +177,7 @@ def test_a_connection_that_is_lost_during_a_query_is_replaced(
     def ask() -> tuple[Any, Any]:
         return fetch(server_database), fetch(server_database, SLEEP, seconds=0.5)
 
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
         first = await calls.run(fetch, server_database)
         asking = asyncio.create_task(calls.run(ask))
         await asyncio.sleep(0.2)
@@ -191,7 +191,7 @@ def test_a_connection_that_is_lost_during_a_query_is_replaced(
 def test_a_server_that_is_silent_is_given_up(
     mysql_server: "MySQLServer", server_database: Database
 ) -> None:
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
         before = await calls.run(fetch, server_database)
         mysql_server.suspend()
         try:
@@ -206,7 +206,7 @@ def test_a_server_that_is_silent_is_given_up(
 
 
 def test_who_waits_no_longer_leaves_a_sound_connection(server_database: Database) -> None:
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
         asking = asyncio.create_task(calls.run(partial(fetch, server_database, SLEEP, seconds=0.3)))
         await asyncio.sleep(0.05)
         asking.cancel()
@@ -217,7 +217,7 @@ def test_who_waits_no_longer_leaves_a_sound_connection(server_database: Database
 
 
 def test_loop_and_threads_take_turns_with_a_connection(one_connection: Database) -> None:
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
         for _ in range(5):
             one = await calls.run(fetch, one_connection)
             other = await elsewhere.run(fetch, one_connection)
@@ -228,7 +228,7 @@ def test_loop_and_threads_take_turns_with_a_connection(one_connection: Database)
 
 
 def test_a_connection_of_the_loop_is_a_threads_as_it_was(one_connection: Database) -> None:
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
         await calls.run(fetch, one_connection)
         slow = partial(fetch, one_connection, SLEEP, seconds=0.3)
         assert await elsewhere.run(slow) == 0
@@ -237,7 +237,7 @@ def test_a_connection_of_the_loop_is_a_threads_as_it_was(one_connection: Databas
 
 
 def test_an_answer_that_a_thread_has_read_is_taken_for_no_other(one_connection: Database) -> None:
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> int:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> int:
         await calls.run(fetch, one_connection)
         connection = one_connection.pool.acquire()
         driver = connection.driver
@@ -267,7 +267,7 @@ def test_an_answer_that_a_thread_has_read_is_taken_for_no_other(one_connection: 
 
 
 def test_loop_and_threads_keep_to_their_own_connections(server_database: Database) -> None:
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
         seen = [
             (await calls.run(fetch, server_database), await elsewhere.run(fetch, server_database))
             for _ in range(3)
@@ -282,7 +282,7 @@ def test_over_the_limit_a_call_is_refused_and_later_ones_are_not(
     server_database: Database,
 ) -> None:
     async def run() -> None:
-        calls = LoopCalls(1, Elsewhere().run, limit=2, refusal=LookupError)
+        calls = Queries(1, Elsewhere().run, limit=2, refusal=LookupError)
         ask = partial(fetch, server_database, SLEEP, seconds=0.3)
         waiting = [asyncio.create_task(calls.run(ask)) for _ in range(3)]
         await asyncio.sleep(0)
@@ -298,7 +298,7 @@ def test_a_call_that_waits_too_long_or_for_nobody_is_not_run(server_database: Da
     run: list[int] = []
 
     async def wait() -> None:
-        calls = LoopCalls(1, Elsewhere().run, patience=0.1, refusal=LookupError)
+        calls = Queries(1, Elsewhere().run, patience=0.1, refusal=LookupError)
         slow = partial(fetch, server_database, SLEEP, seconds=0.8)
         running = asyncio.create_task(calls.run(slow))
         await asyncio.sleep(0)
@@ -321,7 +321,7 @@ def test_a_call_that_had_to_wait_is_checked_before_it_runs(server_database: Data
         raise LookupError
 
     async def wait() -> None:
-        calls = LoopCalls(1, Elsewhere().run, check=check)
+        calls = Queries(1, Elsewhere().run, check=check)
         running = asyncio.create_task(
             calls.run(partial(fetch, server_database, SLEEP, seconds=0.2))
         )
@@ -336,7 +336,7 @@ def test_a_call_that_had_to_wait_is_checked_before_it_runs(server_database: Data
 
 
 def test_a_loop_that_ends_leaves_nothing_open(server_database: Database) -> None:
-    async def test(calls: LoopCalls, elsewhere: Elsewhere) -> None:
+    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
         await calls.run(fetch, server_database)
         asyncio.get_running_loop().call_soon(
             lambda: asyncio.create_task(

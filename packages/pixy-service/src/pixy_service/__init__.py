@@ -4,12 +4,9 @@ What an application needs stands here; it works without a web framework. Knows n
 """
 
 from pixy_data import (
-    Call,
     ContentFile,
     DatabaseLocation,
-    LoopCalls,
     PartialImage,
-    WaitingCalls,
     locate_database,
 )
 from pixy_service.accounts.passwords import Credentials, CredentialService
@@ -59,7 +56,6 @@ __all__ = [
     "MAX_PARTIALS",
     "THUMBNAIL_TYPES",
     "THUMBNAIL_WIDTHS",
-    "Call",
     "ContentFile",
     "Created",
     "CreationPage",
@@ -74,7 +70,6 @@ __all__ = [
     "ImagePage",
     "ImageServiceInterface",
     "Limits",
-    "LoopCalls",
     "PartialImage",
     "PrivateImageService",
     "PublicImageService",
@@ -87,7 +82,6 @@ __all__ = [
     "Submission",
     "UserService",
     "UserServiceInterface",
-    "WaitingCalls",
     "build_generator",
     "locate_database",
     "open_backup",

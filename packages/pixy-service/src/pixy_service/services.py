@@ -5,8 +5,9 @@ Nothing is decided here; this module builds and closes, opening.py opens.
 
 import logging
 import threading
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pixy_core import (
     Creation,
@@ -16,7 +17,7 @@ from pixy_core import (
     PixyProxyException,
     User,
 )
-from pixy_data import initialise_database
+from pixy_data import Queries, initialise_database
 from pixy_service.accounts.passwords import Credentials, CredentialService
 from pixy_service.accounts.sign_in_limit import SignInLimit
 from pixy_service.accounts.users import UserService
@@ -126,10 +127,17 @@ class Services:
         service = self.private_images(viewer.user)
         return service, service.complete_details(guid, viewer.image)
 
-    @property
-    def is_embedded(self) -> bool:
-        """Whether the database is a file, which is read by whoever asks, and no server."""
-        return self._stores.database.sqlite
+    def open_queries(
+        self, size: int, run_in_thread: Callable[..., Awaitable[Any]], **options: Any
+    ) -> Queries:
+        """Return what runs quick reads for callers on an event loop.
+
+        Args:
+            size: Maximum number of reads at once.
+            run_in_thread: Runs a function in a thread.
+            options: As for `pixy_data.Queries`.
+        """
+        return self._stores.database.open_queries(size, run_in_thread, **options)
 
     def check_ready(self) -> None:
         """Return if a create could be served now.

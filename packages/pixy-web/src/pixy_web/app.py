@@ -36,7 +36,7 @@ from pixy_web.server.process import (
     outlive_signals,
     share_memory_among_threads,
 )
-from pixy_web.server.request_log import RequestLog
+from pixy_web.server.request_log import RequestLog, check_client
 from pixy_web.settings import Settings, read_client_environment
 from pixy_web.threads.pools import count_database_calls, open_pools
 
@@ -112,7 +112,7 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncIterator[None]:
     services = await asyncio.to_thread(open_configured_services, settings)
-    pools = open_pools(settings.threads, is_embedded=services.is_embedded)
+    pools = open_pools(settings.threads, services, check_client)
     app.state.runtime = Runtime(services, pools, max_body_size=settings.max_body_size)
     if alone:
         collect_garbage_rarely()

@@ -1,8 +1,7 @@
-"""What routes depend on: the image service as their caller sees it.
+"""What routes depend on: the image service of their caller.
 
-What asks for a row or two needs no thread where the database is a server. Credentials are
-checked in the same call as the work, because each costs a change of stacks or of threads
-(`docs/decisions/0003-one-hop.md`, `0010-queries-on-the-loop.md`).
+Credentials are checked in the same call as the work, because each call costs a change of stacks or
+threads (docs/decisions/0003-one-hop.md, 0010-queries-on-the-loop.md).
 """
 
 from collections.abc import Callable
@@ -20,7 +19,6 @@ from pixy_service import (
     require_image,
     site_of,
 )
-from pixy_web.http.credentials import read_credentials
 from pixy_web.threads.pools import Pools
 from pixy_web.threads.single_flight import SingleFlight
 
@@ -65,14 +63,12 @@ class PublicImages:
         self,
         operation: Callable[[PublicImageService], T],
         *,
-        is_quick: bool = False,
         is_search: bool = False,
     ) -> T:
         """Run one operation.
 
         Args:
             operation: What to run.
-            is_quick: Whether it is expected to take no more than a moment.
             is_search: Whether it may take seconds of the database's time.
 
         Raises:
@@ -80,9 +76,7 @@ class PublicImages:
             PixyProxyException: Whatever the operation raises.
         """
         pools = self._runtime.pools
-        where = pools.queries if is_quick else pools.reads
-        if is_search:
-            where = pools.public_searches
+        where = pools.public_searches if is_search else pools.reads
         return await where.run(operation, self._runtime.services.public_images)
 
 
@@ -132,14 +126,12 @@ class PrivateImages:
         self,
         operation: Callable[[PrivateImageService], T],
         *,
-        is_quick: bool = False,
         is_search: bool = False,
     ) -> T:
         """Sign in and run one operation, in one call for a known user.
 
         Args:
             operation: What to run.
-            is_quick: Whether it is expected to take no more than a moment.
             is_search: Whether it may take seconds of the database's time.
 
         Raises:
@@ -149,9 +141,7 @@ class PrivateImages:
             PixyProxyException: Whatever the operation raises.
         """
         pools = self._runtime.pools
-        where = pools.queries if is_quick else pools.reads
-        if is_search:
-            where = pools.searches
+        where = pools.searches if is_search else pools.reads
         remembered: tuple[T] | None = await where.run(self._run_if_remembered, operation)
         if remembered is not None:
             return remembered[0]
@@ -191,27 +181,3 @@ def read_guid(request: Request) -> str:
     """Return the guid of the path, which the service validates."""
     guid: str = request.path_params["guid"]
     return guid
-
-
-async def get_private_images(request: Request) -> PrivateImages:
-    """Return the image service for a request with credentials; they are checked at its call.
-
-    Raises:
-        AuthenticationRequiredError: The request carries no credentials.
-        InvalidCredentialsError: They are malformed.
-    """
-    return PrivateImages(get_runtime(request), read_credentials(request))
-
-
-async def sign_in(request: Request) -> PrivateImageService:
-    """Return the user's service, once the credentials are found to be right.
-
-    Writes depend on it, so that nobody who isn't signed in gets as far as their body.
-
-    Raises:
-        AuthenticationRequiredError: The request carries no credentials.
-        InvalidCredentialsError: The credentials are wrong.
-        TooManyFailuresError: Too many wrong ones came from this address.
-    """
-    images = await get_private_images(request)
-    return await images.sign_in()

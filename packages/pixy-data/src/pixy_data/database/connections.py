@@ -29,7 +29,7 @@ class WrongAnswerError(Exception):
     """The answer belongs to another question: the connection is out of step."""
 
 
-class ConnectionPool:
+class Connections:
     """At most `pool_size` driver connections, kept open between statements.
 
     Args:
@@ -136,7 +136,7 @@ class ConnectionPool:
     def _begin_once(self) -> Connection:
         connection = self._take(fresh=self._is_read_only, look=True)
         try:
-            self.run(connection, self._begin, {}, take_nothing)
+            self.run(connection, self._begin, {}, lambda _: None)
         except BaseException:
             self.release(connection)
             raise
@@ -151,9 +151,6 @@ class ConnectionPool:
 
         Args:
             connection: From `acquire` or `begin`, with no transaction open.
-
-        Raises:
-            Nothing.
         """
         self._silence.leave()
         self._pool.give_back(connection)
@@ -163,9 +160,6 @@ class ConnectionPool:
 
         Args:
             connection: From `acquire` or `begin`.
-
-        Raises:
-            Nothing.
         """
         self._pool.discard(connection)
 
@@ -232,11 +226,7 @@ class ConnectionPool:
         return translated
 
     def close(self) -> None:
-        """Close every connection and open no more.
-
-        Raises:
-            Nothing.
-        """
+        """Close every connection and open no more."""
         self._pool.close()
 
     def _translate(self, sql: str) -> tuple[str, tuple[str, ...]]:
@@ -244,14 +234,3 @@ class ConnectionPool:
         names = tuple(compiled.positiontup or ())
         self._statements[sql] = (str(compiled), names)
         return self._statements[sql]
-
-
-def take_nothing(cursor: DBAPICursor) -> None:
-    """Read nothing from a cursor.
-
-    Args:
-        cursor: Of a statement that has no rows.
-
-    Raises:
-        Nothing.
-    """

@@ -52,7 +52,7 @@ class LoopCall(greenlet):
         calls: Where its functions come from.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, calls: "LoopCalls") -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, calls: "Queries") -> None:
         super().__init__()
         self.loop = loop
         self._calls = calls
@@ -60,7 +60,7 @@ class LoopCall(greenlet):
 
     @property
     def is_paused(self) -> bool:
-        """Whether this and all other calls are better run in threads, see `LoopCalls.pause`."""
+        """Whether this and all other calls are better run in threads, see `Queries.pause`."""
         return self._calls.is_paused
 
     @override
@@ -78,7 +78,7 @@ class LoopCall(greenlet):
         self._calls.pause(self.loop)
 
 
-class LoopCalls:
+class Queries:
     """At most `size` functions at a time, on the event loop that asks for the first.
 
     Attributes:
@@ -93,6 +93,7 @@ class LoopCalls:
         refusal: Raised for a call over the limit, or one that has waited too long.
         check: Called in the context of a call that had to wait, before it runs; what it raises
             is raised where the call is awaited.
+        is_blocking: Whether queries block, so that all functions run in threads.
     """
 
     def __init__(
@@ -104,7 +105,9 @@ class LoopCalls:
         patience: float = PATIENCE,
         refusal: type[Exception] = DatabaseBusyError,
         check: Callable[[], None] | None = None,
+        is_blocking: bool = False,
     ) -> None:
+        self._is_blocking = is_blocking
         self._places = size
         self._elsewhere = elsewhere
         self._limit = limit
@@ -124,7 +127,7 @@ class LoopCalls:
         Raises:
             BaseException: Whatever the function raises, or the refusal.
         """
-        if not self.is_paused:
+        if not (self.is_paused or self._is_blocking):
             loop = asyncio.get_running_loop()
             call = Call(loop, function, arguments)
             self._start(loop, call)

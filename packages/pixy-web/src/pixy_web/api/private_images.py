@@ -21,6 +21,7 @@ from pixy_web.http.creations import (
     details_response,
     read_idempotency_key,
 )
+from pixy_web.http.credentials import get_private_images, sign_in
 from pixy_web.http.json_body import read_model
 from pixy_web.http.paging import read_paging
 from pixy_web.http.partial_images import load_preview, preview_response
@@ -28,13 +29,7 @@ from pixy_web.http.prefer import Preference, read_preference, wait_for_image
 from pixy_web.http.problems import NO_STORE
 from pixy_web.http.responses import image_response, images_response
 from pixy_web.http.thumbnails import read_width, thumbnail_response
-from pixy_web.runtime import (
-    PrivateImages,
-    get_private_images,
-    get_runtime,
-    read_guid,
-    sign_in,
-)
+from pixy_web.runtime import PrivateImages, get_runtime, read_guid
 from pixy_web.server.request_log import LOGGED
 
 router = APIRouter(route_class=DirectRoute, dependencies=LOGGED)
@@ -93,10 +88,9 @@ async def list_images(request: Request, images: Private) -> Response:
             limit,
         )
 
-    async def list_page(limit: int, cursor: str | None, *, is_quick: bool = False) -> ImagePage:
+    async def list_page(limit: int, cursor: str | None) -> ImagePage:
         return await images.call(
             lambda service: service.list_images(limit, cursor, paging.match),
-            is_quick=is_quick,
             is_search=paging.match is not None,
         )
 

@@ -85,10 +85,9 @@ async def list_public_images(request: Request) -> Response:
         return creations_response(request, nothing, paging.status, MAX_PAGE_SIZE)
     images = PublicImages(get_runtime(request))
 
-    async def list_images(limit: int, cursor: str | None, *, is_quick: bool = False) -> ImagePage:
+    async def list_images(limit: int, cursor: str | None) -> ImagePage:
         return await images.call(
             lambda service: service.list_images(limit, cursor, paging.match),
-            is_quick=is_quick,
             is_search=paging.match is not None,
         )
 

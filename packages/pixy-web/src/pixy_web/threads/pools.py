@@ -5,10 +5,11 @@ details nor lists.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from pixy_service import LoopCalls
-from pixy_web.server.request_log import check_client
+from pixy_service import Services
+from pixy_service.scheduling import Queries
 from pixy_web.threads.fair_threads import FairThreads
 from pixy_web.threads.threads import Threads, ThreadsBusyError, ThumbnailsBusyError
 
@@ -48,8 +49,8 @@ class Pools:
     """Where calls run.
 
     Attributes:
-        queries: What asks the database for a row or two.
-        reads: Lists, and queries that would stop the event loop.
+        queries: Reads of one row or two.
+        reads: Lists, and the queries that can't run on the event loop.
         files: What opens and reads files.
         searches: Filtered lists of users.
         public_searches: Filtered lists of callers who have not signed in.
@@ -58,7 +59,7 @@ class Pools:
         thumbnails: Making smaller pictures, which keeps a core busy for a moment.
     """
 
-    queries: Threads | LoopCalls
+    queries: Queries
     reads: Threads
     files: Threads
     searches: Threads
@@ -91,17 +92,19 @@ def count_database_calls(threads: int) -> int:
     return 3 * threads + _OTHER_THREADS
 
 
-def open_pools(threads: int, *, is_embedded: bool) -> Pools:
+def open_pools(threads: int, services: Services, check_client: Callable[[], None]) -> Pools:
     """Start all threads.
 
     Args:
-        threads: For lists, and as many for files and for queries on the event loop.
-        is_embedded: Whether the database is a file: then queries block, and run in `reads`.
+        threads: For lists, and as many for files and for queries.
+        services: Runs queries.
+        check_client: Raises in the context of a call whose client is gone.
     """
     reads = Threads(threads, "pixy-read", check=check_client)
-    on_loop = LoopCalls(threads, reads.run, refusal=ThreadsBusyError, check=check_client)
     return Pools(
-        queries=reads if is_embedded else on_loop,
+        queries=services.open_queries(
+            threads, reads.run, refusal=ThreadsBusyError, check=check_client
+        ),
         reads=reads,
         files=Threads(threads, "pixy-file", check=check_client),
         searches=Threads(SEARCH_THREADS, "pixy-search", WAITING_SEARCHES, check=check_client),

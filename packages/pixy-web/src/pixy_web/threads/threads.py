@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple, TypeVar
 
 from pixy_core import PixyProxyException
-from pixy_service import Call, WaitingCalls
+from pixy_service.scheduling import Call, WaitingCalls
 
 T = TypeVar("T")
 
