@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from processes import Process, find_free_port, python_server
@@ -17,9 +18,29 @@ http {{
     access_log off; sendfile on; tcp_nopush on; default_type image/png;
     client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
     uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
-    server {{ listen 127.0.0.1:{port}; root {images}; location = /ready {{ return 200; }} }}
+    {servers}
 }}
 """
+NGINX_ALONE = """
+    server {{ listen 127.0.0.1:{port}; root {images}; location = /ready {{ return 200; }} }}
+"""
+NGINX_FRONT = """
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://{backend}; proxy_http_version 1.1;
+            proxy_set_header Connection ""; proxy_set_header X-Forwarded-For $remote_addr;
+        }}
+        location /internal/ {{
+            internal; alias {images}/; etag off; if_modified_since off;
+            add_header ETag $upstream_http_etag;
+            add_header Last-Modified $upstream_http_last_modified;
+        }}
+    }}
+    upstream {backend} {{ server {address}; keepalive 32; }}
+"""
+"""The configuration of docs/proxy.md, as far as it costs time."""
+
 # what LiteLLM's documentation sets in production, and nothing fetched from elsewhere
 LITELLM_ENVIRONMENT = {
     "LITELLM_MODE": "PRODUCTION",
@@ -108,15 +129,35 @@ def make_textbook(folder: Path, database_url: str, images: Path) -> Process:
 
 def make_nginx(folder: Path, images: Path) -> Process:
     """Return nginx with one worker, serving a PixyProxy's files by sendfile."""
+    return _make_nginx(folder, "/ready", lambda port: NGINX_ALONE.format(port=port, images=images))
+
+
+def make_front(folder: Path, images: Path, backend: str) -> Process:
+    """Return nginx with one worker in front of a PixyProxy, whose files it sends itself.
+
+    Args:
+        folder: Its working directory.
+        images: The folder of the files.
+        backend: The URL of the PixyProxy.
+    """
+    address = backend.removeprefix("http://")
+    return _make_nginx(
+        folder,
+        "/health/live",
+        lambda port: NGINX_FRONT.format(port=port, images=images, backend="pixy", address=address),
+    )
+
+
+def _make_nginx(folder: Path, ready: str, describe: Callable[[int], str]) -> Process:
     nginx = find_program("nginx")
     port = find_free_port()
     folder.mkdir()
     configuration = folder / "nginx.conf"
-    # the files are their owner's alone, and what root starts would serve as somebody else
+    # root's nginx would serve as another user, who may not read the files
     user = "user root;" if os.geteuid() == 0 else ""
-    configuration.write_text(NGINX.format(user=user, folder=folder, port=port, images=images))
+    configuration.write_text(NGINX.format(user=user, folder=folder, servers=describe(port)))
     command = [nginx, "-c", str(configuration), "-e", "stderr"]
-    return Process(command, f"http://127.0.0.1:{port}", "/ready", folder, {})
+    return Process(command, f"http://127.0.0.1:{port}", ready, folder, {})
 
 
 def find_program(name: str) -> str:

@@ -6,7 +6,7 @@ from contenders import MODEL, make_stand_in
 from load import WaitingPosts, download_list, get_json, post_one_by_one, run_wrk
 from processes import Process
 from setting import PROMPT, SIGNED_IN, Setting
-from targets import BARE, LITELLM, NGINX, PIXY, TEXTBOOK, Figures
+from targets import BARE, FRONT, LITELLM, NGINX, PIXY, TEXTBOOK, Figures
 
 CONNECTIONS = 32
 WAITING = 200
@@ -34,9 +34,10 @@ def credentials(setting: Setting) -> Figures:
 
 
 def content(setting: Setting) -> Figures:
-    """The files of the pictures in turn."""
+    """The files of the pictures in turn, asked for directly and through nginx."""
     return {
         PIXY: _rate(setting, setting.pixy, setting.contents, connections=16),
+        FRONT: _rate(setting, setting.front, setting.contents, connections=16),
         NGINX: _rate(setting, setting.nginx, setting.files, connections=16),
         TEXTBOOK: _rate(setting, setting.textbook, setting.contents, connections=16),
     }

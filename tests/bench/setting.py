@@ -123,6 +123,15 @@ class Setting:
         return self.run(contenders.make_nginx(self.folder / "nginx", self.data / "images"))
 
     @cached_property
+    def front(self) -> Process:
+        """Nginx in front of another PixyProxy, whose files nginx sends itself."""
+        settings = {"PIXY_ACCEL_REDIRECT": "/internal/", "PIXY_TRUSTED_PROXIES": "127.0.0.1"}
+        pixy = self.run(self.make_pixy("behind", **settings))
+        return self.run(
+            contenders.make_front(self.folder / "front", self.data / "images", pixy.url)
+        )
+
+    @cached_property
     def deep_pixy(self) -> Process:
         """A PixyProxy whose list is long."""
         database_url = self._make_database()

@@ -15,6 +15,7 @@ PIXY = "PixyProxy"
 BARE = "bare FastAPI"
 TEXTBOOK = "textbook"
 NGINX = "nginx"
+FRONT = "PixyProxy behind nginx"
 LITELLM = "LiteLLM"
 
 

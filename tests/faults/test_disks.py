@@ -286,22 +286,6 @@ def test_a_file_system_without_fsync_of_folders_is_refused(
 
 
 @pytest.mark.fault("F17")
-def test_a_file_system_without_sendfile_is_read(deployment: Deployment, tmp_path: Path) -> None:
-    guid = deployment.make_image()
-    strace = Strace(deployment.pixy.pid, tmp_path / "trace", "sendfile", "sendfile:error=EINVAL")
-    with deployment.client() as ada:
-        whole = ada.get(f"/image/{guid}/content")
-        part = ada.get(f"/image/{guid}/content", headers={"Range": "bytes=10-"})
-    calls = strace.stop()
-    assert any("INJECTED" in call.rest for call in calls), calls
-    assert (whole.status_code, whole.content) == (
-        200,
-        deployment.files()[f"{guid}.png"].read_bytes(),
-    )
-    assert (part.status_code, part.content) == (206, whole.content[10:])
-
-
-@pytest.mark.fault("F17")
 def test_damaged_content_is_told_and_never_sent(deployment: Deployment) -> None:
     damages: list[Callable[[Path], object]] = [
         Path.unlink,

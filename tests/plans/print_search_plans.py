@@ -18,7 +18,8 @@ from many_prompts import WORDS, make_prompt
 from mysql_server import MySQLServer
 from pixy_core import ImageFilter, User
 from pixy_data import Database, ImageRepository, Position, open_database
-from pixy_data.search.query import NEWEST, ImageSearch, build_list
+from pixy_data.keyset import NEWEST
+from pixy_data.search.query import ImageSearch, build_list
 
 LIMIT = 50
 QUERIES = {

@@ -1,89 +1,18 @@
 """The nginx configuration of docs/proxy.md, run as it stands there."""
 
 import re
-import ssl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
-import trustme
 
-from door import OWNER, Door, start_door
-from installed_pixy import PASSWORD, InstalledPixy
-from reverse_proxies import find_free_port, start_nginx
-
-PAGE = Path(__file__).parents[2] / "docs/proxy.md"
-NAME = "pixy.example"
-
-
-class Front:
-    """The proxy: its certificate's authority, its ports and the service behind it."""
-
-    def __init__(self, authority: trustme.CA, http_port: int, https_port: int, door: Door) -> None:
-        self.http_port, self.https_port, self.door = http_port, https_port, door
-        self.context = ssl.create_default_context()
-        authority.configure_trust(self.context)
-
-    def ask(
-        self,
-        method: str,
-        path: str,
-        *,
-        source: str = "127.0.0.1",
-        user: str = "",
-        **options: object,
-    ) -> httpx2.Response:
-        """Ask as a client whose resolver knows the name would."""
-        transport = httpx2.HTTPTransport(verify=self.context, local_address=source)
-        headers = {"Host": NAME, **options.pop("headers", {})}  # type: ignore[dict-item]
-        password = str(options.pop("password", PASSWORD))
-        with httpx2.Client(transport=transport, auth=(user, password) if user else None) as client:
-            return client.request(
-                method,
-                f"https://127.0.0.1:{self.https_port}{path}",
-                headers=headers,
-                extensions={"sni_hostname": NAME},
-                **options,
-            )
-
-
-def read_configurations() -> list[str]:
-    """Return that of one server, and the part that is another for two."""
-    return re.findall(r"^```nginx\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
-
-
-def replace_all(text: str, replacements: dict[str, str]) -> str:
-    for there, here in replacements.items():
-        assert there in text
-        text = text.replace(there, here)
-    return text
-
-
-@contextmanager
-def run_front(folder: Path, configuration: str, door: Door) -> Iterator[Front]:
-    authority = trustme.CA()
-    authority.issue_cert(NAME).private_key_and_cert_chain_pem.write_to_path(str(folder / "pem"))
-    ports = find_free_port(), find_free_port()
-    names = {
-        "listen 80;": f"listen 127.0.0.1:{ports[0]};",
-        "listen 443 ssl;": f"listen 127.0.0.1:{ports[1]} ssl;",
-        "/etc/ssl/pixy.example.pem": f"{folder}/pem",
-        "/etc/ssl/pixy.example.key": f"{folder}/pem",
-    }
-    nginx = start_nginx(folder, replace_all(configuration, names), ports[1])
-    yield Front(authority, *ports, door)
-    nginx.stop()
-
-
-def read_settings() -> dict[str, str]:
-    settings = dict(re.findall(r"^(PIXY_\w+)=(\S+)$", PAGE.read_text(), re.MULTILINE))
-    settings["PIXY_ALLOWED_HOSTS"] += ",127.0.0.1"  # what the tests themselves ask
-    return settings
+from door import OWNER, start_door
+from front import NAME, Front, read_configurations, read_settings, replace_all, run_front
+from installed_pixy import InstalledPixy
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +35,7 @@ def pair(tmp_path: Path) -> Iterator[tuple[Front, list[InstalledPixy]]]:
     folder.mkdir()
     servers = [door.pixy, InstalledPixy(folder, **door.pixy.environment)]
     servers[1].start()
-    one, two = read_configurations()
+    one, two, _ = read_configurations()
     upstream = one[: one.index("}") + 1]
     addresses = {
         f"127.0.0.1:{8000 + number}": server.url.removeprefix("http://")

@@ -15,7 +15,7 @@ from pixy_data import Database, Position, UserRepository
 from pixy_data import images as image_rows
 from pixy_data.conversions import time_to_parameter
 from pixy_data.database.engine import build_engine
-from pixy_data.search.query import NEWEST
+from pixy_data.keyset import NEWEST
 
 USERS = 40
 CLASSES = 8

@@ -8,7 +8,7 @@ from pathlib import Path
 
 NGINX = """
 daemon off;
-user root;
+user {user};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
 events {{ worker_connections 256; }}
@@ -81,16 +81,17 @@ def find_free_port() -> int:
         return port
 
 
-def start_nginx(folder: Path, content: str, port: int) -> ReverseProxy:
+def start_nginx(folder: Path, content: str, port: int, user: str = "root") -> ReverseProxy:
     """Run nginx.
 
     Args:
         folder: For all of its files.
         content: What stands in its http block.
         port: On which that listens.
+        user: The user, and perhaps the group, of its workers.
     """
     configuration = folder / "nginx.conf"
-    configuration.write_text(NGINX.format(folder=folder, content=content))
+    configuration.write_text(NGINX.format(folder=folder, content=content, user=user))
     return ReverseProxy([_find("nginx"), "-p", str(folder), "-c", str(configuration)], port)
 
 

@@ -293,3 +293,16 @@ def test_every_setting_stands_in_the_documentation_with_its_default() -> None:
         default = f"`{shown[variable]}`" if shown[variable] else ""
         row = f"| `{variable}` | {default} | {field.description} |".replace("|  |", "| |")
         assert row in text
+
+
+@pytest.mark.parametrize("prefix", ["internal", "/internal", "/", "//", "/a b/", "/../"])
+def test_the_location_of_nginx_is_a_path(prefix: str) -> None:
+    with pytest.raises(ConfigurationError, match="PIXY_ACCEL_REDIRECT: must be a path that begins"):
+        Settings.load(accel_redirect=prefix, trusted_proxies=("127.0.0.1",))
+
+
+def test_nginx_sends_files_only_as_a_trusted_proxy() -> None:
+    with pytest.raises(ConfigurationError, match="PIXY_ACCEL_REDIRECT: needs PIXY_TRUSTED_PROXIES"):
+        Settings.load(accel_redirect="/internal/")
+    settings = Settings.load(accel_redirect="/internal/", trusted_proxies=("127.0.0.1",))
+    assert settings.accel_redirect == "/internal/"

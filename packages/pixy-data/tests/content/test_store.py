@@ -371,9 +371,9 @@ def test_bytes_that_are_gone_can_t_be_published(store: ContentStore) -> None:
         store.publish(f"{uuid.uuid4()}.png")
 
 
-def test_files_and_folders_are_for_their_owner_alone(tmp_path: Path) -> None:
+def test_only_the_group_may_read_files_besides_their_owner(tmp_path: Path) -> None:
     folder = tmp_path / "images"
     store = ContentStore(folder)
     path = store.locate(write(store).filename)
     places = (folder, folder / ".staging", path.parent, path)
-    assert [place.stat().st_mode & 0o777 for place in places] == [0o700, 0o700, 0o700, 0o600]
+    assert [place.stat().st_mode & 0o777 for place in places] == [0o750, 0o700, 0o750, 0o640]

@@ -312,13 +312,13 @@ def test_an_interrupted_sqlite_statement_is_busy(opened: Database) -> None:
     endless = (
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n"
     )
-    connection = opened.pool.acquire()
+    connection = opened.connections.acquire()
     timer = threading.Timer(0.2, connection.driver.interrupt)
     timer.start()
     with pytest.raises(DatabaseBusyError):
-        opened.pool.run(connection, endless, {}, lambda cursor: cursor.fetchone())
+        opened.connections.run(connection, endless, {}, lambda cursor: cursor.fetchone())
     timer.join()
-    opened.pool.release(connection)
+    opened.connections.release(connection)
     opened.ping()
 
 

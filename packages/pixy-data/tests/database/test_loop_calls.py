@@ -239,7 +239,7 @@ def test_a_connection_of_the_loop_is_a_threads_as_it_was(one_connection: Databas
 def test_an_answer_that_a_thread_has_read_is_taken_for_no_other(one_connection: Database) -> None:
     async def test(calls: Queries, elsewhere: Elsewhere) -> int:
         await calls.run(fetch, one_connection)
-        connection = one_connection.pool.acquire()
+        connection = one_connection.connections.acquire()
         driver = connection.driver
         driver.query(b"SELECT 1")
         driver.store_result()
@@ -249,7 +249,7 @@ def test_an_answer_that_a_thread_has_read_is_taken_for_no_other(one_connection: 
         await asyncio.sleep(0)
         driver.read_query_result()
         driver.store_result()
-        one_connection.pool.release(connection)
+        one_connection.connections.release(connection)
         turns = 0
 
         async def count() -> None:

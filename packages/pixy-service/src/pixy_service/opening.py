@@ -131,7 +131,7 @@ def _open_stores(database: Database, data_dir: Path) -> ImageStores:
 def _make_folder(folder: Path) -> Path:
     try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=0o750, exist_ok=True)
     except OSError as error:
         raise ConfigurationError(
             f"The image folder {folder} can't be made: {error.strerror}; "

@@ -113,7 +113,12 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
 async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncIterator[None]:
     services = await asyncio.to_thread(open_configured_services, settings)
     pools = open_pools(settings.threads, services, check_client)
-    app.state.runtime = Runtime(services, pools, max_body_size=settings.max_body_size)
+    app.state.runtime = Runtime(
+        services,
+        pools,
+        max_body_size=settings.max_body_size,
+        accel_redirect=settings.accel_redirect,
+    )
     if alone:
         collect_garbage_rarely()
     is_forced = False

@@ -32,13 +32,15 @@ class Runtime:
     Attributes:
         services: The floor below.
         pools: Where calls of the services run.
-        max_body_size: Bytes of a request body that are read at most.
+        max_body_size: Maximum bytes of a request body.
+        accel_redirect: Prefix of the internal location from which nginx sends files, if it does.
         flights: What is being made for one caller or several.
     """
 
     services: Services
     pools: Pools
     max_body_size: int
+    accel_redirect: str | None = None
     flights: SingleFlight[Any] = field(default_factory=SingleFlight)
 
 

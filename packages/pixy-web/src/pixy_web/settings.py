@@ -11,7 +11,14 @@ from typing import Any, Literal, Self
 from urllib.parse import unquote
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pixy_core import ConfigurationError
@@ -41,6 +48,9 @@ _SERVICE_LINK = (
     "the pod, or rename the service"
 )
 _MEANINGFUL = re.compile(r"[%?#@]")
+
+
+_LOCATION = re.compile(r"/(?:[A-Za-z0-9_-]+/)+")
 
 
 class Settings(BaseSettings):
@@ -125,6 +135,11 @@ class Settings(BaseSettings):
         description="Addresses or networks of the reverse proxies whose `X-Forwarded-For` and "
         "`X-Forwarded-Proto` are believed, separated by commas. Default: nobody's.",
     )
+    accel_redirect: str | None = Field(
+        None,
+        description="Prefix of the internal location of nginx that sends image files itself, such "
+        "as `/internal/` (`X-Accel-Redirect`). It needs `PIXY_TRUSTED_PROXIES`. Default: off.",
+    )
     cors_origins: Origins = Field(
         (),
         description="Origins whose pages may use the API (CORS), separated by commas. "
@@ -186,6 +201,17 @@ class Settings(BaseSettings):
         if url.startswith(f"{SQLITE}~"):
             return SecretStr(sqlite_url(_expand(Path(unquote(url.removeprefix(SQLITE))))))
         return secret
+
+    @field_validator("accel_redirect")
+    @classmethod
+    def _check_accel_redirect(cls, prefix: str | None, info: ValidationInfo) -> str | None:
+        if prefix is None:
+            return None
+        if _LOCATION.fullmatch(prefix) is None:
+            raise ValueError("must be a path that begins and ends with a slash, such as /internal/")
+        if not info.data.get("trusted_proxies"):
+            raise ValueError("needs PIXY_TRUSTED_PROXIES: only nginx can send the files")
+        return prefix
 
     @field_validator("data_dir")
     @classmethod

@@ -1,22 +1,17 @@
-"""Files that are sent without a copy in memory: to slow clients, and while they change."""
+"""Files that are sent in parts: to slow clients, and while they change."""
 
-import asyncio
-import errno
 import os
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
-from pixy_web.app import open_configured_services
-from pixy_web.http.file_response import FileResponse
-from pixy_web.threads.threads import Threads
 from provider import Provider
 from provider_answers import LARGE_PNG
 from running_service import RunningService
@@ -182,40 +177,10 @@ def test_a_file_that_is_damaged_meanwhile_ends_early(large: Large, damage: str) 
     assert any("ContentDamagedError" in line for line in lines)
 
 
-def test_a_server_that_cannot_send_files_sends_the_same(
+def test_the_other_parser_sends_the_same(
     start_service: Callable[..., RunningService], provider: Provider
 ) -> None:
     large = serve_large(start_service, provider, http_parser="h11")
     with large.ask() as reader:
         reader.head()
         assert reader.read(len(LARGE_PNG)) == LARGE_PNG
-
-
-def test_a_file_system_without_sendfile_is_read(fresh: RunningService) -> None:
-    body = b""
-
-    async def send(message: Any) -> None:
-        nonlocal body
-        if message["type"] == "http.response.zerocopysend":
-            # what a server's call of the system says then
-            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
-        body += message.get("body", b"")
-
-    async def receive() -> Any:
-        raise NotImplementedError
-
-    guid = fresh.make_image(fresh.sign_in(), visibility="public")["guid"]
-    (path,) = fresh.settings.data_dir.rglob(f"{guid}.png")
-    with open_configured_services(fresh.settings) as services:
-        public = services.public_images
-        file = public.open_content(public.get_image_by_guid(guid))
-        reads = Threads(1, "test")
-        response = FileResponse(
-            file, range(10, file.size), status=206, headers={}, media_type=None, reads=reads
-        )
-        scope = {"method": "GET", "extensions": {"http.response.zerocopysend": {}}}
-        asyncio.run(response(scope, receive, send))
-        reads.close()
-    assert body == path.read_bytes()[10:]
-    with pytest.raises(ValueError, match="closed"):
-        file.fileno()

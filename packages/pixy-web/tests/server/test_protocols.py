@@ -51,34 +51,13 @@ def read_all(connection: socket.socket) -> bytes:
     return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-def test_a_method_that_the_parser_does_not_know_is_one_more_method(fresh: RunningService) -> None:
+@pytest.mark.case("C005")
+def test_a_method_that_the_parser_does_not_know_is_a_bad_request(fresh: RunningService) -> None:
     with connect(fresh) as connection:
         connection.sendall(b"BREW /image HTTP/1.1\r\nHost: a\r\n" + END)
         answer = read_all(connection)
-    assert answer.startswith(b"HTTP/1.1 405 ")
-    assert b"allow: GET, HEAD, POST" in answer
-    assert [line.rpartition("] ")[2] for line in fresh.log_lines() if "REQUEST START" in line] == [
-        "REQUEST START BREW /image"
-    ]
-
-
-def test_an_unknown_method_behind_another_request_repeats_nothing(fresh: RunningService) -> None:
-    with connect(fresh) as connection:
-        first = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
-        connection.sendall(first + b"BREW /image HTTP/1.1\r\nHost: a\r\n" + END)
-        read_all(connection)
-    starts = [line for line in fresh.log_lines() if "REQUEST START" in line]
-    assert len(starts) <= 1, "the first request was served again"
-
-
-def test_the_connection_is_good_for_another_request_after_an_unknown_method(
-    fresh: RunningService,
-) -> None:
-    with connect(fresh) as connection:
-        connection.sendall(b"BREW /image HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert connection.recv(65536).startswith(b"HTTP/1.1 405 ")
-        connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: a\r\n" + END)
-        assert b"HTTP/1.1 200 " in read_all(connection)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"bad_request"' in answer
 
 
 def test_a_body_is_not_taken_for_a_request(fresh: RunningService) -> None:

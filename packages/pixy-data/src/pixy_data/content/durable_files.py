@@ -47,17 +47,18 @@ def rename_durably(source: Path, target: Path) -> None:
     sync_folder(target.parent)
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder for this process's user alone; one that is there is fine.
+def make_folder(folder: Path, mode: int = 0o700) -> None:
+    """Make a folder if it does not exist.
 
     Args:
         folder: In a folder that exists.
+        mode: Its permissions; by default for this process's user only.
 
     Raises:
         OSError: It can't be made.
     """
     if not folder.is_dir():
-        folder.mkdir(mode=0o700, exist_ok=True)
+        folder.mkdir(mode=mode, exist_ok=True)
         sync_folder(folder.parent)
 
 

@@ -1,13 +1,9 @@
-"""The file of an image, open to be read: whether it is what was stored, and its bytes.
-
-Bytes are never changed, decoded or described here. Where a file stands is told in `content`.
-"""
+"""An image's file, opened for reading and checked against its row."""
 
 import errno
 import hashlib
 import os
 import stat
-import sys
 from io import FileIO
 from pathlib import Path
 from typing import Self
@@ -17,40 +13,6 @@ from pixy_data.content.hash_memory import HashMemory
 
 # what opening answers when the file is missing, a symbolic link, or below something else
 _DAMAGED = frozenset({errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR})
-
-
-class PageLoader:
-    """Has the system read files, for those who must not wait for a disk later."""
-
-    def __init__(self) -> None:
-        self._nowhere: int | None = None
-
-    def __del__(self) -> None:
-        if self._nowhere is not None:
-            os.close(self._nowhere)
-
-    def load(self, descriptor: int, start: int, count: int) -> None:
-        """Wait until a part of a file is in memory that the system needs for nothing else.
-
-        Args:
-            descriptor: The file's; nothing of it is copied.
-            start: The part's first byte.
-            count: Its bytes.
-
-        Raises:
-            OSError: It can't be read.
-        """
-        if sys.platform != "linux":  # elsewhere nothing but a socket takes a file
-            return
-        if self._nowhere is None:
-            self._nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-        try:
-            # one call: after each a thread waits for Python's lock
-            os.sendfile(self._nowhere, descriptor, start, count)
-        except OSError as error:
-            # a file system without it: its files are read, not sent
-            if error.errno != errno.EINVAL:
-                raise
 
 
 class ContentFile:
@@ -65,8 +27,7 @@ class ContentFile:
     Args:
         path: Where it is.
         image: Its row, with size and sha256.
-        hashes: The hashes of files that need no second look.
-        loader: Has it read.
+        hashes: The hashes of files that were checked before.
 
     Raises:
         ContentDamagedError: It is missing, no regular file, or differs from its row.
@@ -75,10 +36,7 @@ class ContentFile:
 
     _descriptor: int | None = None
 
-    def __init__(
-        self, path: Path, image: ImageDetail, hashes: HashMemory, loader: PageLoader
-    ) -> None:
-        self._loader = loader
+    def __init__(self, path: Path, image: ImageDetail, hashes: HashMemory) -> None:
         self._descriptor = _open_to_read(path)
         self._status = os.fstat(self._descriptor)
         self.size = self._status.st_size
@@ -115,21 +73,6 @@ class ContentFile:
         # not by the time of change of its inode: being deleted changes that
         now, before = os.fstat(self.fileno()), self._status
         return (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
-
-    def load(self, start: int, count: int) -> None:
-        """Wait for the disk, so that whoever reads a part of the file next doesn't.
-
-        Args:
-            start: The part's first byte.
-            count: Its bytes.
-
-        Raises:
-            ContentDamagedError: The file has changed meanwhile.
-            OSError: It can't be read.
-        """
-        self._loader.load(self.fileno(), start, count)
-        if not self.is_unchanged():
-            raise ContentDamagedError
 
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
         """Return a part of it.

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pixy_data.content.durable_files import make_folder, open_folder, open_private, sync_descriptor
+from pixy_data.content.durable_files import make_folder, open_folder, sync_descriptor
 
 # glibc emulates posix_fallocate where it can; these say that there is no way
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV})
@@ -25,6 +25,7 @@ class ReservedFile:
     Args:
         path: Its name, in a folder that is made if it is missing.
         size: Bytes to reserve for it; the content may be longer.
+        mode: Its permissions; the umask applies.
 
     Attributes:
         is_allocated: Whether the file system has set the bytes aside.
@@ -33,14 +34,15 @@ class ReservedFile:
         OSError: It can't be made or synced, or there is no space; nothing is left.
     """
 
-    def __init__(self, path: Path, size: int) -> None:
+    def __init__(self, path: Path, size: int, mode: int = 0o600) -> None:
         self._path = path
+        self._mode = mode
         self._name = path.name
         self._is_kept = False
         make_folder(path.parent)
         self._folder = open_folder(path.parent)
         try:
-            self._file = _create(self._name, self._folder)
+            self._file = _create(self._name, self._folder, mode)
         except BaseException:
             os.close(self._folder)
             raise
@@ -113,7 +115,7 @@ class ReservedFile:
         make_folder(self._path.parent)
         folder = open_folder(self._path.parent)
         try:
-            file = _write_over(self._name, folder, content)
+            file = _write_over(self._name, folder, content, self._mode)
         except BaseException:
             os.close(folder)
             raise
@@ -123,9 +125,9 @@ class ReservedFile:
             os.close(descriptor)
 
 
-def _write_over(name: str, folder: int, content: bytes) -> int:
+def _write_over(name: str, folder: int, content: bytes, mode: int) -> int:
     temporary = f"{name.removesuffix('.part')}.{secrets.token_hex(4)}.part"
-    file = _create(temporary, folder)
+    file = _create(temporary, folder, mode)
     try:
         _overwrite(file, content)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
@@ -138,8 +140,9 @@ def _write_over(name: str, folder: int, content: bytes) -> int:
     return file
 
 
-def _create(name: str, folder: int) -> int:
-    return open_private(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, dir_fd=folder)
+def _create(name: str, folder: int, mode: int) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    return os.open(name, flags, mode, dir_fd=folder)
 
 
 def _allocate(file: int, size: int) -> bool:

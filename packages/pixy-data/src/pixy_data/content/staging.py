@@ -12,6 +12,10 @@ from pixy_data.content.durable_files import make_folder, rename_durably, sync_fo
 from pixy_data.content.leftovers import Leftovers
 from pixy_data.content.reserved_files import ReservedFile
 
+IMAGE_MODE = 0o640
+SHELF_MODE = 0o750
+"""The group may read images: nginx, if it sends them. The data folder is the user's by default."""
+
 FOLDER = ".staging"
 _SUFFIX = ".part"
 
@@ -40,7 +44,7 @@ class StagingFolder:
         Raises:
             OSError: It can't be made; nothing is left.
         """
-        return ReservedFile(self._directory / f"{guid}{_SUFFIX}", size)
+        return ReservedFile(self._directory / f"{guid}{_SUFFIX}", size, IMAGE_MODE)
 
     def publish(self, filename: str, target: Path) -> None:
         """Move a file to where it belongs; one that was moved before is fine.
@@ -55,7 +59,7 @@ class StagingFolder:
         """
         try:
             # empty since it was made, so a backup may not have it
-            make_folder(target.parent)
+            make_folder(target.parent, SHELF_MODE)
         except OSError as error:
             raise StorageUnavailableError from error
         # earlier versions of PixyProxy staged under the final name

@@ -20,10 +20,10 @@ from pixy_data.content.marker import StoreMarker
 from pixy_data.content.partial_images import PartialImageStore
 from pixy_data.content.quarantine import FOLDER as QUARANTINE
 from pixy_data.content.quarantine import Quarantine
-from pixy_data.content.reading import ContentFile, PageLoader
+from pixy_data.content.reading import ContentFile
 from pixy_data.content.reserved_files import ReservedFile
 from pixy_data.content.staging import FOLDER as STAGING
-from pixy_data.content.staging import StagingFolder
+from pixy_data.content.staging import SHELF_MODE, StagingFolder
 
 EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
 
@@ -67,7 +67,6 @@ class ContentStore:
         self._lock = threading.Lock()
         self._promised = 0
         self._hashes = HashMemory(_REMEMBERED)
-        self._loader = PageLoader()
         self.staging = StagingFolder(self._directory)
         self.partials = PartialImageStore(self._directory / STAGING, reserve=reserve)
         # twice: answers that fill the disk up to the reserve would leave no room for an image
@@ -95,7 +94,7 @@ class ContentStore:
         self.confirm()
         try:
             self._prepare()
-            make_folder(self._directory / guid[:2])
+            make_folder(self._directory / guid[:2], SHELF_MODE)
             file = self.staging.reserve(guid, size)
         except OSError as error:
             _logger.error("no image can be stored: %s", error)  # noqa: TRY400
@@ -148,26 +147,22 @@ class ContentStore:
             StoreMismatchError: The folder is not the one that the rows are about.
             StorageUnavailableError: It can't be read for another reason.
         """
-        with (
-            self._reading(image) as path,
-            ContentFile(path, image, self._hashes, self._loader) as file,
-        ):
+        with self._reading(image) as path, ContentFile(path, image, self._hashes) as file:
             return file.read()
 
-    def open(self, image: ImageDetail, first: range) -> ContentFile:
-        """Return the file of an image, if it is what was stored; otherwise as `read`.
+    def open(self, image: ImageDetail, first: range) -> tuple[ContentFile, bytes]:
+        """Return the open file of an image and its first bytes; otherwise as `read`.
 
         Args:
             image: Its row, with filename, size and sha256.
-            first: The bytes that will be wanted first, and are loaded.
+            first: Which bytes to read.
 
         Returns:
-            The file, for the caller to close.
+            The file, for the caller to close, and the bytes.
         """
         with self._reading(image) as path:
-            file = ContentFile(path, image, self._hashes, self._loader)
-            file.load(first.start, len(first))
-            return file
+            file = ContentFile(path, image, self._hashes)
+            return file, file.read(first.start, first.stop) if first else b""
 
     @contextmanager
     def _reading(self, image: ImageDetail) -> Iterator[Path]:
@@ -278,5 +273,5 @@ class ContentStore:
 
     def _prepare(self) -> None:
         if not self._prepared:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._directory.mkdir(mode=SHELF_MODE, parents=True, exist_ok=True)
             self._prepared = True

@@ -186,15 +186,14 @@ class ImageReader(ImageServiceInterface):
         """
         return self._if_still_there(image, self._content.read)
 
-    def open_content(self, image: Image, first: range = range(0)) -> ContentFile:
-        """Return the file of an image, for whoever sends it without a copy of its own.
+    def open_content(self, image: Image, first: range) -> tuple[ContentFile, bytes]:
+        """Return the open file of an image, and its first bytes.
+
+        An image that is deleted meanwhile can still be read.
 
         Args:
             image: As for `read_content`.
-            first: The bytes that will be wanted first; the disk is waited for here.
-
-        Returns:
-            The open file, for the caller to close. What is deleted meanwhile can still be read.
+            first: Which bytes to read; the caller reads the others, and closes the file.
 
         Raises:
             PixyProxyException: As `read_content`.

@@ -1,7 +1,7 @@
-"""The image file over HTTP: conditional requests, a single range, and who may cache it.
+"""An image's file over HTTP: conditional requests, a single range, and who may cache it.
 
-RFC 9110, sections 13 (conditional requests) and 14 (ranges). An image never changes, so its
-hash is its strong entity tag and its date of creation is its date of modification.
+RFC 9110, sections 13 (conditional requests) and 14 (ranges). An image never changes, so its hash is
+its strong entity tag, and its creation date is its modification date.
 """
 
 import re
@@ -15,8 +15,7 @@ from starlette.responses import Response
 
 from pixy_core import Image
 from pixy_service import PrivateImageService, PublicImageService
-from pixy_web.http.file_response import FileResponse
-from pixy_web.http.file_sending import LARGEST_PART
+from pixy_web.http.file_response import PART_SIZE, FileResponse
 from pixy_web.http.problems import NO_STORE
 from pixy_web.runtime import PrivateImages, PublicImages, get_runtime
 
@@ -25,10 +24,10 @@ Service = PublicImageService | PrivateImageService
 PUBLIC_CACHING = {
     "Cache-Control": "public, max-age=60",
     "Vary": "Authorization",
-    # other sites may show it
+    # pages of other sites may show it
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
-"""Every cache may keep it for a minute: that long an un-published image may still be seen."""
+"""Every cache may keep it for a minute: an un-published image may still be seen that long."""
 
 PRIVATE_CACHING = NO_STORE
 
@@ -38,6 +37,9 @@ SAFETY = {
     "sandbox",
 }
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_LEFT_TO_US = ("range", "if-match", "if-unmodified-since")
+"""Header fields that nginx would apply to the file by rules of its own."""
+
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
@@ -47,7 +49,7 @@ async def content_response(
     guid: str,
     caching: Mapping[str, str],
 ) -> Response:
-    """Return the bytes of an image, the part that is asked for, or 304.
+    """Return the bytes of an image, the range that is asked for, or 304.
 
     Raises:
         RecordNotFoundError: There is no such image for this caller.
@@ -57,24 +59,52 @@ async def content_response(
     service, image = await images.find_image(guid)
     headers = {"ETag": entity_tag(image), **caching, **SAFETY}
     if is_unchanged(image, request.headers):
-        # RFC 9110, section 15.4.5: nothing that the client has already
+        # RFC 9110, section 15.4.5: only what the client may not have yet
         return Response(status_code=304, headers=headers)
     headers["Last-Modified"] = format_datetime(image.created_at, usegmt=True)
     headers["Accept-Ranges"] = "bytes"
-    files, size = get_runtime(request).pools.files, image.size or 0
-    status, part = 200, range(size)
-    # RFC 9110, section 14.2: ranges are defined for GET alone
-    wanted = _wanted_range(request.headers, image, size) if request.method == "GET" else None
+    status, part = 200, range(image.size or 0)
+    # RFC 9110, section 14.2: ranges are defined for GET only
+    wanted = _wanted_range(request.headers, image, len(part)) if request.method == "GET" else None
     if wanted is not None:
         status, part = 206, range(*wanted)
         if not part:
-            unsatisfied = {"Content-Range": f"bytes */{size}"}
-            raise HTTPException(416, "The file has no such range", unsatisfied)
-        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{size}"
-    file = await files.run(service.open_content, image, part[:LARGEST_PART])
+            raise HTTPException(
+                416, "The file has no such range", {"Content-Range": f"bytes */{image.size}"}
+            )
+        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{image.size}"
+    return await _send_file(request, service, image, (status, part, headers))
+
+
+async def _send_file(
+    request: Request, service: Service, image: Image, answer: tuple[int, range, dict[str, str]]
+) -> Response:
+    status, part, headers = answer
+    runtime = get_runtime(request)
+    prefix = runtime.accel_redirect if _is_plain_get(request) else None
+    is_body_wanted = request.method == "GET" and prefix is None
+    first = part[: PART_SIZE if is_body_wanted else 0]
+    files = runtime.pools.files
+    file, content = await files.run(service.open_content, image, first)
+    if prefix is not None:
+        file.close()
+        del headers["Accept-Ranges"]  # nginx adds its own
+        headers["X-Accel-Redirect"] = f"{prefix}{image.filename[:2]}/{image.filename}"
+        return Response(b"", 200, headers, image.media_type)
     return FileResponse(
-        file, part, status=status, headers=headers, media_type=image.media_type, reads=files
+        file,
+        part,
+        content,
+        status=status,
+        headers=headers,
+        media_type=image.media_type,
+        reads=files,
     )
+
+
+def _is_plain_get(request: Request) -> bool:
+    """Return whether nginx would answer a request as this module does."""
+    return request.method == "GET" and not any(name in request.headers for name in _LEFT_TO_US)
 
 
 def entity_tag(image: Image) -> str:

@@ -1,6 +1,5 @@
-"""An answer that is a file, or a part of one, and never all of it in memory where that can be."""
+"""A response that streams a file, or a range of it, without loading it into memory."""
 
-import errno
 from collections.abc import Mapping
 
 from starlette.requests import ClientDisconnect
@@ -8,26 +7,30 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from pixy_service import ContentFile
-from pixy_web.http.file_sending import GONE, LARGEST_PART, ZERO_COPY_SEND
 from pixy_web.threads.threads import Threads
+
+PART_SIZE = 512 * 1024
+"""Bytes that a thread reads at once: a slow reader holds that much memory."""
 
 
 class FileResponse(Response):
-    """Sends a part of an open file, and closes it.
+    """Sends a range of an open file in parts, and closes it.
 
     Args:
         file: The file.
-        part: Which of its bytes.
+        part: The range of its bytes.
+        first: The first PART_SIZE bytes of the range.
         status: The status code.
-        headers: All headers but Content-Length and Content-Type.
-        media_type: What the bytes are.
-        reads: Threads that wait for the disk.
+        headers: All headers except Content-Length and Content-Type.
+        media_type: The file's.
+        reads: Threads that read the following parts.
     """
 
     def __init__(
         self,
         file: ContentFile,
         part: range,
+        first: bytes,
         *,
         status: int,
         headers: Mapping[str, str],
@@ -38,6 +41,7 @@ class FileResponse(Response):
         super().__init__(status_code=status, headers={**headers, **length}, media_type=media_type)
         self._file = file
         self._part = part
+        self._first = first
         self._reads = reads
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - Starlette's signature
@@ -48,44 +52,20 @@ class FileResponse(Response):
             ContentDamagedError: The file has changed meanwhile; the client sees it end early.
         """
         with self._file:
-            await send(
-                {
-                    "type": "http.response.start",
-                    "status": self.status_code,
-                    "headers": self.raw_headers,
-                }
-            )
+            start = {"status": self.status_code, "headers": self.raw_headers}
+            await send({"type": "http.response.start", **start})
             if scope["method"] != "HEAD":
-                await self._send_part(scope, send)
+                await self._send_parts(scope, send)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _send_part(self, scope: Scope, send: Send) -> None:
-        if ZERO_COPY_SEND in scope.get("extensions", ()):
-            try:
-                await self._send_file(send)
-            except OSError as error:
-                # some file systems can't; they say so before the first byte
-                if error.errno != errno.EINVAL:
-                    raise
-            else:
-                return
-        content = await self._reads.run(self._file.read, self._part.start, self._part.stop)
-        await send({"type": "http.response.body", "body": content, "more_body": True})
-
-    async def _send_file(self, send: Send) -> None:
-        for offset in self._part[::LARGEST_PART]:
-            count = min(LARGEST_PART, self._part.stop - offset)
+    async def _send_parts(self, scope: Scope, send: Send) -> None:
+        content, self._first = self._first, b""
+        record = scope.get("state", {}).get("request_record")
+        for offset in self._part[::PART_SIZE]:
             if offset != self._part.start:
-                # what was in memory once may not be any more, nor what it was
-                await self._reads.run(self._file.load, offset, count)
-            message = {
-                "type": ZERO_COPY_SEND,
-                "file": self._file.fileno(),
-                "offset": offset,
-                "count": count,
-                "more_body": True,
-            }
-            try:
-                await send(message)
-            except GONE as error:
-                raise ClientDisconnect from error
+                stop = min(offset + PART_SIZE, self._part.stop)
+                content = await self._reads.run(self._file.read, offset, stop)
+            await send({"type": "http.response.body", "body": content, "more_body": True})
+            # uvicorn ignores what is sent to a client that is gone
+            if record is not None and record.is_abandoned:
+                raise ClientDisconnect

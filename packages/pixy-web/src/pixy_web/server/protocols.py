@@ -1,7 +1,6 @@
-"""What uvicorn's two parsers leave open: how large a head may be, and what is said to garbage.
+"""uvicorn's two protocol classes with a limit on request heads, and problem details for refusals.
 
-They refuse garbage in plain text, have no limit on heads (httptools) and take only the methods
-that they know (httptools). What is a request is answered by the application alone.
+uvicorn refuses malformed requests in plain text, and httptools does not limit heads.
 
 This uses private protocol classes of uvicorn: 0.54, over httptools 0.7 to 0.9 and h11 0.16.
 """
@@ -21,7 +20,6 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from pixy_web.http.file_sending import ZERO_COPY_SEND, FileSendingCycle
 from pixy_web.http.problems import MEDIA_TYPE, NO_STORE, Problem, status_title
 from pixy_web.server.request_log import REQUEST_IDS
 
@@ -37,10 +35,6 @@ DEFAULT_LIMIT = 16384
 
 LINGERING = 2.0
 """Seconds in which a refused client may notice."""
-
-_UNKNOWN_METHOD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}) /[!-~]* HTTP/1\.[01]\r\n")
-_KNOWN_METHOD = b"UNLINK"
-"""A method that llhttp knows and that no route has."""
 
 _LONGEST_ADDRESS = 65535
 """Bytes that httptools.parse_url takes, whose offsets have 16 bits."""
@@ -238,30 +232,26 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ig
         super().__init__(*args, **kwargs)
         self._in_message = self._in_head = False
         self._limit = self.config.h11_max_incomplete_event_size or DEFAULT_LIMIT
-        self._fruitless = 0
-        self._first = b""
+        self._unparsed_bytes = 0
         self._received: bytes | memoryview = b""
         self._unparsed: bytes | memoryview = b""
         self._ignores_upgrade = False
-        self._method: str | None = None
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived; refuse what is neither a body nor comes to an end."""
-        self._fruitless += len(data)
-        # only what begins a message may be taken for its first line
-        self._first = b"" if self._in_message else data
+        self._unparsed_bytes += len(data)
         self._unparsed = data
         while self._unparsed and not self.is_refused:
             self._received, self._unparsed = self._unparsed, b""
             super().data_received(self._received)
-            if self._in_message and self._fruitless > self._limit:
+            if self._in_message and self._unparsed_bytes > self._limit:
                 self.refuse(431)
 
     def on_message_begin(self) -> None:
         """Count from here."""
         super().on_message_begin()
         self._in_message = self._in_head = True
-        self._fruitless = 0
+        self._unparsed_bytes = 0
 
     def on_headers_complete(self) -> None:
         """Start to serve the request; an address that can't be parsed leaves it unbegun.
@@ -276,27 +266,15 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ig
             return
         self._ignores_upgrade = False
         self.url = take_origin_form(self.url, self.headers)
-        self._fruitless = 0
-        self._first = b""
+        self._unparsed_bytes = 0
         super().on_headers_complete()
-        self._serve_files()
         self._in_head = False
         # llhttp reports trailers as header fields, any number and at any time
         self.headers = deque(maxlen=0)  # type: ignore[assignment]
-        if self._method is not None:
-            self.scope["method"], self._method = self._method, None
-
-    def _serve_files(self) -> None:
-        """Let the request that has begun be answered with a file."""
-        # what is encrypted passes through this process
-        if self.scheme == "http":
-            # uvicorn lets nobody choose the class; the task that runs it has not begun
-            self.cycle.__class__ = FileSendingCycle
-            self.scope["extensions"] = {ZERO_COPY_SEND: {}}
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
-        self._fruitless = 0
+        self._unparsed_bytes = 0
         super().on_body(body)
 
     def is_unanswered(self) -> bool:
@@ -321,28 +299,17 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ig
             return
         # not copied: there may be thousands of such requests in it
         self._unparsed = memoryview(self._received)[error.args[0] :]
-        self._first = b""
         version = self.scope["http_version"].encode()
         lines = [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
         start = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)
-        self._begin_parsing()
-        HttpToolsProtocol.data_received(self, b"\r\n".join([start, *lines, b"", b""]))
-
-    def _begin_parsing(self) -> None:
         self.parser = httptools.HttpRequestParser(self)
         # as uvicorn does: what follows the last request must not cut off its answer
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        HttpToolsProtocol.data_received(self, b"\r\n".join([start, *lines, b"", b""]))
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what can't be parsed, but for a method that only the parser doesn't know."""
+        """Refuse what can't be parsed."""
         if len(self.url or b"") > _LONGEST_ADDRESS:
             self.refuse(431)
-            return
-        match = _UNKNOWN_METHOD.match(self._first)
-        if match is None or not isinstance(sys.exception(), httptools.HttpParserInvalidMethodError):
+        else:
             super().send_400_response(msg)
-            return
-        self._in_message = False
-        self._method = match[1].decode("ascii")
-        self._begin_parsing()
-        self.data_received(_KNOWN_METHOD + self._first[match.end(1) :])
