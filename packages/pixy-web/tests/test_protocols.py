@@ -1,6 +1,7 @@
 """What uvicorn's parsers leave open, over a real socket."""
 
 import socket
+import struct
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from provider import Provider
 from running_service import PASSWORD, RunningService
 
 END = b"Connection: close\r\n\r\n"
@@ -60,6 +62,20 @@ def test_a_method_that_the_parser_does_not_know_is_one_more_method(fresh: Runnin
     assert [line.rpartition("] ")[2] for line in fresh.log_lines() if "REQUEST START" in line] == [
         "REQUEST START BREW /image"
     ]
+
+
+def test_a_client_that_sent_more_requests_and_left_leaves_no_crash_in_the_log(
+    patient: RunningService, provider: Provider
+) -> None:
+    head = post_head(patient, b"Content-Length: %d\r\n\r\n" % len(BODY))
+    with provider.holding():
+        with connect(patient) as connection:
+            connection.sendall(head + BODY + b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+            provider.wait_for_requests(1)
+            # closed with a linger time of 0, a connection is reset
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        time.sleep(0.1)
+    assert [line for line in patient.log_lines() if " ERROR " in line] == []
 
 
 def test_an_unknown_method_behind_another_request_repeats_nothing(fresh: RunningService) -> None:
