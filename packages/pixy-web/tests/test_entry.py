@@ -63,6 +63,22 @@ def test_an_interrupt_does_not_end_a_worker_that_starts(tmp_path: Path) -> None:
         assert terminal.wait() == 0
 
 
+def test_an_interrupt_does_not_end_a_worker_before_its_first_line(tmp_path: Path) -> None:
+    arguments = ("serve", "--port", "0", "--workers", "2")
+    with Terminal(tmp_path, *arguments, PIXY_GENERATOR="sketch") as terminal:
+        # until both have imported a part of what they need
+        interrupted: set[int] = set()
+        while len(interrupted) < 2 or not all(has_loaded(x, "_pydantic_core") for x in interrupted):
+            for process_id in workers(terminal.process_id):
+                interrupted.add(process_id)
+                os.kill(process_id, signal.SIGINT)
+            time.sleep(0.001)
+        assert set(workers(terminal.process_id)) == interrupted
+        terminal.interrupt()
+        assert "Traceback" not in terminal.read()
+        assert terminal.wait() == 0
+
+
 def test_an_interrupt_at_the_password_gives_the_terminal_back(tmp_path: Path) -> None:
     with Terminal(tmp_path, "user", "add", "ada", "--class-key", "k", "--create") as terminal:
         terminal.read_until("Password:")

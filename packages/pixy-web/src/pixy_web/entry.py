@@ -42,3 +42,5 @@ if "__mp_main__" in sys.modules:
     # this is a worker. A terminal sends Ctrl-C to it, too; its parent tells it to stop, and
     # uvicorn sets a handler of its own once it runs
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # the parent has blocked it until here
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
