@@ -64,6 +64,24 @@ def test_a_method_that_the_parser_does_not_know_is_one_more_method(fresh: Runnin
     ]
 
 
+@pytest.mark.case("C915")
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+    ],
+)
+def test_what_follows_a_body_without_a_certain_end_is_no_request(
+    either: RunningService, framing: bytes
+) -> None:
+    smuggled = b"GET /health/live HTTP/1.1\r\nHost: a\r\n" + END
+    answer = exchange(either, post_head(either, framing, b"\r\n") + b"0\r\n\r\n" + smuggled)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_client_that_sent_more_requests_and_left_leaves_no_crash_in_the_log(
     patient: RunningService, provider: Provider
 ) -> None:
