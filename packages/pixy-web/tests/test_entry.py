@@ -1,8 +1,10 @@
 """Ctrl-C while the command starts, and while it waits for somebody to type."""
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -99,6 +101,30 @@ def test_a_command_in_the_background_goes_on(tmp_path: Path) -> None:
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert re.match(r"pixy, version \d", output)
+
+
+def test_a_server_without_standard_streams_serves(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    script = 'exec "$0" serve --workers 2 --port "$1" <&- >&- 2>&-'
+    environment = {**os.environ, "PIXY_GENERATOR": "sketch"}
+    process = subprocess.Popen(["sh", "-c", script, PIXY, str(port)], cwd=tmp_path, env=environment)
+
+    def is_served() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as probe:
+            probe.sendall(b"GET /health/live HTTP/1.0\r\n\r\n")
+            return probe.recv(12) == b"HTTP/1.1 200"
+        return process.poll() is not None
+
+    try:
+        wait_until(is_served)
+        assert process.poll() is None
+        for process_id in (process.pid, *workers(process.pid)):
+            streams = [Path(f"/proc/{process_id}/fd/{number}").readlink() for number in range(3)]
+            assert streams == [Path(os.devnull)] * 3
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def test_starting_needs_no_other_module() -> None:
