@@ -96,9 +96,12 @@ async def _stream_array(page: ImagePage, list_images: ListImages) -> AsyncIterat
         try:
             # a turn of the loop, in which that begins
             await asyncio.sleep(0)
-            part = _images.dump_json(page.images)[1:-1]
+            part = opening + _images.dump_json(page.images)[1:-1]
+            # a slow client may take long to read on, and many long prompts take megabytes
+            page = ImagePage([], None)
             is_quick = len(part) < QUICK_PAGE_LENGTH
-            yield opening + part
+            for start in range(0, len(part), QUICK_PAGE_LENGTH):
+                yield part[start : start + QUICK_PAGE_LENGTH]
             opening = b","
             if following is None:
                 break
