@@ -151,6 +151,8 @@ def test_a_database_url_that_is_none_is_refused_and_not_shown(
 def test_a_password_in_the_providers_url_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "https://user:s3cret@gateway/v1")
     assert Settings.load().shown()["OPENAI_BASE_URL"] == "https://user:********@gateway/v1"
+    monkeypatch.setenv("OPENAI_BASE_URL", "user:s3cret@gateway/v1")
+    assert Settings.load().shown()["OPENAI_BASE_URL"] == "********"
 
 
 @pytest.mark.parametrize(

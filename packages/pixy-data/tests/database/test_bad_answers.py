@@ -123,6 +123,26 @@ def test_an_answer_that_comes_twice_answers_one_query_in_a_thread(
     assert [ask(database, n) for n in range(20)] == list(range(20))
 
 
+def test_an_answer_that_comes_twice_while_connecting_answers_no_query(
+    proxy: TcpProxy, database: Database
+) -> None:
+    taken = [database.connections.acquire() for _ in range(4)]
+    for n in range(4):
+        # asked on a new connection
+        proxy.alter_answers(b"SET SESSION", send_twice, count=1)
+        assert ask(database, n) == n
+        taken.append(database.connections.acquire())
+    for connection in taken:
+        database.connections.release(connection)
+
+
+def test_a_row_of_another_query_is_no_answer(database: Database) -> None:
+    for is_answer in (lambda row: row[5] == 1, lambda row: row[0].strip() == "1"):
+        with pytest.raises(DBConnectionError):
+            database.fetch_one("SELECT 1", {}, is_answer)
+    assert ask(database, 1) == 1
+
+
 def test_an_answer_that_comes_when_nothing_is_asked_answers_no_query(
     proxy: TcpProxy, database: Database
 ) -> None:

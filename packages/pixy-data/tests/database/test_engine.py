@@ -26,6 +26,10 @@ from pixy_data.database.engine import parse_url
         "mysql:///name",
         "mysql://user:hunter2@host/name?charset=latin1",
         "mysql://user:hunter2@host/name?init_command=x",
+        "mysql://user:a@hunter2@host/name",
+        "mysql://user:@hunter2@host/name",
+        "mysql://user:hunter2@host/name?ssl_mode=on",
+        "mysql://user:hunter2@host/name?ssl_ca=a&ssl_ca=b",
     ],
 )
 def test_a_url_that_cannot_be_used_is_refused_without_repeating_it(url: str) -> None:

@@ -1,10 +1,14 @@
 """What may be shown of a setting: never a secret, nor a password within a URL."""
 
+import re
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
 MASK = "********"
+
+_NO_SCHEME = re.compile(r"[^/]*:[^/]*@")
+"""A URL with a password whose `https://` was left out."""
 
 
 def mask(value: object) -> str:
@@ -20,7 +24,8 @@ def mask(value: object) -> str:
     text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
     if "://" in text:
         return _mask_url(text)
-    return MASK if isinstance(value, SecretStr) else text
+    is_secret = isinstance(value, SecretStr) or (isinstance(value, str) and _NO_SCHEME.match(text))
+    return MASK if is_secret else text
 
 
 def _mask_url(url: str) -> str:

@@ -50,6 +50,33 @@ def test_version_is_the_packages(run: Run) -> None:
     assert run("--version").stdout.strip() == f"pixy, version {version('pixy-web')}"
 
 
+def test_without_a_terminal_the_option_for_a_password_is_named(tmp_path: Path) -> None:
+    failed = subprocess.run(
+        [PIXY, *ADD, "--create"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        # without its terminal
+        start_new_session=True,
+    )
+    assert failed.returncode == 2
+    assert "use --password-stdin" in failed.stderr
+    assert "Warning" not in failed.stderr
+
+
+def test_what_the_system_refuses_is_told_in_a_line(tmp_path: Path) -> None:
+    for script, reason in (
+        ('exec "$0" --help >/dev/full', "No space left on device"),
+        ('mkdir gone; cd gone; rmdir ../gone; exec "$0" db upgrade', "No such file or directory"),
+    ):
+        failed = subprocess.run(
+            ["sh", "-c", script, PIXY], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (failed.returncode, failed.stderr) == (1, f"pixy: {reason}\n")
+
+
 def test_a_user_is_added_listed_disabled_enabled_and_given_a_password(run_on_new: Run) -> None:
     run = run_on_new
     added = run(*ADD, "--password-stdin", stdin="a password\n")

@@ -1,8 +1,10 @@
 """Ctrl-C while the command starts, and while it waits for somebody to type."""
 
+import contextlib
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -63,6 +65,22 @@ def test_an_interrupt_does_not_end_a_worker_that_starts(tmp_path: Path) -> None:
         assert terminal.wait() == 0
 
 
+def test_an_interrupt_does_not_end_a_worker_before_its_first_line(tmp_path: Path) -> None:
+    arguments = ("serve", "--port", "0", "--workers", "2")
+    with Terminal(tmp_path, *arguments, PIXY_GENERATOR="sketch") as terminal:
+        # until both have imported a part of what they need
+        interrupted: set[int] = set()
+        while len(interrupted) < 2 or not all(has_loaded(x, "_pydantic_core") for x in interrupted):
+            for process_id in workers(terminal.process_id):
+                interrupted.add(process_id)
+                os.kill(process_id, signal.SIGINT)
+            time.sleep(0.001)
+        assert set(workers(terminal.process_id)) == interrupted
+        terminal.interrupt()
+        assert "Traceback" not in terminal.read()
+        assert terminal.wait() == 0
+
+
 def test_an_interrupt_at_the_password_gives_the_terminal_back(tmp_path: Path) -> None:
     with Terminal(tmp_path, "user", "add", "ada", "--class-key", "k", "--create") as terminal:
         terminal.read_until("Password:")
@@ -83,6 +101,30 @@ def test_a_command_in_the_background_goes_on(tmp_path: Path) -> None:
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
     assert re.match(r"pixy, version \d", output)
+
+
+def test_a_server_without_standard_streams_serves(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    script = 'exec "$0" serve --workers 2 --port "$1" <&- >&- 2>&-'
+    environment = {**os.environ, "PIXY_GENERATOR": "sketch"}
+    process = subprocess.Popen(["sh", "-c", script, PIXY, str(port)], cwd=tmp_path, env=environment)
+
+    def is_served() -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as probe:
+            probe.sendall(b"GET /health/live HTTP/1.0\r\n\r\n")
+            return probe.recv(12) == b"HTTP/1.1 200"
+        return process.poll() is not None
+
+    try:
+        wait_until(is_served)
+        assert process.poll() is None
+        for process_id in (process.pid, *workers(process.pid)):
+            streams = [Path(f"/proc/{process_id}/fd/{number}").readlink() for number in range(3)]
+            assert streams == [Path(os.devnull)] * 3
+    finally:
+        process.terminate()
+        process.wait(60)
 
 
 def test_starting_needs_no_other_module() -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import json
+import weakref
 from typing import Any
 
 import httpx2
@@ -197,3 +199,29 @@ def test_a_page_that_fails_after_the_client_left_is_no_surprise_to_the_loop(
 
     asyncio.run(leave_after_the_first_page())
     assert reports == []
+
+
+def test_an_array_of_long_prompts_is_sent_in_pieces_and_not_kept(fresh: RunningService) -> None:
+    details = fresh.make_image(fresh.sign_in()) | {"prompt": "x" * 32_000}
+    kept: list[weakref.ref[Image]] = []
+
+    async def list_images(limit: int, cursor: str | None, *, is_quick: bool = False) -> ImagePage:
+        images = [Image(id=number, **details) for number in range(50)]
+        kept.extend(map(weakref.ref, images))
+        return ImagePage(images, None)
+
+    async def read() -> list[bytes]:
+        request = Request({"type": "http", "method": "GET", "headers": []})
+        paging = Paging(None, None, CreationStatus.READY, None, {})
+        response = await images_response(request, list_images, paging)
+        assert isinstance(response, StreamingResponse)
+        pieces = aiter(response.body_iterator)
+        first = await anext(pieces)
+        # while a slow client reads
+        assert not any(reference() for reference in kept)
+        return [bytes(first), *[bytes(piece) async for piece in pieces]]
+
+    pieces = asyncio.run(read())
+    whole = b"".join(pieces)
+    assert len(json.loads(whole)) == 50
+    assert max(map(len, pieces)) < len(whole) // 2

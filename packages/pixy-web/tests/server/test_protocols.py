@@ -1,6 +1,7 @@
 """What uvicorn's parsers leave open, over a real socket."""
 
 import socket
+import struct
 import time
 from base64 import b64encode
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from provider import Provider
 from running_service import PASSWORD, RunningService
 
 END = b"Connection: close\r\n\r\n"
@@ -58,6 +60,38 @@ def test_a_method_that_the_parser_does_not_know_is_a_bad_request(fresh: RunningS
         answer = read_all(connection)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b'"bad_request"' in answer
+
+
+@pytest.mark.case("C915")
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+    ],
+)
+def test_what_follows_a_body_without_a_certain_end_is_no_request(
+    either: RunningService, framing: bytes
+) -> None:
+    smuggled = b"GET /health/live HTTP/1.1\r\nHost: a\r\n" + END
+    answer = exchange(either, post_head(either, framing, b"\r\n") + b"0\r\n\r\n" + smuggled)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_client_that_sent_more_requests_and_left_leaves_no_crash_in_the_log(
+    patient: RunningService, provider: Provider
+) -> None:
+    head = post_head(patient, b"Content-Length: %d\r\n\r\n" % len(BODY))
+    with provider.holding():
+        with connect(patient) as connection:
+            connection.sendall(head + BODY + b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
+            provider.wait_for_requests(1)
+            # closed with a linger time of 0, a connection is reset
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        time.sleep(0.1)
+    assert [line for line in patient.log_lines() if " ERROR " in line] == []
 
 
 def test_a_body_is_not_taken_for_a_request(fresh: RunningService) -> None:

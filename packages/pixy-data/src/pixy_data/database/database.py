@@ -215,7 +215,11 @@ def _take_one(cursor: DBAPICursor) -> Row | None:
 
 def _take_checked(is_answer: Callable[[Row], bool], cursor: DBAPICursor) -> Row | None:
     row = cursor.fetchone()
-    if row is not None and not is_answer(row):
+    try:
+        is_right = row is None or is_answer(row)
+    except (AttributeError, IndexError, TypeError) as error:  # a row of another query
+        raise WrongAnswerError from error
+    if not is_right:
         raise WrongAnswerError
     return row
 

@@ -18,6 +18,7 @@ LOCK_TIMEOUT = 2
 _URL_OPTIONS = frozenset(
     {"ssl_mode", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher", "unix_socket"}
 )
+_SSL_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 _MYSQL_DATETIME = 12
 """MySQLdb.constants.FIELD_TYPE.DATETIME, for where the driver isn't installed."""
 
@@ -51,11 +52,18 @@ def parse_url(url: str) -> URL:
         raise ConfigurationError(f"The database URL names another kind of database: {_EXPECTED}")
     if not parsed.database or not parsed.host:
         raise ConfigurationError(f"The database URL lacks a host or a name: {_EXPECTED}")
+    if "@" in parsed.host:
+        # the end of the password would be in every message that names the host
+        raise ConfigurationError(f"The database URL has an @ too many, write %40: {_EXPECTED}")
     if unknown := sorted(set(parsed.query) - _URL_OPTIONS):
         raise ConfigurationError(
             f"The database URL has options that are not known: {', '.join(unknown)}; "
             f"known are {', '.join(sorted(_URL_OPTIONS))}"
         )
+    if repeated := sorted(name for name, value in parsed.query.items() if isinstance(value, tuple)):
+        raise ConfigurationError(f"The database URL repeats {', '.join(repeated)}")
+    if parsed.query.get("ssl_mode", "DISABLED") not in _SSL_MODES:
+        raise ConfigurationError(f"The database URL's ssl_mode must be {' or '.join(_SSL_MODES)}")
     return parsed.set(drivername="mysql+mysqldb")
 
 

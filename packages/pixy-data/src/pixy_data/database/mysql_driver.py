@@ -5,6 +5,7 @@ answer has a deadline, and a connection on which anything comes unasked is given
 """
 
 import select
+from secrets import randbits
 from time import monotonic
 from typing import Any
 
@@ -41,6 +42,7 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
         readable = select.poll()
         readable.register(self._descriptor, select.POLLIN)
         self._poll = readable.poll
+        self._check_step()
 
     @override
     def query(self, query: bytes | bytearray) -> None:
@@ -112,6 +114,18 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
             call.pause()
             raise WouldBlockError from error
         raise OperationalError(CR.SERVER_LOST, "The server is silent") from error
+
+    def _check_step(self) -> None:
+        """Check that the next answer is the one to the next query.
+
+        What the client library sent to connect is not checked, and it keeps what it has read
+        ahead: an answer that came twice is invisible until it is taken for the next one.
+        """
+        number = randbits(31)
+        self.query(b"SELECT %d" % number)
+        result = self.store_result()
+        if result is None or result.fetch_row() != ((number,),):
+            raise OperationalError(CR.SERVER_LOST, "The server answered another question")
 
     def _check_nothing_came(self) -> None:
         if self._poll(0):

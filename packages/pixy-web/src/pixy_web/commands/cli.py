@@ -4,9 +4,12 @@ Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting, 130 Ctrl-C; `che
 `restore` have their own.
 """
 
+import os
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from getpass import GetPassWarning
 from typing import TYPE_CHECKING
 
 import click
@@ -207,7 +210,17 @@ def _read_password(from_stdin: bool) -> str:
             return line.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise click.UsageError("The password on standard input is not UTF-8.") from error
-    answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    try:
+        with warnings.catch_warnings():
+            # getpass would read from standard input, and show what is typed
+            warnings.simplefilter("error", GetPassWarning)
+            answer: str = click.prompt(
+                "Password", hide_input=True, confirmation_prompt=True, err=True
+            )
+    except GetPassWarning as error:
+        raise click.UsageError(
+            "There is no terminal to type a password at: use --password-stdin."
+        ) from error
     return answer
 
 
@@ -228,6 +241,11 @@ def main() -> None:
         _fail("\n".join(f"{'.'.join(where)}: {why}" for where, why in error.errors), 2)
     except PixyProxyException as error:
         _fail(error.explanation, 1)
+    except OSError as error:
+        # what is in the buffer of standard output can't be written at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"{where}{error.strerror or error}", 1)
 
 
 def _fail(message: str, code: int) -> None:

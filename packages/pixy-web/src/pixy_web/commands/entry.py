@@ -16,9 +16,22 @@ INTERRUPTED = 128 + signal.SIGINT
 
 def main() -> None:
     """Run the command `pixy`."""
+    open_missing_streams()
     with leaving_at_interrupt():
         from pixy_web.commands import cli
     cli.main()
+
+
+def open_missing_streams() -> None:
+    """Open /dev/null in the place of each standard stream that is closed, here and in workers.
+
+    A file or a connection would get its number otherwise, and the log would have no stream.
+    """
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(number, True)
+    os.close(number)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 @contextmanager
@@ -42,3 +55,5 @@ if "__mp_main__" in sys.modules:
     # this is a worker. A terminal sends Ctrl-C to it, too; its parent tells it to stop, and
     # uvicorn sets a handler of its own once it runs
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # the parent has blocked it until here
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -19,6 +19,9 @@ JSON = "application/json"
 STREAM_PAGE_SIZE = 200
 """Images fetched at once while all of them are streamed."""
 
+PIECE_LENGTH = 256 * 1024
+"""Bytes of a streamed list that are sent at once."""
+
 _one_image = TypeAdapter(Image)
 _images = TypeAdapter(list[Image])
 
@@ -82,8 +85,11 @@ async def _stream_array(page: ImagePage, list_images: ListImages) -> AsyncIterat
         try:
             # a turn of the loop, in which that begins
             await asyncio.sleep(0)
-            part = _images.dump_json(page.images)[1:-1]
-            yield opening + part
+            part = opening + _images.dump_json(page.images)[1:-1]
+            # a page of the longest prompts has megabytes, and a slow client reads for long
+            page = ImagePage([], None)
+            for start in range(0, len(part), PIECE_LENGTH):
+                yield part[start : start + PIECE_LENGTH]
             opening = b","
             if following is None:
                 break

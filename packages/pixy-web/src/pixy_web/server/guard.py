@@ -72,12 +72,19 @@ class Guard:
     def _find_fault(self, scope: Scope) -> Exception | None:
         # as long as they like, with httptools
         size, hosts = len(scope["raw_path"]) + len(scope["query_string"]), []
+        is_misframed = False
         for name, value in scope["headers"]:
             size += len(name) + len(value)
             if name == b"host":
                 hosts.append(value)
+            elif name == b"transfer-encoding":
+                is_misframed |= value.lower() != b"chunked" or _has_length(scope)
         if size > self._max_head_size:
             return HTTPException(431, "The address and header fields are too large")
+        if is_misframed:
+            # what follows may be a part of it: RFC 9112, section 6.3
+            closing = {"Connection": "close"}
+            return HTTPException(400, "The end of the body is not certain", headers=closing)
         if not self._is_known(hosts, scope):
             return HTTPException(400, "The Host header names no host of this service")
         if scope["method"] not in SAFE_METHODS and is_cross_site(scope["headers"], self._origins):
@@ -92,3 +99,7 @@ class Guard:
             return not hosts and scope["http_version"] == "1.0" and is_any_accepted
         match = _HOST.fullmatch(hosts[0])
         return match is not None and (is_any_accepted or match[1].lower() in self._hosts)
+
+
+def _has_length(scope: Scope) -> bool:
+    return any(name == b"content-length" for name, _ in scope["headers"])

@@ -105,6 +105,7 @@ class RefusingProtocol(asyncio.Protocol):
         # uvicorn would keep the connection and answer its requests in plain text
         self.limit_concurrency = None
         self.used_at = self.loop.time()
+        self.received: list[Any] = []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection, in the place of idle ones if there are too many."""
@@ -137,8 +138,13 @@ class RefusingProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note that the client is gone: calls of its request that wait for a thread are not run."""
-        if self.cycle is not None and not self.cycle.response_complete:
-            record = self.cycle.scope["state"].get("request_record")
+        # uvicorn's `cycle` is the last request that was received, not the one that is served
+        for cycle in {self.cycle, *self.received}:
+            if cycle is None or cycle.response_complete:
+                continue
+            cycle.disconnected = True
+            cycle.message_event.set()
+            record = cycle.scope["state"].get("request_record")
             if record is not None:
                 record.is_abandoned = True
         super().connection_lost(exc)
@@ -189,6 +195,7 @@ class RefusingProtocol(asyncio.Protocol):
 
     def on_response_complete(self) -> None:
         """Begin the next request, or close the connection when there can't be one."""
+        self.received = [each for each in self.received if not each.response_complete]
         super().on_response_complete()  # type: ignore[misc]
         if self.is_half_closed and self.cycle.response_complete:
             self.transport.close()
@@ -268,6 +275,7 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ig
         self.url = take_origin_form(self.url, self.headers)
         self._unparsed_bytes = 0
         super().on_headers_complete()
+        self.received.append(self.cycle)
         self._in_head = False
         # llhttp reports trailers as header fields, any number and at any time
         self.headers = deque(maxlen=0)  # type: ignore[assignment]

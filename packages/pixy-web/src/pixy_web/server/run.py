@@ -4,6 +4,8 @@ import contextlib
 import logging
 import signal
 import socket
+from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from typing import Any
 
 import uvicorn
@@ -72,6 +74,16 @@ class Supervisor(Multiprocess):
         if is_hang_up_ignored:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
+    def init_processes(self) -> None:
+        """Start the workers."""
+        with _interrupts_blocked():
+            super().init_processes()
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace workers that have died."""
+        with _interrupts_blocked():
+            super().keep_subprocess_alive()
+
     def terminate_all(self) -> None:
         """Tell the workers to stop; nobody accepts connections from here on."""
         super().terminate_all()
@@ -87,6 +99,18 @@ class Supervisor(Multiprocess):
         """Stop."""
         logger.info("received SIGQUIT, stopping")
         self.should_exit.set()
+
+
+@contextlib.contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Block Ctrl-C here and in the workers that are started, which unblock it (entry.py)."""
+    # the first worker would start this helper, and that unblocks Ctrl-C
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def build_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
