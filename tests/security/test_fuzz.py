@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from pixy_core import InvalidCredentialsError, InvalidInputError
 from pixy_data import Position
-from pixy_service.images.cursors import Cursors
+from pixy_service.cursors import Cursors
 from pixy_web.http.credentials import parse_basic_token
 from pixy_web.http.json_body import read_json_object
 

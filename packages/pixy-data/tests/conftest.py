@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from pixy_core import User
-from pixy_data import ClaimRepository, Database, ImageRepository, UserRepository, open_database
+from pixy_data import Database, ImageRepository, UserRepository, open_database
 
 
 @pytest.fixture
@@ -28,8 +28,3 @@ def images(database: Database) -> ImageRepository:
 @pytest.fixture
 def anna(users: UserRepository) -> User:
     return users.insert_user(User(username="anna", password="hash", class_key="red"))
-
-
-@pytest.fixture
-def claims(database: Database) -> ClaimRepository:
-    return ClaimRepository(database)

@@ -14,7 +14,6 @@ from pixy_core import (
     Visibility,
 )
 from pixy_data import (
-    ClaimRepository,
     CreationRepository,
     Database,
     Position,
@@ -83,7 +82,7 @@ def test_the_same_key_is_taken_once_for_each_owner(
         insert(creations, anna, "key")
     found = creations.find_keyed_creation("anna", "key")
     assert found is not None
-    assert (found.creation, found.fingerprint) == (inserted, FINGERPRINT)
+    assert found == (inserted, FINGERPRINT)
 
 
 def test_keys_that_differ_in_case_are_two(creations: CreationRepository, anna: User) -> None:
@@ -101,22 +100,20 @@ def test_a_creation_of_nobody_is_refused(creations: CreationRepository, anna: Us
         insert(creations, anna.model_copy(update={"username": "gone"}))
 
 
-def test_a_problem_is_kept(
-    creations: CreationRepository, claims: ClaimRepository, anna: User
-) -> None:
+def test_a_problem_is_kept(creations: CreationRepository, anna: User) -> None:
     guid = insert(creations, anna).guid
-    assert claims.fail_creation(guid, CreationStatus.FAILED, PROBLEM)
+    assert creations.fail_creation(guid, CreationStatus.FAILED, PROBLEM)
     found = creations.find_creation(guid, "anna")
     assert found is not None
     assert (found.status, found.problem) == (CreationStatus.FAILED, PROBLEM)
 
 
 def test_a_list_has_one_owner_s_creations_of_one_status_newest_first(
-    creations: CreationRepository, claims: ClaimRepository, users: UserRepository, anna: User
+    creations: CreationRepository, users: UserRepository, anna: User
 ) -> None:
     insert(creations, users.insert_user(User(username="bert", password="-", class_key="red")))
     guids = [insert(creations, anna).guid for _ in range(4)]
-    claims.fail_creation(guids[1], CreationStatus.FAILED, PROBLEM)
+    creations.fail_creation(guids[1], CreationStatus.FAILED, PROBLEM)
     pending = creations.list_creations("anna", CreationStatus.PENDING, 10)
     assert {creation.guid for creation in pending} == {guids[0], guids[2], guids[3]}
     order = [(creation.created_at, creation.guid) for creation in pending]

@@ -20,9 +20,9 @@ from pixy_data import (
 )
 from pixy_service import (
     ImageGenerator,
+    OpenAIGenerator,
     PrivateImageService,
     Services,
-    build_generator,
     open_services,
 )
 from pixy_service.creation.adoption import ImageAdopter
@@ -49,9 +49,8 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def generator(provider: Provider) -> ImageGenerator:
-    return build_generator(
-        "openai",
-        api_key="sk-secret-of-the-server",
+    return OpenAIGenerator(
+        "sk-secret-of-the-server",
         base_url=provider.base_url,
         model="gpt-image-2.6-flare",
         timeout=30,

@@ -19,8 +19,8 @@ def test_importing_the_package_imports_neither_a_web_framework_nor_the_sdk() -> 
 
 def test_the_sketch_is_drawn_without_the_sdk() -> None:
     code = (
-        "import sys; from pixy_service import build_generator\n"
-        "g = build_generator('sketch', api_key=None, base_url=None, model='', timeout=1)\n"
+        "import sys; from pixy_service import SketchGenerator\n"
+        "g = SketchGenerator()\n"
         "g.generate('a fox', user='ann'); print('openai' in sys.modules)"
     )
     assert run(code) == "False\n"

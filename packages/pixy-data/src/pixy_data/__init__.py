@@ -14,7 +14,6 @@ from pixy_data.backups.folder import BackupFolder, BackupManifest, DatabaseCopy
 from pixy_data.backups.journal_copies import ImageFolders, JournalCopier
 from pixy_data.backups.restore_target import RestoreTarget
 from pixy_data.backups.sqlite_copies import copy_sqlite
-from pixy_data.claims import LEASE, ClaimRepository, ExpiringCreation
 from pixy_data.content.found_files import FoundFile, FoundFiles
 from pixy_data.content.inventory import FileRecord, Inventory
 from pixy_data.content.journal import Journal, JournalEntry
@@ -25,7 +24,7 @@ from pixy_data.content.reading import ContentFile
 from pixy_data.content.reservation import Reservation, reserve_image
 from pixy_data.content.store import ContentStore, StoredContent
 from pixy_data.content.thumbnails import ThumbnailName, ThumbnailStore, stamp_file
-from pixy_data.creations import CreationRepository, KeyedCreation
+from pixy_data.creations import LEASE, CreationRepository, Lease
 from pixy_data.database.database import Database, DatabaseContext, Result, Row, run_transaction
 from pixy_data.database.engine import DatabaseLocation, locate_database
 from pixy_data.database.errors import ServerRefusalError
@@ -51,7 +50,6 @@ __all__ = [
     "BackupFolder",
     "BackupManifest",
     "Call",
-    "ClaimRepository",
     "ContentFile",
     "ContentStore",
     "CreationRepository",
@@ -61,7 +59,6 @@ __all__ = [
     "DatabaseLocation",
     "Deletion",
     "DeletionRepository",
-    "ExpiringCreation",
     "FileCopier",
     "FileRecord",
     "FoundFile",
@@ -72,7 +69,7 @@ __all__ = [
     "Journal",
     "JournalCopier",
     "JournalEntry",
-    "KeyedCreation",
+    "Lease",
     "PartialImage",
     "PartialImageStore",
     "Position",

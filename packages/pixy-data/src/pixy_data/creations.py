@@ -1,33 +1,115 @@
-"""The rows of creations, as their owners ask for them.
+"""The rows of creations: their SQL, and the repository that runs it.
 
-How a pending one goes on stands in claims.py; what a status means is decided by a service.
+A pending creation belongs to the process that claimed it for a lease, which that process extends.
+All times are by the database's clock, since those of machines differ. That clock may jump in a
+failover, so an expired lease alone does not prove that its process is gone.
 """
 
+# ruff: noqa: S608 - only constants are formatted in
+
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from pixy_core import Creation, CreationStatus, ImageDetailCreate, User
-from pixy_data import creation_statements as sql
-from pixy_data.claims import LEASE, RETENTION, lasting
-from pixy_data.conversions import creation_from_row, time_to_parameter
+from pixy_core import Creation, CreationProblem, CreationStatus, ImageDetailCreate, User
+from pixy_data.conversions import creation_from_row, time_from_value, time_to_parameter
 from pixy_data.database.database import Database
-from pixy_data.keyset import NEWEST, Position
+from pixy_data.keyset import AFTER, NEWEST, PAGE, Position
+
+LEASE = timedelta(seconds=30)
+"""How long a pending creation belongs to its process, if the lease is not extended."""
+
+RETENTION = timedelta(hours=24)
+"""How long any other creation is kept, and with it its idempotency key."""
+
+_MAX_LEASES = 10_000
+"""Maximum length of a list of leases, which bounds its memory. A lease is judged by comparing
+lists, so all abandoned ones should fit into one."""
+
+_COLUMNS = "guid, owner, request, status, problem, created_at, updated_at"
+
+_INSERT = """
+    INSERT INTO creations (
+        guid, owner, class_key, request, status, asked, idempotency_key, fingerprint,
+        expires_at, created_at, updated_at
+    ) VALUES (
+        :guid, :owner, :class_key, :request, :status, :asked, :idempotency_key, :fingerprint,
+        :expires_at, :now, :now
+    )
+"""
+_SELECT_OWN = f"SELECT {_COLUMNS} FROM creations WHERE guid = :guid AND owner = :owner"
+_SELECT_KEYED = f"""
+    SELECT {_COLUMNS}, fingerprint FROM creations
+    WHERE owner = :owner AND idempotency_key = :idempotency_key
+"""
+_SELECT_STATUS = "SELECT status FROM creations WHERE guid = :guid"
+_LIST = f"""
+    SELECT {_COLUMNS} FROM creations
+    WHERE owner = :owner AND status = :status AND {AFTER} {PAGE}
+"""
+_LIST_LEASES = """
+    SELECT guid, status, asked, expires_at FROM creations
+    WHERE expires_at < :horizon ORDER BY expires_at LIMIT :limit
+"""
+_MARK_ASKED = """
+    UPDATE creations SET asked = 1, expires_at = :expires_at, updated_at = :now
+    WHERE guid = :guid AND status = 'pending' AND asked = 0
+"""
+_EXTEND = """
+    UPDATE creations SET expires_at = :expires_at
+    WHERE guid = :guid AND status = 'pending' AND expires_at < :expires_at
+"""
+_FAIL = """
+    UPDATE creations
+    SET status = :status, problem = :problem, expires_at = :expires_at, updated_at = :now
+    WHERE guid = :guid AND status IN ('pending', 'unknown')
+"""
+_GIVE_UP = """
+    UPDATE creations
+    SET status = 'unknown', problem = :problem, expires_at = :expires_at, updated_at = :now
+    WHERE guid = :guid AND status = 'pending' AND asked = 1
+    AND expires_at = :seen AND expires_at < :now
+"""
+_DELETE_KEYLESS = "DELETE FROM creations WHERE guid = :guid AND idempotency_key IS NULL"
+_MARK_READY = """
+    UPDATE creations
+    SET status = 'ready', problem = NULL, expires_at = :expires_at, updated_at = :now
+    WHERE guid = :guid
+"""
+_DELETE = "DELETE FROM creations WHERE guid = :guid"
+_DELETE_EXPIRED = """
+    DELETE FROM creations
+    WHERE guid = :guid AND (status <> 'pending' OR asked = 0)
+    AND expires_at = :seen AND expires_at < :now
+"""
 
 
-class KeyedCreation(NamedTuple):
-    """What was asked for with an idempotency key: the creation, and the request's fingerprint."""
+class Lease(NamedTuple):
+    """The end of a creation's time.
 
-    creation: Creation
-    fingerprint: str
+    Attributes:
+        guid: The creation's guid.
+        status: Its status.
+        asked: Whether the provider was asked.
+        expires_at: The end; it changes when its process extends the lease.
+        is_expired: Whether that has passed, by the database's clock.
+    """
+
+    guid: str
+    status: CreationStatus
+    asked: bool
+    expires_at: str
+    is_expired: bool
 
 
 class CreationRepository:
     """The creations of one database.
 
-    Every method raises DBConnectionError, DatabaseBusyError or DatabaseError when the database
-    fails.
-
     Args:
         database: Where they are.
+
+    Raises:
+        PixyProxyException: From every method: DBConnectionError, DatabaseBusyError or
+            DatabaseError when the database fails.
     """
 
     def __init__(self, database: Database) -> None:
@@ -41,7 +123,7 @@ class CreationRepository:
         fingerprint: str,
         idempotency_key: str | None,
     ) -> Creation:
-        """Claim a guid, and a key where there is one, for the length of a lease.
+        """Claim a guid, and perhaps an idempotency key, for one lease.
 
         Args:
             guid: A new one.
@@ -51,17 +133,16 @@ class CreationRepository:
             idempotency_key: The owner's own name for the request.
 
         Raises:
-            ConstraintViolationError: Guid or key is taken, or the owner is gone.
-            PixyProxyException: The database failed.
+            ConstraintViolationError: The guid or key is taken, or the owner is gone.
         """
         now = self._database.now()
         parameters = {
             **_describe(guid, request, owner, fingerprint, idempotency_key),
             "status": CreationStatus.PENDING.value,
             "asked": 0,
-            **lasting(LEASE, now),
+            **_lasting(LEASE, now),
         }
-        self._database.execute(sql.INSERT, parameters)
+        self._database.execute(_INSERT, parameters)
         return Creation(
             **request.model_dump(),
             guid=guid,
@@ -81,74 +162,45 @@ class CreationRepository:
         idempotency_key: str | None,
         status: CreationStatus,
     ) -> None:
-        """Insert a creation again whose row is gone, though its provider was asked.
-
-        A failover to a database that lagged behind loses the last rows.
+        """Insert a creation again whose row a failover has lost after the provider was asked.
 
         Args:
-            guid: The creation's.
+            guid: As for `insert_creation`, like the following ones.
             request: What was asked for.
             owner: Who asked.
-            fingerprint: As for `insert_creation`.
-            idempotency_key: As for `insert_creation`.
-            status: Pending, for the length of a lease, or ready.
+            fingerprint: Of the request.
+            idempotency_key: The owner's own name for the request.
+            status: Pending, for one lease, or ready.
 
         Raises:
-            ConstraintViolationError: Guid or key is taken, or the owner is gone.
-            PixyProxyException: The database failed.
+            ConstraintViolationError: The guid or key is taken, or the owner is gone.
         """
         duration = LEASE if status == CreationStatus.PENDING else RETENTION
         parameters = {
             **_describe(guid, request, owner, fingerprint, idempotency_key),
             "status": status.value,
             "asked": 1,
-            **lasting(duration, self._database.now()),
+            **_lasting(duration, self._database.now()),
         }
-        self._database.execute(sql.INSERT, parameters)
+        self._database.execute(_INSERT, parameters)
 
     def find_creation(self, guid: str, owner: str) -> Creation | None:
-        """Find a creation of one owner's.
-
-        Args:
-            guid: In canonical form.
-            owner: The user name that it must belong to.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
+        """Find a creation of one owner."""
         row = self._database.fetch_one(
-            sql.SELECT_OWN, {"guid": guid, "owner": owner}, lambda row: row[:2] == (guid, owner)
+            _SELECT_OWN, {"guid": guid, "owner": owner}, lambda row: row[:2] == (guid, owner)
         )
         return None if row is None else creation_from_row(row)
 
-    def find_keyed_creation(self, owner: str, idempotency_key: str) -> KeyedCreation | None:
-        """Find what an owner asked for with a key.
-
-        Args:
-            owner: The user name.
-            idempotency_key: The key.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
+    def find_keyed_creation(self, owner: str, idempotency_key: str) -> tuple[Creation, str] | None:
+        """Find what an owner asked for with an idempotency key, and that request's fingerprint."""
         parameters = {"owner": owner, "idempotency_key": idempotency_key}
-        row = self._database.fetch_one(sql.SELECT_KEYED, parameters)
-        return None if row is None else KeyedCreation(creation_from_row(row[:-1]), row[-1])
+        row = self._database.fetch_one(_SELECT_KEYED, parameters)
+        return None if row is None else (creation_from_row(row[:-1]), row[-1])
 
     def list_creations(
         self, owner: str, status: CreationStatus, limit: int, after: Position | None = None
     ) -> list[Creation]:
-        """Return a page of one owner's creations of one status, newest first.
-
-        Args:
-            owner: The user name.
-            status: Which ones.
-            limit: Creations at most.
-            after: The last one of the page before.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
+        """Return a page of one owner's creations of one status, newest first."""
         position = after or NEWEST
         parameters = {
             "owner": owner,
@@ -157,18 +209,105 @@ class CreationRepository:
             "guid": position.guid,
             "limit": limit,
         }
-        return [creation_from_row(row) for row in self._database.fetch_all(sql.LIST, parameters)]
+        return [creation_from_row(row) for row in self._database.fetch_all(_LIST, parameters)]
+
+    def has_creation(self, guid: str) -> bool:
+        """Return whether there is a creation of this guid."""
+        return self._find_status(guid) is not None
+
+    def is_pending(self, guid: str) -> bool:
+        """Return whether there is a pending creation of this guid."""
+        return self._find_status(guid) == CreationStatus.PENDING
 
     def delete_creation(self, guid: str) -> None:
-        """Forget a creation, its key included.
+        """Delete a creation with its key, if there is one."""
+        self._database.execute(_DELETE, {"guid": guid})
+
+    def mark_asked(self, guid: str) -> bool:
+        """Note that the provider is about to be asked, and begin a new lease.
+
+        Returns:
+            False if the claim is not there any more.
+        """
+        return self._change(_MARK_ASKED, guid, LEASE)
+
+    def extend_lease(self, guid: str) -> bool:
+        """Begin a new lease; return False if the creation is not pending."""
+        return self._change(_EXTEND, guid, LEASE)
+
+    def finish_creation(self, guid: str) -> bool:
+        """Note that the image is there: only an idempotency key is still kept.
+
+        Returns:
+            False if there is no such creation.
+        """
+        if self._database.execute(_DELETE_KEYLESS, {"guid": guid}).rowcount > 0:
+            return True
+        return self._change(_MARK_READY, guid, RETENTION)
+
+    def fail_creation(self, guid: str, status: CreationStatus, problem: CreationProblem) -> bool:
+        """Note that there is no image, or that nobody can know.
 
         Args:
-            guid: Of a creation, or of none.
+            guid: The creation's.
+            status: Failed or unknown.
+            problem: Why.
 
-        Raises:
-            PixyProxyException: The database failed.
+        Returns:
+            False if the creation was neither pending nor unknown.
         """
-        self._database.execute(sql.DELETE, {"guid": guid})
+        values = {"status": status.value, "problem": problem.model_dump_json()}
+        return self._change(_FAIL, guid, RETENTION, **values)
+
+    def give_up(self, lease: Lease, problem: CreationProblem) -> bool:
+        """Note that the process that had asked the provider is gone.
+
+        Args:
+            lease: From `list_leases`.
+            problem: What is known.
+
+        Returns:
+            False if the lease was extended, or another process was first.
+        """
+        values = {"problem": problem.model_dump_json(), "seen": lease.expires_at}
+        return self._change(_GIVE_UP, lease.guid, RETENTION, **values)
+
+    def list_leases(self) -> list[Lease]:
+        """Return the pending creations, and the others whose time has run out.
+
+        There are at most 10,000, those first whose time ran out longest ago.
+        """
+        now = self._database.now()
+        # no lease ends later than that
+        parameters = {"horizon": time_to_parameter(now + 2 * LEASE), "limit": _MAX_LEASES}
+        rows = self._database.fetch_all(_LIST_LEASES, parameters)
+        return [
+            Lease(
+                guid, CreationStatus(status), bool(asked), expires, time_from_value(expires) < now
+            )
+            for guid, status, asked, expires in rows
+        ]
+
+    def delete_expired(self, lease: Lease) -> bool:
+        """Delete a creation whose time has run out, unless it is pending and was asked for.
+
+        Args:
+            lease: From `list_leases`.
+
+        Returns:
+            False if it is not there any more, or its lease was extended.
+        """
+        now = time_to_parameter(self._database.now())
+        parameters = {"guid": lease.guid, "seen": lease.expires_at, "now": now}
+        return self._database.execute(_DELETE_EXPIRED, parameters).rowcount > 0
+
+    def _find_status(self, guid: str) -> str | None:
+        row = self._database.fetch_one(_SELECT_STATUS, {"guid": guid})
+        return None if row is None else str(row[0])
+
+    def _change(self, statement: str, guid: str, duration: timedelta, **values: str) -> bool:
+        parameters = {"guid": guid, **values, **_lasting(duration, self._database.now())}
+        return self._database.execute(statement, parameters).rowcount > 0
 
 
 def _describe(
@@ -186,3 +325,7 @@ def _describe(
         "idempotency_key": idempotency_key,
         "fingerprint": fingerprint,
     }
+
+
+def _lasting(duration: timedelta, now: datetime) -> dict[str, str]:
+    return {"now": time_to_parameter(now), "expires_at": time_to_parameter(now + duration)}

@@ -1,6 +1,6 @@
-"""PixyProxy's decisions: who may see and do what, how images are made, and who is who.
+"""PixyProxy's service layer: public and private images, users, generation.
 
-What an application needs stands here; it works without a web framework. Knows no HTTP.
+Applications import from here. It needs no web framework and knows no HTTP.
 """
 
 from pixy_data import (
@@ -17,22 +17,17 @@ from pixy_service.backups.restore import StoreRestore
 from pixy_service.checking import Finding, FindingKind, RepairRefusedError, StoreChecker
 from pixy_service.creation.creator import Created
 from pixy_service.creation.own import CreationPage, Submission, require_image
-from pixy_service.generators import (
+from pixy_service.generators.interface import MAX_PARTIALS, GeneratedImage, ImageGenerator
+from pixy_service.generators.openai.client_settings import (
     CLIENT_VARIABLES,
     DEFAULT_OPENAI_BASE_URL,
-    DEFAULT_OPENAI_MODEL,
-    GENERATOR_NAMES,
-    MAX_PARTIALS,
-    GeneratedImage,
-    ImageGenerator,
-    build_generator,
 )
+from pixy_service.generators.openai.generator import DEFAULT_OPENAI_MODEL, OpenAIGenerator
+from pixy_service.generators.sketch.generator import SketchGenerator
 from pixy_service.images.private import PrivateImageService
 from pixy_service.images.public import PublicImageService
 from pixy_service.images.reading import ImageFile, ImagePage
-from pixy_service.images.thumbnails import THUMBNAIL_WIDTHS
 from pixy_service.interfaces import ImageServiceInterface, UserServiceInterface
-from pixy_service.limits import Limits
 from pixy_service.opening import (
     open_backup,
     open_checker,
@@ -42,15 +37,14 @@ from pixy_service.opening import (
     prepare_stores,
     upgrade_database,
 )
-from pixy_service.pixels.shrinking import THUMBNAIL_TYPES
+from pixy_service.pixels.shrinking import THUMBNAIL_TYPES, THUMBNAIL_WIDTHS
 from pixy_service.services import Services
-from pixy_service.validation import IDEMPOTENCY_KEY_PATTERN, MAX_PAGE_SIZE, validate_guid
+from pixy_service.validation import IDEMPOTENCY_KEY_PATTERN, MAX_PAGE_SIZE, Limits, validate_guid
 
 __all__ = [
     "CLIENT_VARIABLES",
     "DEFAULT_OPENAI_BASE_URL",
     "DEFAULT_OPENAI_MODEL",
-    "GENERATOR_NAMES",
     "IDEMPOTENCY_KEY_PATTERN",
     "MAX_PAGE_SIZE",
     "MAX_PARTIALS",
@@ -70,19 +64,20 @@ __all__ = [
     "ImagePage",
     "ImageServiceInterface",
     "Limits",
+    "OpenAIGenerator",
     "PartialImage",
     "PrivateImageService",
     "PublicImageService",
     "RepairRefusedError",
     "Services",
     "SignInRule",
+    "SketchGenerator",
     "StoreBackup",
     "StoreChecker",
     "StoreRestore",
     "Submission",
     "UserService",
     "UserServiceInterface",
-    "build_generator",
     "locate_database",
     "open_backup",
     "open_checker",

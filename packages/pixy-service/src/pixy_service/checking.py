@@ -199,7 +199,7 @@ class StoreChecker:
         The order matters: an entry is removed after its row is committed, a file after its row.
         """
         return (
-            self._stores.claims.is_pending(file.guid)
+            self._stores.creations.is_pending(file.guid)
             or self._stores.journal.has(file.guid)
             or not self._find_untracked([file])
             or not file.path.exists()

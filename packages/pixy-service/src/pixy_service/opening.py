@@ -37,9 +37,9 @@ from pixy_service.creation.creator import DEFAULT_TIMEOUT
 from pixy_service.creation.recovery import Recovery
 from pixy_service.generators.interface import ImageGenerator
 from pixy_service.images.thumbnails import Thumbnails
-from pixy_service.limits import USUAL_LIMITS, Limits
 from pixy_service.services import Services
 from pixy_service.stores import ImageStores
+from pixy_service.validation import DEFAULT_LIMITS, Limits
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def open_services(
     generation_timeout: float = DEFAULT_TIMEOUT,
     threads: int = 8,
     sign_in_rule: SignInRule = USUAL_RULE,
-    limits: Limits = USUAL_LIMITS,
+    limits: Limits = DEFAULT_LIMITS,
     wait_for_database: bool = False,
     database_read_timeout: int = 10,
 ) -> Services:
@@ -174,7 +174,7 @@ def prepare_stores(database_url: str, data_dir: Path) -> None:
 
 
 @contextmanager
-def open_users(database_url: str, limits: Limits = USUAL_LIMITS) -> Iterator[UserService]:
+def open_users(database_url: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[UserService]:
     """Open the users of a database alone, for a command line; leaving closes it.
 
     Args:

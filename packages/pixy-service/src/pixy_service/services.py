@@ -31,10 +31,9 @@ from pixy_service.images.deletion import ImageRemover
 from pixy_service.images.private import ImageTools, PrivateImageService
 from pixy_service.images.public import PublicImageService
 from pixy_service.images.thumbnails import Thumbnails
-from pixy_service.limits import Limits
 from pixy_service.storage_probe import StorageProbe
 from pixy_service.stores import ImageStores
-from pixy_service.validation import validate_guid
+from pixy_service.validation import Limits, validate_guid
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +85,7 @@ class Services:
             executor=GenerationExecutor(generation_concurrency),
             max_prompt_length=limits.prompt_length,
         )
-        self._recovery = Recovery(stores, claims, adopter, self._tools.remover)
+        self._recovery = Recovery(stores, claims, adopter, self._tools.remover.finish_deletions)
         self._closing = threading.Event()
         self.users = UserService(stores.users, limits)
         self.credentials = CredentialService(stores.users, sign_in_limit, limits)

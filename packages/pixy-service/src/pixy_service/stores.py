@@ -1,10 +1,9 @@
-"""What images are kept in: rows, files and the journal, all of them together."""
+"""The stores of images: rows, files and the journal."""
 
 from dataclasses import dataclass
 from typing import Self
 
 from pixy_data import (
-    ClaimRepository,
     ContentStore,
     CreationRepository,
     Database,
@@ -24,8 +23,7 @@ class ImageStores:
         database: Where transactions run.
         images: The rows of images.
         users: The rows of their owners.
-        creations: The rows of what was asked for, as owners see them.
-        claims: The same rows, as they go on.
+        creations: The rows of creations.
         deletions: The rows of images whose files are to be removed.
         content: The files.
         journal: What is to become a row.
@@ -35,7 +33,6 @@ class ImageStores:
     images: ImageRepository
     users: UserRepositoryInterface
     creations: CreationRepository
-    claims: ClaimRepository
     deletions: DeletionRepository
     content: ContentStore
     journal: Journal
@@ -54,7 +51,6 @@ class ImageStores:
             images=ImageRepository(database),
             users=UserRepository(database),
             creations=CreationRepository(database),
-            claims=ClaimRepository(database),
             deletions=DeletionRepository(database),
             content=content,
             journal=journal,

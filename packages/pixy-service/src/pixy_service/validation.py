@@ -4,7 +4,7 @@ A broken rule becomes an InvalidInputError whose reasons never repeat a value. T
 themselves stand in pixy_core, but for a page's size, which is this layer's own.
 """
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, Field, StrictInt, StrictStr, TypeAdapter, ValidationError
 
@@ -20,8 +20,7 @@ from pixy_core import (
 from pixy_core.images import MAX_PROMPT_LENGTH
 from pixy_core.users import MAX_NAME_LENGTH
 from pixy_core.violations import explain_violation
-from pixy_service.images.thumbnails import THUMBNAIL_WIDTHS
-from pixy_service.pixels.shrinking import THUMBNAIL_TYPES
+from pixy_service.pixels.shrinking import THUMBNAIL_TYPES, THUMBNAIL_WIDTHS
 
 MAX_PAGE_SIZE = 200
 """Images on one page of a list."""
@@ -30,6 +29,23 @@ IDEMPOTENCY_KEY_PATTERN = "^[!-~]([ -~]*[!-~])?$"
 """Printable ASCII; HTTP drops spaces at the ends of a field's value."""
 
 T = TypeVar("T")
+
+
+class Limits(NamedTuple):
+    """Maximum lengths of caller input. Applications may lower them, and raise that of passwords.
+
+    Attributes:
+        prompt_length: Characters of the prompt of a new image.
+        username_length: Characters of a user name.
+        password_length: Bytes of a password in UTF-8.
+    """
+
+    prompt_length: int = MAX_PROMPT_LENGTH
+    username_length: int = MAX_NAME_LENGTH
+    password_length: int = 1024
+
+
+DEFAULT_LIMITS = Limits()
 
 _GUID: TypeAdapter[str] = TypeAdapter(Guid)
 _LIMIT: TypeAdapter[int] = TypeAdapter(Annotated[StrictInt, Field(ge=1, le=MAX_PAGE_SIZE)])

@@ -7,10 +7,10 @@ import pytest
 from pixy_core import InvalidCredentialsError, InvalidInputError, User
 from pixy_service import Credentials, CredentialService, Services
 from pixy_service.accounts.passwords import hash_password
-from pixy_service.limits import USUAL_LIMITS
+from pixy_service.validation import DEFAULT_LIMITS
 
 PASSWORD = "correct horse"
-MAX_PASSWORD_BYTES = USUAL_LIMITS.password_length
+MAX_PASSWORD_BYTES = DEFAULT_LIMITS.password_length
 ANN = Credentials("ann", PASSWORD)
 CountingHashes = Callable[[], AbstractContextManager[list[str]]]
 IMPOSSIBLE = [

@@ -202,8 +202,8 @@ def test_an_image_is_kept_whatever_goes_wrong_after_it_was_made(
         open_creator(DrawsWhatIsNoImage()).create(ASKED, people[0], "key")
     keyed = stores.creations.find_keyed_creation("ann", "key")
     assert keyed is not None
-    assert keyed.creation.status == CreationStatus.FAILED
-    assert (tmp_path / "quarantine" / f"{keyed.creation.guid}.answer").is_file()
+    assert keyed[0].status == CreationStatus.FAILED
+    assert (tmp_path / "quarantine" / f"{keyed[0].guid}.answer").is_file()
 
 
 class BreaksFolder(SketchGenerator):
@@ -235,10 +235,10 @@ def test_an_image_that_can_t_be_stored_in_time_is_named_in_the_log_and_in_quaran
     assert data.list_parts() == []
     keyed = stores.creations.find_keyed_creation("ann", "key")
     assert keyed is not None
-    assert keyed.creation.problem is not None
-    assert (keyed.creation.status, keyed.creation.problem.billed) == ("failed", "yes")
-    assert [keyed.creation.guid in message for message in criticals()] == [True, True]
-    kept = data.root / "quarantine" / f"{keyed.creation.guid}.answer"
+    assert keyed[0].problem is not None
+    assert (keyed[0].status, keyed[0].problem.billed) == ("failed", "yes")
+    assert [keyed[0].guid in message for message in criticals()] == [True, True]
+    kept = data.root / "quarantine" / f"{keyed[0].guid}.answer"
     assert inspect_image(kept.read_bytes()).media_type == "image/png"
     data.broken.unlink()
     with pytest.raises(ImageNotStoredError):
@@ -281,4 +281,4 @@ def test_what_this_machine_lacks_while_it_asks_is_an_unknown_outcome(
         open_creator(generator=Broken(error)).create(ASKED, people[0], "key")
     keyed = stores.creations.find_keyed_creation("ann", "key")
     assert keyed is not None
-    assert keyed.creation.status == CreationStatus.UNKNOWN
+    assert keyed[0].status == CreationStatus.UNKNOWN

@@ -25,7 +25,7 @@ from pixy_core import (
     Visibility,
 )
 from pixy_core.creations import CreationStatus
-from pixy_service import ImageGenerator, PrivateImageService, Services, build_generator
+from pixy_service import ImageGenerator, OpenAIGenerator, PrivateImageService, Services
 from pixy_service.creation.creator import ImageCreator
 from pixy_service.creation.idempotency import compute_fingerprint
 from provider import Provider
@@ -181,9 +181,7 @@ def test_what_was_paid_for_or_may_have_been_is_never_bought_again(
 def test_a_provider_that_took_too_long_is_an_unknown_outcome_from_then_on(
     open_creator: Callable[..., ImageCreator], people: tuple[User, ...], provider: Provider
 ) -> None:
-    hasty = build_generator(
-        "openai", api_key="sk-a", base_url=provider.base_url, model="m", timeout=2
-    )
+    hasty = OpenAIGenerator("sk-a", base_url=provider.base_url, model="m", timeout=2)
     creator = open_creator(hasty)
     provider.behave("silent")
     codes = []
@@ -201,9 +199,7 @@ def test_a_provider_that_was_never_reached_may_be_tried_again(
     generator: ImageGenerator,
     provider: Provider,
 ) -> None:
-    nowhere = build_generator(
-        "openai", api_key="sk-a", base_url="http://127.0.0.1:1/v1", model="m", timeout=30
-    )
+    nowhere = OpenAIGenerator("sk-a", base_url="http://127.0.0.1:1/v1", model="m", timeout=30)
     with pytest.raises(GeneratorUnreachableError):
         open_creator(nowhere).create(ASKED, people[0], "key")
     assert not open_creator(generator).create(ASKED, people[0], "key").is_replay

@@ -20,7 +20,7 @@ from pixy_core import (
     Visibility,
 )
 from pixy_data import Database, PartialImage, PartialImageStore
-from pixy_service import ImageGenerator, PrivateImageService, Services, build_generator
+from pixy_service import ImageGenerator, OpenAIGenerator, PrivateImageService, Services
 from pixy_service.creation.claims import Claims
 from pixy_service.creation.creator import Created
 from pixy_service.creation.partial_images import PartialImageKeeper
@@ -37,9 +37,8 @@ LATEST = PartialImage(PARTIALS[1], "image/png")
 
 @pytest.fixture
 def generator(provider: Provider) -> ImageGenerator:
-    return build_generator(
-        "openai",
-        api_key="sk-secret-of-the-server",
+    return OpenAIGenerator(
+        "sk-secret-of-the-server",
         base_url=provider.base_url,
         model="gpt-image-2.6-flare",
         timeout=30,

@@ -17,9 +17,10 @@ from starlette.routing import Route
 from pixy_core import PixyProxyException
 from pixy_service import (
     ImageGenerator,
+    OpenAIGenerator,
     Services,
     SignInRule,
-    build_generator,
+    SketchGenerator,
     open_services,
     prepare_stores,
 )
@@ -185,10 +186,11 @@ def open_configured_services(settings: Settings) -> Services:
 
 
 def _build_generator(settings: Settings) -> ImageGenerator:
+    if settings.generator == "sketch":
+        return SketchGenerator(settings.partial_images)
     key = settings.openai_api_key
-    return build_generator(
-        settings.generator,
-        api_key=key.get_secret_value() if key else None,
+    return OpenAIGenerator(
+        key.get_secret_value() if key else None,
         base_url=settings.openai_base_url,
         model=settings.openai_model,
         timeout=settings.generation_timeout,

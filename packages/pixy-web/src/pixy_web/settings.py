@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         description="`mysql://user:password@host:port/name` or `sqlite:///path`. "
         "Default: a SQLite file in the data folder.",
     )
-    generator: str = Field(
+    generator: Literal["openai", "sketch"] = Field(
         "openai", description="What makes images: `openai`, or `sketch` to draw them offline."
     )
     openai_api_key: SecretStr | None = Field(

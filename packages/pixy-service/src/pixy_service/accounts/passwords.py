@@ -16,8 +16,7 @@ from pixy_core import InvalidCredentialsError, InvalidInputError, User
 from pixy_core.users import has_control_characters
 from pixy_data import UserRepositoryInterface, Viewer
 from pixy_service.accounts.sign_in_limit import SignInLimit
-from pixy_service.limits import USUAL_LIMITS, Limits
-from pixy_service.validation import validate_username
+from pixy_service.validation import DEFAULT_LIMITS, Limits, validate_username
 
 MIN_PASSWORD_LENGTH = 8
 """Characters of a new password."""
@@ -42,7 +41,7 @@ class Credentials:
     address: str = ""
 
 
-def hash_password(password: str, max_length: int = USUAL_LIMITS.password_length) -> str:
+def hash_password(password: str, max_length: int = DEFAULT_LIMITS.password_length) -> str:
     """Return the argon2id hash of a new password, as it is stored.
 
     Args:
@@ -76,7 +75,7 @@ class CredentialService:
         self,
         user_repo: UserRepositoryInterface,
         limit: SignInLimit,
-        lengths: Limits = USUAL_LIMITS,
+        lengths: Limits = DEFAULT_LIMITS,
         concurrency: int = 2,
     ) -> None:
         self._user_repo = user_repo

@@ -7,8 +7,7 @@ from pixy_core import ConstraintViolationError, RecordNotFoundError, User
 from pixy_data import UserRepositoryInterface
 from pixy_service.accounts.passwords import hash_password
 from pixy_service.interfaces import UserServiceInterface
-from pixy_service.limits import USUAL_LIMITS, Limits
-from pixy_service.validation import validate_class_key, validate_username
+from pixy_service.validation import DEFAULT_LIMITS, Limits, validate_class_key, validate_username
 
 
 class UserService(UserServiceInterface):
@@ -19,7 +18,9 @@ class UserService(UserServiceInterface):
         lengths: How long new names and passwords may be.
     """
 
-    def __init__(self, user_repo: UserRepositoryInterface, lengths: Limits = USUAL_LIMITS) -> None:
+    def __init__(
+        self, user_repo: UserRepositoryInterface, lengths: Limits = DEFAULT_LIMITS
+    ) -> None:
         self.user_repo = user_repo
         self._lengths = lengths
 

@@ -82,7 +82,7 @@ class ImageAdopter:
 
     def _insert(self, entry: JournalEntry) -> Image | None:
         # first of all, for its lock: of two that adopt at once, the second sees what the first did
-        is_claimed = self._stores.claims.finish_creation(entry.image.guid)
+        is_claimed = self._stores.creations.finish_creation(entry.image.guid)
         image = self._stores.images.find_image(entry.image.guid)
         # deleting an image removes its entry first, so it can't come back from here
         if image is not None or not self._stores.journal.has(entry.image.guid):

@@ -22,7 +22,7 @@ from pixy_core import (
     User,
 )
 from pixy_data import run_transaction
-from pixy_service.creation.idempotency import compute_fingerprint, describe_problem, may_run_anew
+from pixy_service.creation.idempotency import compute_fingerprint, describe_problem, may_replace
 from pixy_service.stores import ImageStores
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,10 @@ class _Restorer:
 
     def _restore(self) -> None:
         guid = self._claim.creation.guid
-        if self._stores.claims.has(guid) or self._stores.images.find_image(guid) is not None:
+        if (
+            self._stores.creations.has_creation(guid)
+            or self._stores.images.find_image(guid) is not None
+        ):
             return
         self._stores.creations.restore_creation(
             guid,
@@ -144,9 +147,11 @@ class Claims:
             PixyProxyException: As `take`.
         """
         earlier = self._stores.creations.find_keyed_creation(owner.username, key)
-        if earlier is None or may_run_anew(earlier, compute_fingerprint(request)):
+        if earlier is None:
             return None
-        return earlier.creation
+        creation, fingerprint = earlier
+        is_same_request = fingerprint == compute_fingerprint(request)
+        return None if may_replace(creation, is_same_request) else creation
 
     def mark_asked(self, guid: str) -> None:
         """Note that the provider is asked from now on; what fails here has cost nothing.
@@ -159,7 +164,7 @@ class Claims:
             PixyProxyException: The database failed.
         """
         try:
-            is_still_there = self._stores.claims.mark_asked(guid)
+            is_still_there = self._stores.creations.mark_asked(guid)
         except Exception:
             self._settle(guid, lambda: self._stores.creations.delete_creation(guid))
             raise
@@ -198,9 +203,9 @@ class Claims:
         problem, restorer = describe_problem(error), self._restorers.get(guid)
 
         def note() -> None:
-            if not self._stores.claims.fail_creation(guid, status, problem) and restorer:
+            if not self._stores.creations.fail_creation(guid, status, problem) and restorer:
                 _restore(restorer, guid)
-                self._stores.claims.fail_creation(guid, status, problem)
+                self._stores.creations.fail_creation(guid, status, problem)
 
         self._settle(guid, note)
 
@@ -233,7 +238,7 @@ class Claims:
         with self._lock:
             held = list(self._held)
         for guid in held:
-            if not self._stores.claims.extend_lease(guid):
+            if not self._stores.creations.extend_lease(guid):
                 self._restore(guid)
 
     def settle(self) -> None:
@@ -259,9 +264,10 @@ class Claims:
             if key is not None:
                 earlier = self._stores.creations.find_keyed_creation(owner.username, key)
             if earlier is not None:
-                if not may_run_anew(earlier, fingerprint):
-                    return earlier.creation
-                self._stores.creations.delete_creation(earlier.creation.guid)
+                creation, earlier_fingerprint = earlier
+                if not may_replace(creation, earlier_fingerprint == fingerprint):
+                    return creation
+                self._stores.creations.delete_creation(creation.guid)
             return self._stores.creations.insert_creation(guid, request, owner, fingerprint, key)
 
         return run_transaction(self._stores.database, work)

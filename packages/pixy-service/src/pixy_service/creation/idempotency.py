@@ -9,6 +9,7 @@ import hashlib
 import json
 
 from pixy_core import (
+    Creation,
     CreationProblem,
     CreationStatus,
     GenerationError,
@@ -18,7 +19,6 @@ from pixy_core import (
     ImageDetailCreate,
     find_generation_error,
 )
-from pixy_data import KeyedCreation
 
 
 def compute_fingerprint(request: ImageDetailCreate) -> str:
@@ -35,24 +35,23 @@ def compute_fingerprint(request: ImageDetailCreate) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def may_run_anew(earlier: KeyedCreation, fingerprint: str) -> bool:
-    """Return whether a request may take the place of an earlier one with its key.
+def may_replace(creation: Creation, is_same_request: bool) -> bool:
+    """Return whether a request may replace an earlier one with the same idempotency key.
 
     Args:
-        earlier: What the key stands for.
-        fingerprint: Of the request.
+        creation: The earlier one.
+        is_same_request: Whether it asked for the same.
 
     Returns:
-        True when the earlier one failed and cost nothing, False when its image is the answer.
+        True if the earlier one failed and cost nothing, False if its image is the answer.
 
     Raises:
         IdempotencyKeyReusedError: The earlier request asked for something else.
         IdempotencyKeyInUseError: It still runs.
         GenerationError: It failed after it was paid for, or may have been.
     """
-    if earlier.fingerprint != fingerprint:
+    if not is_same_request:
         raise IdempotencyKeyReusedError
-    creation = earlier.creation
     if creation.status == CreationStatus.PENDING:
         raise IdempotencyKeyInUseError
     if creation.problem is None:

@@ -16,7 +16,7 @@ from pixy_core import (
 )
 from pixy_data import CreationRepository, Database, Position
 from pixy_service.creation.creator import Created
-from pixy_service.images.cursors import Cursors
+from pixy_service.cursors import Cursors
 from pixy_service.validation import validate_limit
 
 

@@ -20,11 +20,10 @@ from pixy_core import (
     StorageUnavailableError,
     StoreMismatchError,
 )
-from pixy_data import LEASE, ExpiringCreation, JournalEntry
+from pixy_data import LEASE, JournalEntry, Lease
 from pixy_service.creation.adoption import ImageAdopter
 from pixy_service.creation.claims import Claims
 from pixy_service.creation.idempotency import describe_problem
-from pixy_service.images.deletion import ImageRemover
 from pixy_service.stores import ImageStores
 
 logger = logging.getLogger(__name__)
@@ -40,7 +39,7 @@ class Recovery:
         stores: Rows, files and the journal.
         claims: The claims of this process.
         adopter: Makes images of journal entries.
-        remover: Removes the files of deleted images; None where nothing is to be removed.
+        finish_deletions: Removes the files of deleted images.
         patience: Seconds, by this process's own clock, for which a lease must have stayed as it
             is before its process is judged gone. The database's clock may jump in a failover.
         pause: Seconds between two runs, and between two extensions of the leases.
@@ -51,7 +50,7 @@ class Recovery:
         stores: ImageStores,
         claims: Claims,
         adopter: ImageAdopter,
-        remover: ImageRemover | None = None,
+        finish_deletions: Callable[[], None] = lambda: None,
         *,
         patience: float = LEASE.total_seconds(),
         pause: float = _PAUSE,
@@ -59,7 +58,7 @@ class Recovery:
         self._stores = stores
         self._claims = claims
         self._adopter = adopter
-        self._remover = remover
+        self._finish_deletions = finish_deletions
         self._hopeless: set[str] = set()
         self._stuck: set[str] = set()
         self._patience = patience
@@ -96,8 +95,7 @@ class Recovery:
         self.adopt_journal()
         self._claims.settle()
         self._seen = self._judge_leases(seen)
-        if self._remover is not None:
-            self._remover.finish_deletions()
+        self._finish_deletions()
         self._remove_leftovers()
         self._stores.database.find_writer()
 
@@ -172,7 +170,7 @@ class Recovery:
         """Leave an entry to a person, and tell the owner; a start of the server tries again."""
         self._hopeless.add(guid)
         problem = describe_problem(ImageNotStoredError())
-        self._stores.claims.fail_creation(guid, CreationStatus.FAILED, problem)
+        self._stores.creations.fail_creation(guid, CreationStatus.FAILED, problem)
 
     def _judge_leases(self, seen: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
         """End the creations whose time has run out, and return since when each lease is seen.
@@ -181,35 +179,35 @@ class Recovery:
         """
         now = time.monotonic()
         seen_now = {}
-        for creation in self._stores.claims.list_expiring():
-            lease = (creation.guid, creation.expires_at)
-            seen_now[lease] = seen.get(lease, now)
-            is_kept_long = creation.status != CreationStatus.PENDING
-            is_abandoned = lease in seen and now - seen[lease] >= self._patience
-            if creation.is_expired and (is_kept_long or is_abandoned):
-                self._expire(creation)
+        for lease in self._stores.creations.list_leases():
+            key = (lease.guid, lease.expires_at)
+            seen_now[key] = seen.get(key, now)
+            is_kept_long = lease.status != CreationStatus.PENDING
+            is_abandoned = key in seen and now - seen[key] >= self._patience
+            if lease.is_expired and (is_kept_long or is_abandoned):
+                self._expire(lease)
         return seen_now
 
-    def _expire(self, creation: ExpiringCreation) -> None:
-        guid, is_pending = creation.guid, creation.status == CreationStatus.PENDING
+    def _expire(self, lease: Lease) -> None:
+        guid, is_pending = lease.guid, lease.status == CreationStatus.PENDING
         if is_pending and (self._claims.holds(guid) or self._stores.journal.has(guid)):
             # this pass outlasted its lease, or its image is safe and waits for its disk
-            self._stores.claims.extend_lease(guid)
-        elif is_pending and creation.asked:
+            self._stores.creations.extend_lease(guid)
+        elif is_pending and lease.asked:
             problem = describe_problem(GenerationUnknownError())
-            if self._stores.claims.give_up(creation, problem):
+            if self._stores.creations.give_up(lease, problem):
                 logger.critical(
                     "creation %s is unknown: its process ended while the provider worked", guid
                 )
         else:
-            self._stores.claims.delete_expired(creation)
+            self._stores.creations.delete_expired(lease)
 
     def _remove_leftovers(self) -> None:
         """Remove files that were unfinished when their process ended and are in no entry."""
         age = LEASE.total_seconds()
         for leftovers in (self._stores.content.staging.leftovers, self._stores.journal.leftovers):
             for guid, name in leftovers.list_older(age):
-                if self._claims.holds(guid) or self._stores.claims.is_pending(guid):
+                if self._claims.holds(guid) or self._stores.creations.is_pending(guid):
                     continue
                 # the entry last: the process that made the image may be writing it at this moment
                 if not self._stores.journal.has(guid) and leftovers.remove_older(name, age):

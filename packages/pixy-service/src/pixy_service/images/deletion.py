@@ -132,4 +132,4 @@ class ImageRemover:
         if creation.status == CreationStatus.PENDING:
             raise ImagePendingError
         # not forgotten where it has a key, which must not buy another image
-        self._stores.claims.finish_creation(guid)
+        self._stores.creations.finish_creation(guid)

@@ -24,7 +24,7 @@ from pixy_service.creation.creator import Created, ImageCreator
 from pixy_service.creation.own import CreationPage, OwnCreations, Submission, require_image
 from pixy_service.creation.partial_images import PartialImages
 from pixy_service.creation.slots import GenerationExecutor
-from pixy_service.images.cursors import Cursors
+from pixy_service.cursors import Cursors
 from pixy_service.images.deletion import ImageRemover
 from pixy_service.images.reading import ImageReader
 from pixy_service.images.thumbnails import Thumbnails

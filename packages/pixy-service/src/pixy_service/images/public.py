@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from pixy_core import AuthenticationRequiredError, Image, ImageDetailCreate, ImageFilter
 from pixy_data import ContentStore, Database, ImageRepository, Position
-from pixy_service.images.cursors import Cursors
+from pixy_service.cursors import Cursors
 from pixy_service.images.reading import ImageReader
 from pixy_service.images.thumbnails import Thumbnails
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from pixy_core import ContentDamagedError, Image, ImageFilter, RecordNotFoundError
 from pixy_data import ContentFile, ContentStore, Position
-from pixy_service.images.cursors import Cursors
+from pixy_service.cursors import Cursors
 from pixy_service.images.thumbnails import Thumbnails
 from pixy_service.interfaces import ImageServiceInterface
 from pixy_service.validation import (

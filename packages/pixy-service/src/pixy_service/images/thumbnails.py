@@ -10,9 +10,6 @@ from pixy_core import Image
 from pixy_data import ContentStore, ThumbnailName, ThumbnailStore, stamp_file
 from pixy_service.pixels.shrinking import VERSION, shrink
 
-THUMBNAIL_WIDTHS = (160, 320, 640, 1280)
-"""Pixels; of a narrower original it is the original's own width."""
-
 logger = logging.getLogger(__name__)
 
 

@@ -32,6 +32,10 @@ THUMBNAIL_TYPES = (AVIF, WEBP) if features.check("avif") else (WEBP,)
 """Media types that this machine's Pillow can write, the smaller files first."""
 
 
+THUMBNAIL_WIDTHS = (160, 320, 640, 1280)
+"""Pixels; a narrower original keeps its own width."""
+
+
 def shrink(content: bytes, original_type: str, width: int, media_type: str) -> bytes:
     """Return a picture at a width, its proportions kept.
 

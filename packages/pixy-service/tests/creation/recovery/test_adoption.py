@@ -89,7 +89,7 @@ def test_a_lost_database_is_replaced_from_the_journal(
     assert stores.images.find_image(waiting.guid) is not None
     keyed = stores.creations.find_keyed_creation("ann", "key")
     assert keyed is not None
-    assert (keyed.creation.guid, keyed.creation.status) == (waiting.guid, CreationStatus.READY)
+    assert (keyed[0].guid, keyed[0].status) == (waiting.guid, CreationStatus.READY)
 
 
 def test_a_key_that_was_used_again_stays_with_the_request_that_has_it(
@@ -105,7 +105,7 @@ def test_a_key_that_was_used_again_stays_with_the_request_that_has_it(
     assert stores.images.find_image(waiting.guid) is not None
     keyed = stores.creations.find_keyed_creation("ann", "key")
     assert keyed is not None
-    assert keyed.creation.guid == other.guid
+    assert keyed[0].guid == other.guid
     assert [waiting.guid in message for message in criticals(caplog)] == [True]
 
 

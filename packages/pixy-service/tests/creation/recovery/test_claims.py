@@ -18,7 +18,7 @@ from pixy_core import (
     PromptRejectedError,
     User,
 )
-from pixy_data import ClaimRepository, Database, Journal
+from pixy_data import CreationRepository, Database, Journal
 from pixy_service import GeneratedImage
 from pixy_service.creation.adoption import ImageAdopter
 from pixy_service.creation.claims import Claims
@@ -52,7 +52,7 @@ def test_a_claim_whose_process_died_before_it_asked_is_removed(
     assert take(claims, people[0]).guid != creation.guid
 
 
-class RunsOutOfMemory(ClaimRepository):
+class RunsOutOfMemory(CreationRepository):
     """Commits that the provider is asked, and has no memory to say so."""
 
     def mark_asked(self, guid: str) -> bool:
@@ -63,7 +63,7 @@ class RunsOutOfMemory(ClaimRepository):
 def test_a_claim_that_failed_just_before_the_provider_was_asked_is_removed(
     database: Database, stores: ImageStores, people: tuple[User, ...]
 ) -> None:
-    claims = Claims(replace(stores, claims=RunsOutOfMemory(database)))
+    claims = Claims(replace(stores, creations=RunsOutOfMemory(database)))
     creation = take(claims, people[0])
     with pytest.raises(MemoryError):
         claims.mark_asked(creation.guid)
@@ -112,7 +112,7 @@ def test_a_claim_of_this_process_keeps_its_lease(
         expire(stores.database)
         recovery.run_once()
     assert status_of(stores, creation) == CreationStatus.PENDING
-    assert not any(found.is_expired for found in stores.claims.list_expiring())
+    assert not any(found.is_expired for found in stores.creations.list_leases())
 
 
 class SilentJournal(Journal):
@@ -140,7 +140,7 @@ def test_a_disk_that_does_not_answer_lets_no_lease_run_out(
         for _ in range(4):
             expire(stores.database)
             deadline = time.monotonic() + PATIENCE
-            while any(each.is_expired for each in stores.claims.list_expiring()):
+            while any(each.is_expired for each in stores.creations.list_leases()):
                 assert time.monotonic() < deadline, "the lease is not extended"
                 time.sleep(0.01)
     finally:
@@ -167,7 +167,7 @@ def test_a_claim_of_this_process_is_not_given_up_when_a_pass_outlasts_its_lease(
     for _ in range(3):
         recovery.run_once()
     assert status_of(stores, asked) == status_of(stores, fresh) == CreationStatus.PENDING
-    assert not any(found.is_expired for found in stores.claims.list_expiring())
+    assert not any(found.is_expired for found in stores.creations.list_leases())
 
 
 def test_after_an_outage_the_living_extend_their_leases_first(
@@ -306,7 +306,7 @@ def test_a_claim_that_the_database_lost_while_the_provider_works_is_made_again(
     assert status_of(stores, creation) == CreationStatus.PENDING
     with pytest.raises(IdempotencyKeyInUseError):
         take(claims, people[0])
-    assert not stores.claims.mark_asked(creation.guid)
+    assert not stores.creations.mark_asked(creation.guid)
 
 
 def test_a_claim_whose_key_was_used_again_is_not_made_again_and_is_said_once(

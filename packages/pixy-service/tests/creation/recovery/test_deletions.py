@@ -26,7 +26,7 @@ def other(stores: ImageStores, tmp_path: Path) -> Recovery:
     """The recovery of another process."""
     thumbnails = Thumbnails(stores.content, ThumbnailStore(tmp_path / "thumbnails"))
     remover = ImageRemover(stores, thumbnails)
-    return Recovery(stores, Claims(stores), ImageAdopter(stores), remover)
+    return Recovery(stores, Claims(stores), ImageAdopter(stores), remover.finish_deletions)
 
 
 @pytest.fixture

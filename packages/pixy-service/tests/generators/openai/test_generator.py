@@ -23,7 +23,6 @@ from pixy_core import (
     InvalidInputError,
     PromptRejectedError,
 )
-from pixy_service import build_generator
 from pixy_service.generators.openai.bodies import MAX_ANSWER_BYTES
 from pixy_service.generators.openai.generator import OpenAIGenerator
 from provider import ANSWERS, BEHAVIOURS, STREAMS, Provider
@@ -130,7 +129,7 @@ OUTCOMES: dict[str, type[GenerationError]] = {
 
 
 def open_generator(base_url: str, timeout: float = 30) -> OpenAIGenerator:
-    return OpenAIGenerator(api_key=KEY, base_url=base_url, model=MODEL, timeout=timeout)
+    return OpenAIGenerator(KEY, base_url=base_url, model=MODEL, timeout=timeout)
 
 
 def fail(provider: Provider, behaviour: str) -> BaseException | None:
@@ -318,8 +317,8 @@ def test_size_and_quality_are_sent_where_they_are_asked_for(provider: Provider) 
 
 
 def test_what_the_model_does_not_know_is_refused_without_asking(provider: Provider) -> None:
-    generator = build_generator(
-        "openai", api_key=KEY, base_url=provider.base_url, model="gpt-image-2", timeout=PATIENCE
+    generator = OpenAIGenerator(
+        KEY, base_url=provider.base_url, model="gpt-image-2", timeout=PATIENCE
     )
     generator.check("1536x864", "high")
     with pytest.raises(InvalidInputError):
@@ -353,7 +352,7 @@ def test_an_image_is_taken_though_no_thread_can_be_started_any_more(provider: Pr
     # a name is looked up in a thread, which another one ends
     base_url = provider.base_url.replace("127.0.0.1", "localhost")
     generator = OpenAIGenerator(
-        api_key=KEY, base_url=base_url, model=MODEL, timeout=PATIENCE, partial_images=1
+        KEY, base_url=base_url, model=MODEL, timeout=PATIENCE, partial_images=1
     )
     usual = threading.stack_size()
 

@@ -11,7 +11,7 @@ from provider_oddities import ODD_ANSWERS, ODD_EVENTS, ODD_PNG
 def open_generator(provider: Provider, behaviour: str, partial_images: int) -> OpenAIGenerator:
     provider.behave(behaviour)
     return OpenAIGenerator(
-        api_key="sk-secret-of-the-server",
+        "sk-secret-of-the-server",
         base_url=provider.base_url,
         model="gpt-image-2.6-flare",
         timeout=20,

@@ -68,7 +68,7 @@ def open_generator(
 ) -> OpenAIGenerator:
     provider.behave(behaviour)
     return OpenAIGenerator(
-        api_key="sk-secret-of-the-server",
+        "sk-secret-of-the-server",
         base_url=provider.base_url,
         model="gpt-image-2.6-flare",
         timeout=0.5 if behaviour in ENDLESS else PATIENCE,

@@ -47,8 +47,7 @@ def limit(partial):
     resource.setrlimit(resource.RLIMIT_AS, (held + 8_000_000, -1))
 
 relief = threading.Timer(1, resource.setrlimit, (resource.RLIMIT_AS, (-1, -1)))
-generator = OpenAIGenerator(
-    api_key="sk-x", base_url=sys.argv[1], model="m", timeout=30, partial_images=1
+generator = OpenAIGenerator("sk-x", base_url=sys.argv[1], model="m", timeout=30, partial_images=1
 )
 image = generator.generate("a fox", user="ann", on_partial=limit)
 print(len(image.content))

@@ -26,7 +26,7 @@ ELSEWHERE = "https://provider.invalid/v1"
 
 
 def make_generator(base_url: str, timeout: float = 20, model: str = "m") -> OpenAIGenerator:
-    return OpenAIGenerator(api_key=KEY, base_url=base_url, model=model, timeout=timeout)
+    return OpenAIGenerator(KEY, base_url=base_url, model=model, timeout=timeout)
 
 
 def fail(generator: OpenAIGenerator) -> GenerationError:
@@ -148,7 +148,7 @@ WITHOUT_DESCRIPTORS = """
 import resource, sys
 from pixy_core import GenerationError
 from pixy_service.generators.openai.generator import OpenAIGenerator
-generator = OpenAIGenerator(api_key="k", base_url=sys.argv[1], model="m", timeout=20)
+generator = OpenAIGenerator("k", base_url=sys.argv[1], model="m", timeout=20)
 generator.generate("a fox", user="ann")
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))

@@ -1,17 +1,20 @@
-"""The generator behind OpenAI's Images API: at most one paid request for each image.
-
-The request itself, and with it the SDK, stands in exchange.py, what the provider's bytes have to
-be in inspection.py.
-"""
+"""The generator for OpenAI's Images API: at most one paid request for each image."""
 
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from functools import cached_property, partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pixy_core.image_requests import AUTO
 from pixy_service.generators.interface import GeneratedImage, OnPartial, ignore_partial
+from pixy_service.generators.openai.client_settings import (
+    check_base_url,
+    check_environment,
+    check_key,
+)
 from pixy_service.generators.openai.options import check_options
 from pixy_service.generators.openai.sending import explain_unsent
 from pixy_service.pixels.decoding import decode_in_turn
@@ -23,34 +26,48 @@ logger = logging.getLogger(__name__)
 
 _NAME = "openai"
 
+DEFAULT_OPENAI_MODEL = "gpt-image-2.6-flare"
+
 
 class OpenAIGenerator:
-    """Draws with one of OpenAI's image models.
+    """Makes images with one of OpenAI's models.
 
-    Each image has a connection of its own: one that was kept open could break under a request
-    that is then neither known to be billed nor known not to be.
+    Each image has its own connection. A kept connection could break during a request, and nobody
+    would know whether that was billed.
 
     Args:
         api_key: The account's key.
-        base_url: Where the API is, such as https://api.openai.com/v1.
-        model: The model, which is always named: the provider's default is shut down.
-        timeout: Seconds that one image may take in all, from the first connection attempt to
-            the last byte.
-        partial_images: How many unfinished pictures are asked for, 0 to MAX_PARTIALS; each
-            costs output tokens.
+        base_url: The URL of the API; None for https://api.openai.com/v1.
+        model: The model. It is always named, because the provider's default is shut down.
+        timeout: Seconds for one image, from the first connection attempt to the last byte.
+        partial_images: Number of partial images to ask for, 0 to MAX_PARTIALS; each costs output
+            tokens.
+        environment: The variables of CLIENT_VARIABLES that are set; the SDK reads them itself.
+
+    Raises:
+        ConfigurationError: The key, the URL or a variable can't be used.
     """
 
     name = _NAME
 
     def __init__(
-        self, *, api_key: str, base_url: str, model: str, timeout: float, partial_images: int = 0
+        self,
+        api_key: str | None,
+        *,
+        base_url: str | None = None,
+        model: str = DEFAULT_OPENAI_MODEL,
+        timeout: float = 180.0,
+        partial_images: int = 0,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        key, url = check_key(api_key), check_base_url(base_url)
+        check_environment(environment, url)
         self._model = model
         self._timeout = timeout
         self._partial_images = partial_images
         self._settings: dict[str, Any] = {
-            "api_key": api_key,
-            "base_url": base_url,
+            "api_key": key,
+            "base_url": url,
             "timeout": timeout,
             "partial_images": partial_images,
         }

@@ -4,7 +4,7 @@ import pytest
 
 from pixy_core import InvalidInputError
 from pixy_data import Position
-from pixy_service.images.cursors import Cursors
+from pixy_service.cursors import Cursors
 
 KEY = bytes(range(32))
 POSITION = Position(
