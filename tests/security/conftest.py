@@ -9,9 +9,8 @@ from door import Door, start_door
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add how long to fuzz, and whether to wait."""
+    """Add how long to fuzz."""
     parser.addoption("--examples", type=int, default=200, help="inputs of each fuzz test")
-    parser.addoption("--expiry", action="store_true", help="wait until caches forget: minutes")
 
 
 def pytest_configure(config: pytest.Config) -> None:

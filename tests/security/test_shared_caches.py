@@ -14,8 +14,11 @@ from raw_http import Answer, exchange
 from reverse_proxies import ReverseProxy, start_cache
 
 METHODS = ("GET", "HEAD")
-MAX_AGE = 60
-"""Seconds for which an un-published picture may still be seen, as docs/api.md says."""
+MAX_AGE = 2
+"""Seconds for which a cache may keep a picture in the test of its age."""
+
+PATIENCE = 30
+"""Seconds after which a cache is judged to keep a picture too long."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -138,25 +141,27 @@ def test_an_allowed_page_may_read_what_was_kept_for_a_stranger(tmp_path: Path, k
         own.pixy.kill()
 
 
-def test_an_unpublished_picture_is_gone_after_its_max_age(
-    door: Door, cache: ReverseProxy, pytestconfig: pytest.Config
-) -> None:
-    path = f"/image/{door.make_image('public')['guid']}"
-    fetched_at = time.monotonic()
-    for _ in range(2):
-        assert ask(cache, "GET", f"{path}/content", "stranger").status == 200
-    with door.client("owner") as owner:
-        assert owner.patch(path, json={"visibility": "private"}).status_code == 200
-    assert ask(cache, "GET", path, "stranger").status == 404, "details are never kept"
-    direct = f"GET {path}/content HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-    assert exchange(door.url, direct.encode()).status == 404
-    kept = ask(cache, "GET", f"{path}/content", "stranger")
-    assert kept.status in (200, 404)
-    if kept.status == 200:
-        assert kept.header("cache-control") == f"public, max-age={MAX_AGE}"
-        assert int(kept.header("age") or 0) <= MAX_AGE
-        assert float(kept.header("x-ttl") or 0) <= MAX_AGE
-    if pytestconfig.getoption("expiry"):
-        # nothing but the caches' own clocks can show it
-        time.sleep(max(0.0, fetched_at + MAX_AGE + 2 - time.monotonic()))
-        assert ask(cache, "GET", f"{path}/content", "stranger").status == 404
+@pytest.mark.parametrize("kind", ["nginx", "varnish"])
+def test_an_unpublished_picture_is_gone_after_its_max_age(kind: str, tmp_path: Path) -> None:
+    own, cache = start_door(tmp_path, PIXY_PUBLIC_MAX_AGE=str(MAX_AGE)), None
+    try:
+        cache = start_cache(kind, tmp_path, urlsplit(own.url).port or 0)
+        path = f"/image/{own.make_image('public')['guid']}"
+        for _ in range(2):
+            assert ask(cache, "GET", f"{path}/content", "stranger").status == 200
+        with own.client("owner") as owner:
+            assert owner.patch(path, json={"visibility": "private"}).status_code == 200
+        assert ask(cache, "GET", path, "stranger").status == 404, "details are never kept"
+        direct = f"GET {path}/content HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+        assert exchange(own.url, direct.encode()).status == 404
+        deadline = time.monotonic() + PATIENCE
+        while (kept := ask(cache, "GET", f"{path}/content", "stranger")).status == 200:
+            assert kept.header("cache-control") == f"public, max-age={MAX_AGE}"
+            assert int(kept.header("age") or 0) <= MAX_AGE
+            assert time.monotonic() < deadline, "the cache keeps it for ever"
+            time.sleep(0.1)
+        assert kept.status == 404
+    finally:
+        if cache is not None:
+            cache.stop()
+        own.pixy.kill()

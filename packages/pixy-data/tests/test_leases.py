@@ -5,11 +5,11 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from pixy_data.claims import RETENTION
 
 from pixy_core import CreationProblem, CreationStatus, ImageDetailCreate, User
 from pixy_data import LEASE, CreationRepository, Database, Lease
 from pixy_data.conversions import time_from_value
+from pixy_data.creations import RETENTION
 
 PROBLEM = CreationProblem(code="outcome_unknown", detail="-", retryable=False, billed="unknown")
 

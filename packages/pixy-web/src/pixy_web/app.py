@@ -118,6 +118,7 @@ async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncI
         services,
         pools,
         max_body_size=settings.max_body_size,
+        public_max_age=settings.public_max_age,
         accel_redirect=settings.accel_redirect,
     )
     if alone:

@@ -33,6 +33,7 @@ class Runtime:
         services: The floor below.
         pools: Where calls of the services run.
         max_body_size: Maximum bytes of a request body.
+        public_max_age: Seconds for which caches may keep public images.
         accel_redirect: Prefix of the internal location from which nginx sends files, if it does.
         flights: What is being made for one caller or several.
     """
@@ -40,6 +41,7 @@ class Runtime:
     services: Services
     pools: Pools
     max_body_size: int
+    public_max_age: int = 60
     accel_redirect: str | None = None
     flights: SingleFlight[Any] = field(default_factory=SingleFlight)
 

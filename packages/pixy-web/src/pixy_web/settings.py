@@ -26,8 +26,7 @@ from pixy_core.images import MAX_PROMPT_LENGTH
 from pixy_core.users import MAX_NAME_LENGTH
 from pixy_core.violations import explain_violation
 from pixy_service import CLIENT_VARIABLES, DEFAULT_OPENAI_MODEL, MAX_PARTIALS, Limits
-from pixy_web.masking import is_url, mask
-from pixy_web.setting_lists import Hosts, Networks, Origins
+from pixy_web.setting_values import Hosts, Networks, Origins, is_url, mask
 
 ENV_FILE = ".env"
 ENV_FILE_ENCODING = "utf-8-sig"
@@ -139,6 +138,13 @@ class Settings(BaseSettings):
         None,
         description="Prefix of the internal location of nginx that sends image files itself, such "
         "as `/internal/` (`X-Accel-Redirect`). It needs `PIXY_TRUSTED_PROXIES`. Default: off.",
+    )
+    public_max_age: int = Field(
+        60,
+        ge=0,
+        le=86400,
+        description="Seconds for which any cache may keep a public image; an image that is no "
+        "longer public may be seen that long.",
     )
     cors_origins: Origins = Field(
         (),

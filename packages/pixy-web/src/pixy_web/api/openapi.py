@@ -1,8 +1,4 @@
-"""The OpenAPI document: what each read takes and answers, both ways to sign in included.
-
-Each constant is the keyword arguments of one route; those of writes stand in openapi_writes.py.
-`docs/api.md` says the same for people.
-"""
+"""The OpenAPI document; each operation is a constant, the keyword arguments of its route."""
 
 from typing import Any
 
@@ -19,17 +15,25 @@ from pixy_core import (
     ImageFilter,
     ImageRequest,
 )
-from pixy_service import THUMBNAIL_WIDTHS
-from pixy_web.api.answers import (
+from pixy_service import IDEMPOTENCY_KEY_PATTERN, THUMBNAIL_WIDTHS
+from pixy_web.api.openapi_parts import (
     CONTENT_HEADERS,
+    CREATION,
+    DETAILS,
+    EXAMPLE,
+    GUID,
+    OPTIONAL_SIGN_IN,
+    SIGN_IN,
     answer,
+    body,
+    header_parameter,
     json_content,
+    operation,
     query_parameters,
     reference,
     with_problems,
     without_bodies,
 )
-from pixy_web.api.operations import EXAMPLE, GUID, OPTIONAL_SIGN_IN, header_parameter, operation
 from pixy_web.http.paging import ListQuery
 from pixy_web.http.problems import Problem
 
@@ -159,6 +163,80 @@ HEAD_PREVIEW = operation(
     OPTIONAL_SIGN_IN,
     without_bodies(_PREVIEW_ANSWERS),
     parameters=[GUID, _CONDITIONS[1]],
+)
+
+_PREFERENCES = [
+    header_parameter("Prefer", "RFC 7240: `respond-async`, `wait=SECONDS`, or both."),
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "The caller's own name for this request: with the same one it is run, and "
+        "paid for, once.",
+        "schema": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": 255,
+            "pattern": IDEMPOTENCY_KEY_PATTERN,
+        },
+    },
+]
+_CREATE_HEADERS = ("Preference-Applied", "Idempotent-Replayed")
+
+CREATE_IMAGE = operation(
+    "create_image",
+    "Generate an image from a prompt",
+    SIGN_IN,
+    with_problems(
+        {
+            201: answer("The new image.", "Location", *_CREATE_HEADERS, content=DETAILS),
+            202: answer(
+                "It is being made.", "Location", "Retry-After", *_CREATE_HEADERS, content=CREATION
+            ),
+        },
+        400,
+        401,
+        403,
+        409,
+        410,
+        413,
+        415,
+        422,
+        429,
+        500,
+        502,
+        503,
+        504,
+    ),
+    parameters=_PREFERENCES,
+    requestBody=body(ImageRequest, {"prompt": "a lighthouse at dusk", "visibility": "public"}),
+)
+UPDATE_IMAGE = operation(
+    "update_image",
+    "Change who may see an image",
+    SIGN_IN,
+    with_problems(
+        {200: answer("The changed image.", content=DETAILS)},
+        400,
+        401,
+        403,
+        404,
+        409,
+        413,
+        415,
+        422,
+        429,
+        500,
+        503,
+    ),
+    parameters=[GUID],
+    requestBody=body(ImageDetailUpdate, {"visibility": "class"}),
+)
+DELETE_IMAGE = operation(
+    "delete_image",
+    "Delete an image and its file, or what is known of a failed creation",
+    SIGN_IN,
+    with_problems({204: answer("It is gone.")}, 400, 401, 403, 404, 409, 422, 429, 500, 503),
+    parameters=[GUID],
 )
 
 

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from pixy_core import CreationStatus, Image, ImageDetailUpdate, ImageRequest
 from pixy_service import MAX_PAGE_SIZE, ImagePage, PrivateImageService, validate_guid
-from pixy_web.api import openapi, openapi_writes
+from pixy_web.api import openapi
 from pixy_web.api.direct_route import DirectRoute
 from pixy_web.http.content import PRIVATE_CACHING, content_response
 from pixy_web.http.creations import (
@@ -97,7 +97,7 @@ async def list_images(request: Request, images: Private) -> Response:
     return await images_response(request, list_page, paging)
 
 
-@router.post("/image", **openapi_writes.CREATE_IMAGE)
+@router.post("/image", **openapi.CREATE_IMAGE)
 async def create_image(request: Request, images: SignedIn) -> Response:
     """Generate an image; it is stored even when the client doesn't wait for it."""
     wanted = await read_model(request, ImageRequest)
@@ -110,7 +110,7 @@ async def create_image(request: Request, images: SignedIn) -> Response:
     return created_response(request, created, preference)
 
 
-@router.patch("/image/{guid}", **openapi_writes.UPDATE_IMAGE)
+@router.patch("/image/{guid}", **openapi.UPDATE_IMAGE)
 async def update_image(request: Request, images: SignedIn) -> Response:
     """Change who may see an image."""
     guid = validate_guid(read_guid(request))
@@ -120,7 +120,7 @@ async def update_image(request: Request, images: SignedIn) -> Response:
     return image_response(image)
 
 
-@router.delete("/image/{guid}", **openapi_writes.DELETE_IMAGE)
+@router.delete("/image/{guid}", **openapi.DELETE_IMAGE)
 async def delete_image(request: Request, images: SignedIn) -> Response:
     """Delete an image, its row and its file, or what is known of a failed creation."""
     await get_runtime(request).pools.writes.run(images.delete_image, read_guid(request))

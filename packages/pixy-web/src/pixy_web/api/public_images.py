@@ -12,7 +12,7 @@ from starlette.types import Scope
 from pixy_core import CreationStatus, InvalidInputError
 from pixy_service import MAX_PAGE_SIZE, CreationPage, ImagePage
 from pixy_web.api.direct_route import DirectRoute
-from pixy_web.http.content import PUBLIC_CACHING, content_response
+from pixy_web.http.content import content_response, public_caching
 from pixy_web.http.creations import creations_response
 from pixy_web.http.paging import read_paging
 from pixy_web.http.partial_images import finished_response
@@ -63,8 +63,8 @@ async def get_public_content(request: Request) -> Response:
     guid = read_guid(request)
     images = PublicImages(get_runtime(request))
     if (width := read_width(request)) is not None:
-        return await thumbnail_response(request, images, guid, width, PUBLIC_CACHING)
-    return await content_response(request, images, guid, PUBLIC_CACHING)
+        return await thumbnail_response(request, images, guid, width, public_caching(request))
+    return await content_response(request, images, guid, public_caching(request))
 
 
 @router.api_route("/image/{guid}/preview", methods=READ)

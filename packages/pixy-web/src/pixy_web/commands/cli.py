@@ -47,9 +47,11 @@ def commands() -> None:
 def serve(host: str | None, port: int | None, workers: int | None) -> None:
     """Serve the API and the pages until stopped."""
     with leaving_at_interrupt():
+        from pixy_web import app
         from pixy_web.server import run as server
 
-    server.serve(Settings.load(host=host, port=port, workers=workers))
+    settings = Settings.load(host=host, port=port, workers=workers)
+    server.serve(settings, f"{app.__name__}:create_app_from_environment", app.prepare)
 
 
 @commands.command()

@@ -21,14 +21,6 @@ from pixy_web.runtime import PrivateImages, PublicImages, get_runtime
 
 Service = PublicImageService | PrivateImageService
 
-PUBLIC_CACHING = {
-    "Cache-Control": "public, max-age=60",
-    "Vary": "Authorization",
-    # pages of other sites may show it
-    "Cross-Origin-Resource-Policy": "cross-origin",
-}
-"""Every cache may keep it for a minute: an un-published image may still be seen that long."""
-
 PRIVATE_CACHING = NO_STORE
 
 SAFETY = {
@@ -105,6 +97,16 @@ async def _send_file(
 def _is_plain_get(request: Request) -> bool:
     """Return whether nginx would answer a request as this module does."""
     return request.method == "GET" and not any(name in request.headers for name in _LEFT_TO_US)
+
+
+def public_caching(request: Request) -> dict[str, str]:
+    """Return the headers that let every cache keep a public image for PIXY_PUBLIC_MAX_AGE."""
+    return {
+        "Cache-Control": f"public, max-age={get_runtime(request).public_max_age}",
+        "Vary": "Authorization",
+        # pages of other sites may show it
+        "Cross-Origin-Resource-Policy": "cross-origin",
+    }
 
 
 def entity_tag(image: Image) -> str:

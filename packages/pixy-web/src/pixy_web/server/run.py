@@ -4,7 +4,7 @@ import contextlib
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
 from typing import Any
 
@@ -13,7 +13,6 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from pixy_core import ConfigurationError
-from pixy_web.app import prepare
 from pixy_web.server.log_lines import configure_logging
 from pixy_web.server.process import allow_many_descriptors, count_connections
 from pixy_web.server.protocols import GuardedH11Protocol, GuardedHttpToolsProtocol
@@ -30,11 +29,13 @@ KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than in the proxy, which uses it again."""
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, factory: str, prepare: Callable[[Settings], None]) -> None:
     """Serve until a signal stops the process; running requests finish first.
 
     Args:
         settings: The settings; workers read the same ones from the environment.
+        factory: What makes a worker's application, as `module:function`.
+        prepare: Checks the settings and makes tables and folders, before the workers start.
 
     Raises:
         PixyProxyException: The service can't start with these settings.
@@ -44,7 +45,7 @@ def serve(settings: Settings) -> None:
         logger.info("setting %s=%s", name, value)
     allow_many_descriptors()
     config = uvicorn.Config(
-        "pixy_web.app:create_app_from_environment",
+        factory,
         factory=True,
         workers=settings.workers,
         **_options(settings),
