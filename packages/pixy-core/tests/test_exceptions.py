@@ -1,95 +1,92 @@
-"""The failures: what they say, and that one tree holds them all."""
+"""The exceptions: their messages, and the tree that names all of them."""
 
 import inspect
 
 import pytest
 
 import pixy_core
-from pixy_core import exceptions, generation_errors
+from pixy_core import exceptions
 from pixy_core.exceptions import (
     ConstraintViolationError,
     DBConnectionError,
+    GenerationError,
+    GenerationUnknownError,
+    GeneratorOverloadedError,
     InvalidInputError,
     PixyProxyException,
     RecordNotFoundError,
 )
-from pixy_core.generation_errors import (
-    GenerationError,
-    GenerationUnknownError,
-    GeneratorOverloadedError,
-)
 
-FAILURES = [
+EXCEPTIONS = [
     cls
-    for module in (exceptions, generation_errors)
-    for _, cls in inspect.getmembers(module, inspect.isclass)
-    if cls.__module__ == module.__name__ and issubclass(cls, Exception)
+    for _, cls in inspect.getmembers(exceptions, inspect.isclass)
+    if cls.__module__ == exceptions.__name__ and issubclass(cls, Exception)
 ]
-GENERATION_FAILURES = [cls for cls in FAILURES if issubclass(cls, GenerationError)]
+GENERATION_ERRORS = [cls for cls in EXCEPTIONS if issubclass(cls, GenerationError)]
 
 
-@pytest.mark.parametrize("failure", FAILURES)
-def test_every_failure_can_be_raised_with_no_argument_and_says_something(
-    failure: type[PixyProxyException],
+@pytest.mark.parametrize("exception", EXCEPTIONS)
+def test_every_exception_can_be_raised_without_arguments_and_has_a_message(
+    exception: type[PixyProxyException],
 ) -> None:
-    assert issubclass(failure, PixyProxyException)
-    assert str(failure())
+    assert issubclass(exception, PixyProxyException)
+    assert str(exception())
 
 
 @pytest.mark.parametrize(
-    ("failure", "message"),
+    ("exception", "message"),
     [
         (DBConnectionError, "Error connecting to the database"),
         (RecordNotFoundError, "Record not found"),
         (ConstraintViolationError, "A database constraint was violated"),
     ],
 )
-def test_the_specified_failures_carry_the_specified_message(
-    failure: type[PixyProxyException], message: str
+def test_the_specified_exceptions_have_the_specified_messages(
+    exception: type[PixyProxyException], message: str
 ) -> None:
-    assert str(failure()) == message
+    assert str(exception()) == message
 
 
-def test_a_message_replaces_the_class_s_own() -> None:
+def test_a_message_replaces_the_default() -> None:
     assert str(PixyProxyException("An unexpected error")) == "An unexpected error"
 
 
-@pytest.mark.parametrize("failure", FAILURES)
-def test_every_failure_is_exported_and_stands_in_the_tree(
-    failure: type[PixyProxyException],
+@pytest.mark.parametrize("exception", EXCEPTIONS)
+def test_every_exception_is_exported_and_listed_in_the_tree(
+    exception: type[PixyProxyException],
 ) -> None:
     tree = exceptions.__doc__ or ""
-    assert failure.__name__ in pixy_core.__all__
-    assert any(failure.__name__ in line.split() for line in tree.splitlines())
+    assert exception.__name__ in pixy_core.__all__
+    assert any(exception.__name__ in line.split() for line in tree.splitlines())
 
 
-def test_invalid_input_keeps_where_and_why() -> None:
+def test_invalid_input_names_field_and_reason() -> None:
     error = InvalidInputError(((("prompt",), "must not be blank"),))
     assert error.errors == ((("prompt",), "must not be blank"),)
 
 
-def test_generation_failures_have_codes_of_their_own() -> None:
-    codes = [failure.code for failure in GENERATION_FAILURES]
+def test_each_generation_error_has_its_own_code() -> None:
+    codes = [exception.code for exception in GENERATION_ERRORS]
     assert len(set(codes)) == len(codes) > 1
 
 
-@pytest.mark.parametrize("failure", GENERATION_FAILURES)
-def test_a_generation_failure_that_may_be_billed_is_not_offered_for_retry(
-    failure: type[GenerationError],
+@pytest.mark.parametrize("exception", GENERATION_ERRORS)
+def test_a_generation_error_that_may_be_billed_is_not_retryable(
+    exception: type[GenerationError],
 ) -> None:
-    assert not (failure.retryable and failure.billed != "no")
+    assert not (exception.retryable and exception.billed != "no")
 
 
-def test_an_unknown_outcome_says_that_the_bill_is_unknown() -> None:
+def test_an_unknown_outcome_is_billed_unknown() -> None:
     assert GenerationUnknownError().billed == "unknown"
 
 
-def test_the_delay_that_a_provider_names_replaces_the_class_s_own() -> None:
+def test_a_delay_named_by_the_provider_replaces_the_default() -> None:
     assert GeneratorOverloadedError(retry_after=7).retry_after == 7
     assert GeneratorOverloadedError().retry_after == 30
 
 
-def test_the_provider_s_request_id_is_kept_but_not_said() -> None:
+def test_the_provider_request_id_is_not_part_of_the_message() -> None:
     error = GenerationError(upstream_request_id="req_1")
     assert error.upstream_request_id == "req_1"
     assert "req_1" not in str(error)

@@ -76,13 +76,13 @@ TIME = "must be a time with its offset, as RFC 3339 writes it"
         (Annotated[str, AfterValidator(_refuse)], "s3cret", "must be another one"),
     ],
 )
-def test_a_violation_is_explained_in_our_words(kind: Any, value: object, reason: str) -> None:
+def test_a_violation_has_our_message(kind: Any, value: object, reason: str) -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(kind).validate_python(value)
     assert [explain_violation(error) for error in caught.value.errors()] == [reason]
 
 
-def test_what_we_have_no_words_for_is_in_pydantics() -> None:
+def test_an_unknown_violation_has_the_message_of_pydantic() -> None:
     with pytest.raises(ValidationError) as caught:
         TypeAdapter(set[int]).validate_python("s3cret")
     (error,) = caught.value.errors()

@@ -1,36 +1,16 @@
-"""What PixyProxy's words mean: its models and its exceptions.
-
-No input, no output, no other package of ours: every floor above may import this one.
-"""
+"""PixyProxy's models and exceptions. It does no I/O and imports no other package of ours."""
 
 from pixy_core.creations import Creation, CreationProblem, CreationStatus
 from pixy_core.exceptions import (
     AuthenticationRequiredError,
     BackupError,
+    Billed,
     ConfigurationError,
     ConstraintViolationError,
     ContentDamagedError,
     DatabaseBusyError,
     DatabaseError,
     DBConnectionError,
-    IdempotencyKeyInUseError,
-    IdempotencyKeyReusedError,
-    ImageDeletedError,
-    ImagePendingError,
-    InvalidCredentialsError,
-    InvalidInputError,
-    PermissionDeniedError,
-    PixyProxyException,
-    RecordNotFoundError,
-    SchemaError,
-    ServiceClosedError,
-    StorageUnavailableError,
-    StoreMismatchError,
-    TooManyFailuresError,
-)
-from pixy_core.filters import ImageFilter, SearchWords
-from pixy_core.generation_errors import (
-    Billed,
     GenerationBusyError,
     GenerationError,
     GenerationTimeoutError,
@@ -42,23 +22,38 @@ from pixy_core.generation_errors import (
     GeneratorRequestError,
     GeneratorResponseError,
     GeneratorUnreachableError,
+    IdempotencyKeyInUseError,
+    IdempotencyKeyReusedError,
+    ImageDeletedError,
     ImageNotStoredError,
+    ImagePendingError,
     ImageRejectedError,
+    InvalidCredentialsError,
+    InvalidInputError,
+    PermissionDeniedError,
+    PixyProxyException,
     PromptRejectedError,
+    RecordNotFoundError,
+    SchemaError,
+    ServiceClosedError,
+    StorageUnavailableError,
+    StoreMismatchError,
+    TooManyFailuresError,
     find_generation_error,
 )
-from pixy_core.image_requests import ImageRequest, Quality
 from pixy_core.images import (
     Guid,
     Image,
     ImageDetail,
     ImageDetailCreate,
     ImageDetailUpdate,
+    ImageRequest,
     Prompt,
+    Quality,
     Visibility,
 )
+from pixy_core.search import ImageFilter, SearchWords, index_words, iterate_words, limit_marks
 from pixy_core.users import ClassKey, User, Username
-from pixy_core.words import index_words, iterate_words, limit_marks
 
 __all__ = [
     "AuthenticationRequiredError",

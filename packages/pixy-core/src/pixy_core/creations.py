@@ -1,7 +1,4 @@
-"""What becomes of a request for an image, until the image is there or will never be.
-
-An image that is there is in images.py; how it gets there is not a matter of models.
-"""
+"""A creation: a request for an image, and its outcome."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -9,13 +6,12 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StrictStr, WithJsonSchema
 
-from pixy_core.generation_errors import Billed
-from pixy_core.image_requests import AUTO, ImageRequest
-from pixy_core.images import Guid
+from pixy_core.exceptions import Billed
+from pixy_core.images import AUTO, Guid, ImageRequest
 
 
 class CreationStatus(StrEnum):
-    """How far a creation has come."""
+    """The state of a creation."""
 
     PENDING = "pending"
     READY = "ready"
@@ -24,7 +20,7 @@ class CreationStatus(StrEnum):
 
 
 class CreationProblem(BaseModel):
-    """Why there is no image, as the error said that told it first."""
+    """Why there is no image: the values of the first GenerationError."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,22 +34,23 @@ class CreationProblem(BaseModel):
 
 
 class Creation(ImageRequest):
-    """A request for an image that has been accepted, and what became of it."""
+    """A request for an image that has been accepted, and its outcome."""
 
-    # not validated again: the limits of sizes change, and what is stored stays readable
-    size: StrictStr = Field(AUTO, description="As it was asked for.")
+    # not validated again: limits on sizes may change, and stored rows must stay readable
+    size: StrictStr = Field(AUTO, description="The requested size.")
     guid: Guid
-    # a ready one is an image, and is sent as such
+    # a ready creation is sent as an image, so the schema leaves `ready` out
     status: Annotated[
         CreationStatus,
         WithJsonSchema({"type": "string", "enum": ["pending", "failed", "unknown"]}),
     ] = Field(
-        description="`pending`: it is being made. `failed`: there is no image, `problem` says why. "
-        "`unknown`: nobody can tell whether the provider made it, and it is not asked again."
+        description="`pending`: the image is being made. `failed`: there is no image, `problem` "
+        "says why. `unknown`: it is not known whether the provider made the image, and it is not "
+        "asked again."
     )
-    owner: str = Field(description="The user name of whoever asked for it.")
-    created_at: datetime = Field(description="When it was asked for: UTC, to the microsecond.")
-    updated_at: datetime = Field(description="When its status last changed: UTC.")
+    owner: str = Field(description="The user name of the user who requested it.")
+    created_at: datetime = Field(description="Time of the request: UTC, to the microsecond.")
+    updated_at: datetime = Field(description="Time of the last change of status: UTC.")
     problem: CreationProblem | None = Field(
-        None, description="Why there is no image, when it `failed` or is `unknown`."
+        None, description="Why there is no image. Only for `failed` and `unknown`."
     )

@@ -1,57 +1,57 @@
-"""Every failure that PixyProxy names, one class each; none of them knows HTTP.
-
-Those of a generation are drawn here and stand in generation_errors.py.
+"""All exceptions of PixyProxy. None of them knows HTTP.
 
 PixyProxyException
-├── InvalidInputError               a value breaks a rule of a model
+├── InvalidInputError               a value violates a rule of a model
 ├── ConfigurationError              a setting is missing or wrong
-├── AuthenticationRequiredError     nobody is signed in, and somebody has to be
-├── InvalidCredentialsError         user unknown, disabled, or password wrong
-├── TooManyFailuresError            too many wrong passwords from one place
-├── PermissionDeniedError           the caller may see it but not change it
-├── RecordNotFoundError             no such record, or none that the caller may see
+├── AuthenticationRequiredError     the operation needs a signed-in user
+├── InvalidCredentialsError         user unknown or disabled, or password wrong
+├── TooManyFailuresError            too many wrong passwords for a user name from a client
+├── PermissionDeniedError           the caller may see the image but not change it
+├── RecordNotFoundError             no such record, or the caller may not see it
 ├── ConstraintViolationError        the database refused a row
 ├── DBConnectionError               the database can't be reached
-├── DatabaseBusyError               it can be reached, and can't do this now
-├── DatabaseError                   it refused a statement for another reason
-├── SchemaError                     its tables are not the ones that this version needs
+├── DatabaseBusyError               the database can't do this now
+├── DatabaseError                   the database refused a statement for another reason
+├── SchemaError                     the tables do not fit this version
 ├── StorageUnavailableError         image bytes can't be written
 │   └── StoreMismatchError          the image folder belongs to another database
-├── ContentDamagedError             a file is not what its row says
+├── ContentDamagedError             an image file differs from its row
 ├── BackupError                     a backup can't be made or restored
 ├── ServiceClosedError              the service is shutting down
 ├── ImagePendingError               the image is still being made
 ├── ImageDeletedError               the image was made, and has been deleted
-├── IdempotencyKeyInUseError        the request with this key still runs
+├── IdempotencyKeyInUseError        the request with this key is still running
 ├── IdempotencyKeyReusedError       the key belongs to another request
-└── GenerationError                 an image could not be made
-    ├── GenerationBusyError         all places are taken
-    ├── PromptRejectedError         the provider will not draw this
-    │   └── ImageRejectedError      it drew it, and rejected the image
-    ├── GeneratorRequestError       the provider calls our request or model wrong
-    ├── GeneratorKeyError           the provider refuses our key
-    ├── GeneratorUnreachableError   no connection was ever made
-    ├── GeneratorClientError        this server could not even make the request
-    ├── GeneratorOverloadedError    the provider asks us to slow down
-    ├── GeneratorQuotaError         the account has no money or budget left
-    ├── GeneratorResponseError      the provider answered without a usable image
-    ├── ImageNotStoredError         it was made, and its bytes can't be written
-    ├── GenerationUnknownError      it broke off after the request was sent
+└── GenerationError                 no image was made
+    ├── GenerationBusyError         all generation slots are taken
+    ├── PromptRejectedError         the provider rejects the prompt
+    │   └── ImageRejectedError      the provider rejects its own image
+    ├── GeneratorRequestError       the provider rejects our request or model
+    ├── GeneratorKeyError           the provider rejects our key
+    ├── GeneratorUnreachableError   no connection to the provider
+    ├── GeneratorClientError        this server could not send the request
+    ├── GeneratorOverloadedError    the provider limits our rate or is overloaded
+    ├── GeneratorQuotaError         the account has no credit or budget left
+    ├── GeneratorResponseError      the response holds no usable image
+    ├── ImageNotStoredError         the image can't be written
+    ├── GenerationUnknownError      the connection broke after the request was sent
     └── GenerationTimeoutError      our deadline passed
 """
 
-from typing import ClassVar
+from typing import ClassVar, Literal
+
+Billed = Literal["yes", "no", "unknown"]
 
 
 class PixyProxyException(Exception):  # noqa: N818 - the specification gives this name
-    """A failure that PixyProxy has a name for.
+    """Base of all exceptions of PixyProxy.
 
     Attributes:
-        reason: What operators need to know besides, such as host and error code. For the log and
-            the command line only, never for a response.
+        reason: Details for operators, such as host and error code. For the log and the command
+            line only, never for a response.
 
     Args:
-        message: What happened, in words that a stranger may read; else the class's own.
+        message: What happened, in words that may be shown to anyone. Default: the class's own.
     """
 
     message: ClassVar[str] = "An unexpected error occurred while processing your request."
@@ -67,10 +67,10 @@ class PixyProxyException(Exception):  # noqa: N818 - the specification gives thi
 
 
 class InvalidInputError(PixyProxyException):
-    """A value breaks a rule of a model.
+    """A value violates a rule of a model.
 
     Args:
-        errors: Pairs such as `(("prompt",), "must not be blank")`, which repeat no value.
+        errors: Pairs such as `(("prompt",), "must not be blank")`. They never repeat the value.
     """
 
     message = "The input is not valid"
@@ -87,22 +87,22 @@ class ConfigurationError(PixyProxyException):
 
 
 class AuthenticationRequiredError(PixyProxyException):
-    """Nobody is signed in, and the operation needs somebody."""
+    """The operation needs a signed-in user."""
 
     message = "Sign in to do this"
 
 
 class InvalidCredentialsError(PixyProxyException):
-    """The user is unknown or disabled, or the password is wrong: never said which."""
+    """The user is unknown or disabled, or the password is wrong: the message never says which."""
 
     message = "The user name or the password is wrong"
 
 
 class TooManyFailuresError(PixyProxyException):
-    """Too many wrong passwords for one user name from one place.
+    """Too many wrong passwords for one user name from one client.
 
     Args:
-        retry_after: Seconds after which a password is looked at again.
+        retry_after: Seconds until the next attempt is accepted.
     """
 
     message = "Too many wrong passwords"
@@ -119,28 +119,25 @@ class PermissionDeniedError(PixyProxyException):
 
 
 class RecordNotFoundError(PixyProxyException):
-    """There is no such record, or none that the caller may see."""
+    """There is no such record, or the caller may not see it."""
 
-    def __init__(self) -> None:
-        super().__init__("Record not found")
+    message = "Record not found"
 
 
 class ConstraintViolationError(PixyProxyException):
-    """The database refused a row: not unique, or a reference to nothing."""
+    """The database refused a row: a value is taken, or refers to a row that is not there."""
 
-    def __init__(self) -> None:
-        super().__init__("A database constraint was violated")
+    message = "A database constraint was violated"
 
 
 class DBConnectionError(PixyProxyException):
-    """The database can't be reached, or the connection to it broke."""
+    """The database can't be reached, or the connection broke."""
 
-    def __init__(self) -> None:
-        super().__init__("Error connecting to the database")
+    message = "Error connecting to the database"
 
 
 class DatabaseBusyError(PixyProxyException):
-    """The database answers but can't do this now: locks, no free connection, read-only."""
+    """The database can't do this now: locked, no free connection, or read-only."""
 
     message = "The database is busy"
 
@@ -152,37 +149,37 @@ class DatabaseError(PixyProxyException):
 
 
 class SchemaError(PixyProxyException):
-    """The tables are not those that this version of PixyProxy needs."""
+    """The tables do not fit this version of PixyProxy."""
 
     message = "The database schema does not fit this version of PixyProxy"
 
 
 class StorageUnavailableError(PixyProxyException):
-    """Image bytes can't be written: disk full, read-only or gone."""
+    """Image bytes can't be written: the disk is full, read-only or gone."""
 
     message = "Image storage is unavailable"
 
 
 class StoreMismatchError(StorageUnavailableError):
-    """The image folder is not the one that belongs to the database: not mounted, or another's."""
+    """The image folder belongs to another database, or is not mounted."""
 
     message = "The image folder and the database do not belong together"
 
 
 class ContentDamagedError(PixyProxyException):
-    """The file of an image is missing, or differs from what its row says."""
+    """An image file is missing or differs from its row."""
 
     message = "The file of this image is missing or damaged"
 
 
 class BackupError(PixyProxyException):
-    """A backup can't be made or restored; the message says what is in the way."""
+    """A backup can't be made or restored; the message says why."""
 
     message = "The backup can't be made or restored"
 
 
 class ServiceClosedError(PixyProxyException):
-    """The service is shutting down and takes no new work."""
+    """The service is shutting down and accepts no new work."""
 
     message = "The service is shutting down"
 
@@ -194,18 +191,174 @@ class ImagePendingError(PixyProxyException):
 
 
 class ImageDeletedError(PixyProxyException):
-    """The image that a request made has been deleted since, and is not made again."""
+    """The image of a request was deleted, and is not made again."""
 
     message = "The image that this request made has been deleted"
 
 
 class IdempotencyKeyInUseError(PixyProxyException):
-    """The first request with this key still runs."""
+    """The first request with this key is still running."""
 
     message = "The request with this idempotency key is still running"
 
 
 class IdempotencyKeyReusedError(PixyProxyException):
-    """The key came with another request before."""
+    """The key was used for another request."""
 
     message = "This idempotency key belongs to a request that asked for something else"
+
+
+class GenerationError(PixyProxyException):
+    """No image was made.
+
+    Attributes:
+        code: An identifier for programs, in snake case.
+        retryable: Whether the same request may succeed later.
+        billed: Whether the provider charged for it.
+        retry_after: Seconds after which a retry makes sense, if known.
+        replayed: Whether it repeats the outcome of an earlier request with the same idempotency
+            key.
+        answer: The provider's response, if it may have been paid for and holds no image. For the
+            quarantine only, never for a response or the log.
+
+    Args:
+        upstream_request_id: The provider's own id of the request, for its support.
+        retry_after: Seconds, if the provider named a delay. Default: the class's own.
+        answer: As the attribute.
+        message: What happened, if the class's own message leaves something out.
+    """
+
+    message = "The image could not be made"
+    code: ClassVar[str] = "generation_failed"
+    retryable: ClassVar[bool] = False
+    billed: ClassVar[Billed] = "no"
+    retry_after: int | None = None
+    replayed: bool = False
+
+    def __init__(
+        self,
+        *,
+        upstream_request_id: str | None = None,
+        retry_after: int | None = None,
+        answer: bytes | bytearray | None = None,
+        message: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.upstream_request_id = upstream_request_id
+        self.answer = answer
+        if retry_after is not None:
+            self.retry_after = retry_after
+
+
+class GenerationBusyError(GenerationError):
+    """All generation slots are taken; the provider was not asked."""
+
+    message = "Too many images are being made right now"
+    code = "generation_busy"
+    retryable = True
+    retry_after = 10
+
+
+class PromptRejectedError(GenerationError):
+    """The provider's moderation rejects the prompt; a retry won't help."""
+
+    message = "The provider rejected this prompt"
+    code = "prompt_rejected"
+
+
+class ImageRejectedError(PromptRejectedError):
+    """The provider's moderation rejects the image that it made; it may have charged for it."""
+
+    message = "The provider rejected the image that it made of this prompt"
+    code = "image_rejected"
+    billed = "unknown"
+
+
+class GeneratorRequestError(GenerationError):
+    """The provider rejects our request or the model that it names."""
+
+    message = "The provider refused the request"
+    code = "provider_refused_request"
+
+
+class GeneratorKeyError(GenerationError):
+    """The provider rejects this server's key."""
+
+    message = "The provider refused this server's credentials"
+    code = "provider_refused_credentials"
+
+
+class GeneratorUnreachableError(GenerationError):
+    """No connection to the provider was established."""
+
+    message = "The provider can't be reached"
+    code = "provider_unreachable"
+    retryable = True
+    retry_after = 30
+
+
+class GeneratorClientError(GenerationError):
+    """This server could not send the request: memory, descriptors or certificates."""
+
+    message = "This server can't ask the provider"
+    code = "provider_not_asked"
+    retryable = True
+    retry_after = 30
+
+
+class GeneratorOverloadedError(GenerationError):
+    """The provider limits our rate, or is overloaded."""
+
+    message = "The provider is overloaded"
+    code = "provider_overloaded"
+    retryable = True
+    retry_after = 30
+
+
+class GeneratorQuotaError(GenerationError):
+    """The account at the provider has no credit or budget left."""
+
+    message = "The account at the provider has no budget left"
+    code = "provider_quota_exhausted"
+    retryable = True
+    retry_after = 3600
+
+
+class GeneratorResponseError(GenerationError):
+    """The response holds no usable image; the provider charged for it."""
+
+    message = "The provider sent no usable image"
+    code = "provider_sent_no_image"
+    billed = "yes"
+
+
+class ImageNotStoredError(GenerationError, StorageUnavailableError):
+    """The image was made and paid for, but can't be written."""
+
+    message = "The image was made, and could not be stored"
+    code = "storage_unavailable"
+    billed = "yes"
+    retry_after = 30
+
+
+class GenerationUnknownError(GenerationError):
+    """The connection broke after the request was sent; the provider may have charged for it."""
+
+    message = "The outcome at the provider is unknown"
+    code = "outcome_unknown"
+    billed = "unknown"
+
+
+class GenerationTimeoutError(GenerationUnknownError):
+    """Our deadline passed while the provider worked; it may have charged for it."""
+
+    message = "The provider took too long"
+    code = "generation_timeout"
+
+
+def find_generation_error(code: str) -> type[GenerationError]:
+    """Return the class with this code; GenerationError if there is none."""
+    kinds = [GenerationError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((kind for kind in kinds if kind.code == code), GenerationError)

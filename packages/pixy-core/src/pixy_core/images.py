@@ -1,7 +1,4 @@
-"""The image models, from what a caller asks for to what the database holds.
-
-Rules of a single value stand here; who may see an image does not.
-"""
+"""The image models and the rules for their single values."""
 
 import re
 from datetime import datetime
@@ -13,10 +10,28 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
 MAX_PROMPT_LENGTH = 32_000
 """Characters; the limit of OpenAI's gpt-image models."""
 
-GUID_PATTERN = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+AUTO = "auto"
+"""As a size or quality: the model chooses."""
+
+SIZE_PATTERN = "^(auto|[1-9][0-9]{2,3}x[1-9][0-9]{2,3})$"
+# the limits of OpenAI's image models since gpt-image-2
+_MAX_SIDE = 3840
+_MIN_PIXELS, _MAX_PIXELS = 655_360, 8_294_400
+_STEP, _MAX_RATIO = 16, 3
+_size = re.compile(r"([1-9]\d{1,3})x([1-9]\d{1,3})", re.ASCII)
+
+GUID_REGEX = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 """The canonical lower-case form of RFC 9562, section 4, and no other spelling."""
 
-# Unicode's categories Cc (but for tab, newline, carriage return and escape), Cf (zero-width
+GUID_PATTERN = f"^{GUID_REGEX}$"
+
+IMAGE_EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
+"""The media types of images, with the extensions of their file names."""
+
+THUMBNAIL_EXTENSIONS = {"image/webp": "webp", "image/avif": "avif"}
+"""The media types of thumbnails, with the extensions of their file names."""
+
+# Unicode's categories Cc (except tab, newline, carriage return and escape), Cf (zero-width
 # joiners, direction marks, tags) and Z (separators), and its property Default_Ignorable_Code_Point
 # (fillers, variation selectors), with the blank of Braille: as ranges for a regular expression
 _FORBIDDEN = "\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f"
@@ -28,7 +43,7 @@ _INVISIBLE = (
     "\U000e0000-\U000e0fff"
 )
 PROMPT_PATTERN = f"^[^{_FORBIDDEN}]*[^{_FORBIDDEN}{_INVISIBLE}][^{_FORBIDDEN}]*$"
-"""The rule for a prompt's characters, for those who describe it; `Prompt` itself applies it."""
+"""The rule for a prompt's characters, for JSON schemas; `Prompt` applies it."""
 
 _forbidden = re.compile(f"[{_FORBIDDEN}]")
 _visible = re.compile(f"[^{_INVISIBLE}]")
@@ -42,6 +57,17 @@ class Visibility(StrEnum):
     PUBLIC = "public"
 
 
+class Quality(StrEnum):
+    """How much work the model puts into an image; more takes longer and costs more."""
+
+    AUTO = AUTO
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    XHIGH = "xhigh"
+    MAX = "max"
+
+
 def _check_prompt(prompt: str) -> str:
     if _forbidden.search(prompt):
         raise ValueError("must not contain control characters")
@@ -50,13 +76,37 @@ def _check_prompt(prompt: str) -> str:
     return prompt
 
 
+def read_size(size: str) -> tuple[int, int] | None:
+    """Return the width and height of a size in pixels; None for `auto`."""
+    match = _size.fullmatch(size)
+    return None if match is None else (int(match[1]), int(match[2]))
+
+
+def _check_size(size: str) -> str:
+    sides = read_size(size)
+    if sides is None:
+        if size != AUTO:
+            raise ValueError("must be auto, or a width and a height such as 1536x1024")
+        return size
+    short, long = sorted(sides)
+    if short % _STEP or long % _STEP:
+        raise ValueError(f"must have sides that are multiples of {_STEP}")
+    if long > _MAX_RATIO * short:
+        raise ValueError(f"must not be more than {_MAX_RATIO} times as long as wide")
+    if long > _MAX_SIDE:
+        raise ValueError(f"must not have a side longer than {_MAX_SIDE}")
+    if not _MIN_PIXELS <= short * long <= _MAX_PIXELS:
+        raise ValueError(f"must have {_MIN_PIXELS:,} to {_MAX_PIXELS:,} pixels in all")
+    return size
+
+
 Prompt = Annotated[
     StrictStr,
     Field(
         min_length=1,
         max_length=MAX_PROMPT_LENGTH,
-        description="What to draw, kept byte for byte. It needs one visible character, and may "
-        "hold no control characters but tab, newline, carriage return and escape.",
+        description="What to draw, stored byte for byte. It needs one visible character. Control "
+        "characters other than tab, newline, carriage return and escape are not allowed.",
         examples=["a lighthouse at dusk, in the style of a woodcut"],
         json_schema_extra={"pattern": PROMPT_PATTERN},
     ),
@@ -69,22 +119,40 @@ Guid = Annotated[
         pattern=GUID_PATTERN,
         min_length=36,
         max_length=36,
-        description="The image's public name: a UUID in its canonical lower-case form.",
+        description="The image's public id: a UUID in its canonical lower-case form.",
         examples=["0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11"],
     ),
 ]
 
 
 class ImageDetailCreate(BaseModel):
-    """What a caller asks for."""
+    """What a caller asks for: the prompt and who may see the image."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prompt: Prompt
     visibility: Visibility = Field(
         Visibility.PRIVATE,
-        description="`private`: its owner only. `class`: everyone of the owner's class. "
+        description="`private`: the owner only. `class`: everyone in the owner's class. "
         "`public`: everyone, signed in or not.",
+    )
+
+
+class ImageRequest(ImageDetailCreate):
+    """What a caller asks for, with its size and quality."""
+
+    size: Annotated[StrictStr, AfterValidator(_check_size)] = Field(
+        AUTO,
+        description="Width and height in pixels, such as `1536x1024`: both multiples of 16 and "
+        "at most 3840, the longer at most three times the shorter, 655,360 to 8,294,400 pixels in "
+        "all. `auto`: the model chooses.",
+        examples=["1536x1024"],
+        json_schema_extra={"pattern": SIZE_PATTERN},
+    )
+    quality: Quality = Field(
+        Quality.AUTO,
+        description="Higher quality takes longer and costs more. `auto`: the model chooses. "
+        "`xhigh` and `max` need a model that knows them.",
     )
 
 
@@ -97,16 +165,16 @@ class ImageDetailUpdate(BaseModel):
 
 
 class ImageDetail(ImageDetailCreate):
-    """What a caller may know of an image.
+    """What a caller may know about an image.
 
-    What follows `filename` is None on an object built by hand; a service fills it, but for
-    `owner`, which it tells to signed-in callers only.
+    The fields after `filename` are optional for callers that construct the model. A service sets
+    all of them, but `owner` for signed-in callers only.
     """
 
     guid: Guid
     filename: str = Field(description="Its name in the image store.", examples=["0f8f1a52.png"])
     owner: str | None = Field(
-        None, description="Its owner's user name, told to signed-in callers only."
+        None, description="The owner's user name. Only signed-in callers get it."
     )
     media_type: str | None = Field(None, description="RFC 9110, section 8.3.1.")
     width: int | None = Field(None, description="Pixels.")
@@ -114,7 +182,7 @@ class ImageDetail(ImageDetailCreate):
     size: int | None = Field(None, description="Bytes of the image file.")
     sha256: str | None = Field(None, description="Of the image file, lower-case hexadecimal.")
     generator: str | None = Field(
-        None, description="What made it: `openai`, or `sketch` for the offline stand-in."
+        None, description="What made it: `openai`, or `sketch`, the offline generator."
     )
     model: str | None = Field(None, description="The generator's model.")
 
@@ -122,10 +190,10 @@ class ImageDetail(ImageDetailCreate):
 class Image(ImageDetail):
     """An image that is stored."""
 
-    # for this process only: no dump, JSON or printed form of the model contains it
+    # internal: no dump, JSON or printed form of the model contains it
     id: int = Field(exclude=True, repr=False)
     status: Literal["ready"] = Field(
-        "ready", description="Always `ready`: an image that is not there yet is a creation."
+        "ready", description="Always `ready`: before that, the resource is a creation."
     )
     created_at: datetime = Field(description="UTC, to the microsecond.")
     updated_at: datetime = Field(description="UTC, to the microsecond.")

@@ -1,7 +1,4 @@
-"""The user model, and what a user may be called.
-
-How a password is checked is no concern of this module.
-"""
+"""The user model and the rules for user names and class keys."""
 
 import re
 import unicodedata
@@ -13,36 +10,30 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 MAX_NAME_LENGTH = 64
 """Characters of a user name or class key."""
 
-# Unicode Standard Annex #15, section 14: what one character of NFC may be in another form
-_MOST_DECOMPOSED = 4
-# all of general category Cc, which will never have more. What `isprintable` calls printable holds
-# nothing of any category C, and it says so much sooner
+# Unicode Standard Annex #15, section 14: the most characters that one of NFC has in another form
+_MAX_EXPANSION = 4
+# Unicode's general category Cc, which is closed. `isprintable` is much faster and finds every
+# category C
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def normalise_name(name: object) -> object:
-    """Return a name in Unicode's NFC form, so that one spelling stands for each.
+    """Return a user name or class key in Unicode's NFC form, so that equal names compare equal.
 
-    Args:
-        name: A user name or class key; anything but a string is returned as it is, and so is
-            one that is too long in every form.
+    What is not a string, or too long in every form, is returned unchanged.
     """
-    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH * _MOST_DECOMPOSED:
+    if not isinstance(name, str) or len(name) > MAX_NAME_LENGTH * _MAX_EXPANSION:
         return name
     return unicodedata.normalize("NFC", name)
 
 
 def has_control_characters(text: str) -> bool:
-    """Return whether a text holds one of Unicode's general category Cc.
-
-    Args:
-        text: Of any length.
-    """
+    """Return whether a text contains a character of Unicode's general category Cc."""
     return not text.isprintable() and _CONTROL.search(text) is not None
 
 
 def _check_name(name: str) -> str:
-    # MySQL's utf8mb4_bin compares without trailing spaces
+    # MySQL's utf8mb4_bin ignores trailing spaces
     if name != name.strip():
         raise ValueError("must not begin or end with white space")
     # a colon ends the user name in HTTP Basic (RFC 7617, section 2)
@@ -64,9 +55,9 @@ ClassKey = Username
 
 
 class User(BaseModel):
-    """Somebody who may sign in.
+    """A user who may sign in.
 
-    `password` is the stored hash, never what the user types; no printed form contains it.
+    `password` is the stored hash; no printed form contains it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

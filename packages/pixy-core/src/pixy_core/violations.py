@@ -1,4 +1,4 @@
-"""What is said of a value that breaks a model's rule: our words for pydantic's error types.
+"""Our messages for pydantic's error types.
 
 https://pydantic.dev/docs/validation/latest/errors/validation_errors/ lists the types.
 """
@@ -47,13 +47,10 @@ _REASONS = {
 
 
 def explain_violation(error: Mapping[str, Any]) -> str:
-    """Return what a value must be, as the end of a sentence that its name begins.
+    """Return why a value is invalid, such as `must be a string`; never the value itself.
 
     Args:
         error: One of the errors of a pydantic ValidationError.
-
-    Returns:
-        Never the value itself. A validator of our own has its own words.
     """
     kind, context = error.get("type"), error.get("ctx", {})
     if kind == "string_too_short" and context["min_length"] == 1:

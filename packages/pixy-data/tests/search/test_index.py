@@ -9,7 +9,7 @@ import pytest
 
 from image_samples import make_detail
 from pixy_core import Image, ImageFilter, User, Visibility, iterate_words
-from pixy_core.words import MAX_INDEXED_WORDS
+from pixy_core.search import MAX_INDEXED_WORDS
 from pixy_data import (
     Database,
     DatabaseContext,

@@ -10,7 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 from pixy_core import index_words, iterate_words
-from pixy_core.words import MAX_INDEXED_WORDS
+from pixy_core.search import MAX_INDEXED_WORDS
 from pixy_data.conversions import time_from_value, time_to_microseconds
 from pixy_data.database.database import Database
 from pixy_data.visibility import AUDIENCES, OWNER, Audience, name_scope

@@ -77,7 +77,7 @@ class ImageSearch:
         return Shape(
             audiences=self._audiences,
             words=None if self._words is None else len(self._words.words),
-            has_beginning=self._words is not None and bool(self._words.beginning),
+            has_beginning=self._words is not None and bool(self._words.prefix),
             has_visibility=self._match.visibility is not None and OWNER in self._audiences,
             tells_owner=self._viewer is not None,
         )

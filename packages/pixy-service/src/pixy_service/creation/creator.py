@@ -25,7 +25,7 @@ from pixy_core import (
     StorageUnavailableError,
     User,
 )
-from pixy_core.image_requests import read_size
+from pixy_core.images import read_size
 from pixy_data import JournalEntry, Reservation, StoredContent, reserve_image
 from pixy_service.creation.adoption import ImageAdopter
 from pixy_service.creation.claims import Claim, Claims

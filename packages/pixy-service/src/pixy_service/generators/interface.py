@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from pixy_core.image_requests import AUTO
+from pixy_core.images import AUTO
 
 OnPartial = Callable[[bytes], object]
 """Called with the bytes of a partial image, which nobody has checked.

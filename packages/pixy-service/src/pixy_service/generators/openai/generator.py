@@ -8,7 +8,7 @@ from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pixy_core.image_requests import AUTO
+from pixy_core.images import AUTO
 from pixy_service.generators.interface import GeneratedImage, OnPartial, ignore_partial
 from pixy_service.generators.openai.client_settings import (
     check_base_url,

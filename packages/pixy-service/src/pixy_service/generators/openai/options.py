@@ -7,7 +7,7 @@ refuses all the same is a GeneratorRequestError.
 import re
 
 from pixy_core import InvalidInputError
-from pixy_core.image_requests import AUTO, Quality
+from pixy_core.images import AUTO, Quality
 
 _VERSION = re.compile(r"gpt-image-(\d+)(?:\.(\d+))?(?!\d)")
 _ANY_SIZE_SINCE = (2, 0)

@@ -14,7 +14,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
 from pixy_core import limit_marks
-from pixy_core.image_requests import AUTO, read_size
+from pixy_core.images import AUTO, read_size
 from pixy_service.generators.interface import GeneratedImage, OnPartial, ignore_partial
 from pixy_service.generators.sketch.landscape import draw_landscape
 
