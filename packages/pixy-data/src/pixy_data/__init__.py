@@ -14,14 +14,12 @@ from pixy_data.backups.folder import BackupFolder, BackupManifest, DatabaseCopy
 from pixy_data.backups.journal_copies import ImageFolders, JournalCopier
 from pixy_data.backups.restore_target import RestoreTarget
 from pixy_data.backups.sqlite_copies import copy_sqlite
-from pixy_data.content.found_files import FoundFile, FoundFiles
-from pixy_data.content.inventory import FileRecord, Inventory
-from pixy_data.content.journal import Journal, JournalEntry
+from pixy_data.content.inventory import FileRecord, FoundFile, FoundFiles, Inventory
+from pixy_data.content.journal import Journal, JournalEntry, Reservation, reserve_image
 from pixy_data.content.marker import StoreMarker
 from pixy_data.content.partial_images import PartialImage, PartialImageStore
 from pixy_data.content.quarantine import AnswerNote, Quarantine
 from pixy_data.content.reading import ContentFile
-from pixy_data.content.reservation import Reservation, reserve_image
 from pixy_data.content.store import ContentStore, StoredContent
 from pixy_data.content.thumbnails import ThumbnailName, ThumbnailStore, stamp_file
 from pixy_data.creations import LEASE, CreationRepository, Lease

@@ -1,1 +1,1 @@
-"""Copies of a database and a data folder, and the way back."""
+"""Backups of a database and a data folder, and their restore."""

@@ -1,4 +1,4 @@
-"""Durable copies of files that never change, such as those of images."""
+"""Durable copies of files that never change, such as images."""
 
 import errno
 import hashlib
@@ -8,21 +8,26 @@ import stat
 from pathlib import Path
 
 from pixy_core import BackupError
-from pixy_data.content.durable_files import make_folder, sync_folder
+from pixy_data.content.durable_files import (
+    make_folder,
+    open_private,
+    open_to_read,
+    sync_folder,
+)
 
 _BLOCK = 1 << 20
 _ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR})
-_NO_FILE = frozenset({errno.ELOOP, errno.ENXIO})
+_NOT_A_FILE = frozenset({errno.ELOOP, errno.ENXIO})
 
 
 class FileCopier:
-    """Copies files; the copies survive a crash once `sync` has returned.
+    """Copies files. The copies survive a crash once `sync` has returned.
 
-    Nothing is linked: damage to a file must not reach its copy.
+    It makes no hard links: damage to a file must not reach its copy.
 
     Attributes:
-        files: Files that were written.
-        bytes: Their bytes.
+        files: The number of files written so far.
+        bytes: Their size.
     """
 
     def __init__(self) -> None:
@@ -33,16 +38,16 @@ class FileCopier:
     def copy(
         self, source: Path, target: Path, *, size: int | None = None, sha256: str | None = None
     ) -> str | None:
-        """Copy a file, or leave a copy of the right size as it is.
+        """Copy a file, unless there is a copy of this size.
 
         Args:
             source: The file.
             target: Its copy; it is written under a temporary name and then renamed.
-            size: Bytes to copy from its beginning; None copies all of it, again if need be.
-            sha256: What the copy must have, in hexadecimal; None takes any content.
+            size: Bytes to copy from its beginning; None: all, and even if there is a copy.
+            sha256: The hash that the copy must have, in hexadecimal; None: any.
 
         Returns:
-            `missing` or `corrupt` if there is no such file; None when there is a copy.
+            `missing` or `corrupt` if there is no such file; None if there is a copy.
 
         Raises:
             BackupError: The file can't be read, or the copy not written.
@@ -50,11 +55,11 @@ class FileCopier:
         if size is not None and _has_size(target, size):
             return None
         try:
-            descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+            descriptor = open_to_read(source)
         except OSError as error:
             if error.errno in _ABSENT:
                 return "missing"
-            if error.errno in _NO_FILE:
+            if error.errno in _NOT_A_FILE:
                 return "corrupt"
             raise BackupError(f"{source} can't be read: {error.strerror}") from error
         try:
@@ -98,10 +103,10 @@ class FileCopier:
 
 
 def _copy_bytes(source: int, target: Path, size: int, sha256: str | None) -> bool:
-    """Return whether a file had so many bytes, with this hash; they are written and synced."""
+    """Copy and sync bytes. Return whether the file had enough, with this hash."""
     digest = hashlib.sha256()
     left = size
-    with open(target, "xb", opener=_open_private) as copy:
+    with open(target, "xb", opener=open_private) as copy:
         while left and (block := _read(source, min(left, _BLOCK))):
             digest.update(block)
             copy.write(block)
@@ -115,7 +120,7 @@ def _read(descriptor: int, count: int) -> bytes:
     try:
         return os.read(descriptor, count)
     except OSError as error:
-        # a disk that can't give a file back has lost it
+        # the disk has lost the file
         if error.errno == errno.EIO:
             return b""
         raise BackupError(f"A file can't be read: {error.strerror}") from error
@@ -129,7 +134,3 @@ def _has_size(path: Path, size: int) -> bool:
     except OSError as error:
         raise BackupError(f"{path} can't be read: {error.strerror}") from error
     return stat.S_ISREG(status.st_mode) and status.st_size == size
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)

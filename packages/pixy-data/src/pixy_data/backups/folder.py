@@ -1,11 +1,11 @@
-"""The folder of a backup: what is in it, and which of it counts.
+"""The folder of a backup.
 
-`backup.json` names everything that belongs to the backup. It is replaced last, so a backup that
-was interrupted leaves the one before it as it was.
+`backup.json` names everything that belongs to the backup. It is replaced last, so an interrupted
+backup leaves the previous one intact.
 
     FOLDER/backup.json            the manifest
     FOLDER/backup.lock            held while a backup is made
-    FOLDER/rows-TIME/             the database, where it is a file, the journal, and images.txt: the
+    FOLDER/rows-TIME/             the database (if it is SQLite), the journal, and images.txt: the
                                   guid of each image that has a row and is not deleted
     FOLDER/images/                the files, as in the data folder
 """
@@ -25,18 +25,23 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pixy_core import BackupError
 from pixy_data.backups.journal_copies import ImageFolders
-from pixy_data.content.durable_files import make_folder, sync_folder, write_durably
+from pixy_data.content.durable_files import (
+    make_folder,
+    open_private,
+    sync_folder,
+    write_durably,
+)
 
 _MANIFEST = "backup.json"
 _LOCK = "backup.lock"
 _ROWS = re.compile(r"rows-\d{8}T\d{6}\.\d{6}Z", re.ASCII)
 _DATABASE = "pixy.sqlite3"
-_FOREIGN = frozenset({"lost+found"})
-"""What a folder may hold and still count as empty: a new file system has it."""
+IGNORED_NAMES = frozenset({"lost+found"})
+"""A folder with only these counts as empty: a new file system has them."""
 
 
 class DatabaseCopy(BaseModel):
-    """What the copy of a database must be."""
+    """The size and hash of the copy of a database."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,15 +53,15 @@ class BackupManifest(BaseModel):
     """What belongs to a backup.
 
     Attributes:
-        version: Of this form.
+        version: Of this format.
         created_at: When its rows were copied.
         store: The mark that its database and its image folder share.
         schema_revision: Of its tables.
         rows: The folder of its database and journal.
-        database: The copy of the database; None where the database's own tool copies it.
-        images: Lines of its list of images. A row that is not in the list is of an image that was
-            deleted while the backup was made.
-        entries: Entries of the journal that it has.
+        database: The copy of the database; None if the database's own tool makes it.
+        images: The length of its list of images. Images that have a row and are not in the list
+            were deleted while the backup was made.
+        entries: The number of its journal entries.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -72,10 +77,9 @@ class BackupManifest(BaseModel):
 
 
 class BackupFolder:
-    """One folder with at most one complete backup.
+    """A folder with at most one complete backup.
 
-    Args:
-        directory: The folder.
+    Its methods raise BackupError when the folder can't be read or written.
 
     Attributes:
         directory: Its absolute path.
@@ -88,10 +92,10 @@ class BackupFolder:
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Keep other backups out of the folder, which is made if need be.
+        """Lock the folder against other processes; it is created if necessary.
 
         Raises:
-            BackupError: Another process has it, it holds something else, or it can't be made.
+            BackupError: Another process has locked it, or it contains something else.
         """
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -110,10 +114,10 @@ class BackupFolder:
             os.close(descriptor)
 
     def find_manifest(self) -> BackupManifest | None:
-        """Return what belongs to the backup; None when there is no complete one.
+        """Return the manifest; None if there is no complete backup.
 
         Raises:
-            BackupError: The manifest can't be read.
+            BackupError: The manifest is damaged.
         """
         try:
             manifest = BackupManifest.model_validate_json((self.directory / _MANIFEST).read_bytes())
@@ -124,18 +128,14 @@ class BackupFolder:
         except OSError as error:
             raise self._explain(error) from error
         except ValidationError:
-            # without the cause, which repeats what was read
+            # raised below without its cause, which repeats the content
             pass
         raise BackupError(
             f"{self.directory / _MANIFEST} is damaged, or of a newer version of PixyProxy"
         )
 
     def begin(self) -> str:
-        """Make a folder for rows that belong to no backup yet, and return its name.
-
-        Raises:
-            BackupError: It can't be made.
-        """
+        """Create a folder for the rows of a new backup, and return its name."""
         name = f"rows-{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
         try:
             for folder in (self.images, self.directory / name, self.folders(name).journal):
@@ -146,13 +146,9 @@ class BackupFolder:
 
     @contextmanager
     def open_list(self, rows: str) -> Iterator[TextIO]:
-        """Open the list of images to write it, one guid a line; it is synced at the end.
-
-        Raises:
-            BackupError: It can't be written.
-        """
+        """Open the list of images for writing, one guid per line; it is synced at the end."""
         try:
-            with open(self._list(rows), "x", encoding="ascii", opener=_open_private) as file:
+            with open(self._list(rows), "x", encoding="ascii", opener=open_private) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -161,7 +157,7 @@ class BackupFolder:
             raise self._explain(error) from error
 
     def read_list(self, manifest: BackupManifest) -> set[str]:
-        """Return the guid of each image that has a row and was not deleted.
+        """Return the guid of each image that has a row and is not deleted.
 
         Raises:
             BackupError: The list is damaged.
@@ -177,13 +173,10 @@ class BackupFolder:
         return guids
 
     def commit(self, manifest: BackupManifest) -> None:
-        """Make what was copied the backup; everything of it is on the disk.
-
-        Args:
-            manifest: What belongs to it.
+        """Complete a backup whose files are all on the disk.
 
         Raises:
-            BackupError: It can't be written; the backup before it is as it was.
+            BackupError: The manifest can't be written; the previous backup is intact.
         """
         try:
             write_durably(
@@ -193,14 +186,11 @@ class BackupFolder:
             raise self._explain(error) from error
 
     def remove(self, files: list[Path], *, keep: str) -> None:
-        """Remove files, and all rows but those of the backup.
+        """Remove what does not belong to the backup.
 
         Args:
-            files: Files of the folder that belong to no backup.
-            keep: The folder of the backup's rows.
-
-        Raises:
-            BackupError: They can't be removed.
+            files: Files of the folder that do not belong to it.
+            keep: The folder of its rows; the other ones are removed.
         """
         try:
             for file in files:
@@ -212,19 +202,15 @@ class BackupFolder:
             raise self._explain(error) from error
 
     def folders(self, rows: str) -> ImageFolders:
-        """Return the folders of the files, and of the journal that was copied with some rows."""
+        """Return the image folder, and that of the journal that was copied with these rows."""
         return ImageFolders(self.images, self.directory / rows / "journal")
 
     def database(self, rows: str) -> Path:
-        """Return the file of the database that was copied along with some rows."""
+        """Return the path of the database that was copied with these rows."""
         return self.directory / rows / _DATABASE
 
     def describe_database(self, rows: str) -> DatabaseCopy:
-        """Sync a copied database, and return its size and hash.
-
-        Raises:
-            BackupError: It can't be read.
-        """
+        """Sync a copied database, and return its size and hash."""
         try:
             with self.database(rows).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -237,14 +223,9 @@ class BackupFolder:
         return self.directory / rows / "images.txt"
 
     def _refuse_others(self) -> None:
-        """Refuse a folder that holds something else than a backup."""
-        names = {path.name for path in self.directory.iterdir()} - _FOREIGN
+        names = {path.name for path in self.directory.iterdir()} - IGNORED_NAMES
         if names and _LOCK not in names:
             raise BackupError(f"{self.directory} is neither empty nor a backup")
 
     def _explain(self, error: OSError) -> BackupError:
         return BackupError(f"{self.directory} can't be used: {error.strerror}")
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CLOEXEC, 0o600)

@@ -1,4 +1,4 @@
-"""Copies of journal entries, each with the bytes of its image, which may still be staged."""
+"""Copies of journal entries, each with its image file, which may still be staged."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,30 +6,19 @@ from typing import NamedTuple
 from pixy_core import ContentDamagedError, ImageDetail
 from pixy_data.backups.file_copies import FileCopier
 from pixy_data.content.journal import Journal
-from pixy_data.content.staging import FOLDER as STAGING
+from pixy_data.content.layout import STAGING
 from pixy_data.content.store import ContentStore
 
 
 class ImageFolders(NamedTuple):
-    """The folders of one installation, or of a backup.
-
-    Attributes:
-        images: The image files.
-        journal: What is to become a row.
-    """
+    """The image folder and the journal's folder of an installation or of a backup."""
 
     images: Path
     journal: Path
 
 
 class JournalCopier:
-    """Copies entries, whose files are staged only where an entry can't be read.
-
-    Args:
-        source: From here.
-        target: To here.
-        copier: Writes them.
-    """
+    """Copies journal entries with their image files, which get their final names."""
 
     def __init__(self, source: ImageFolders, target: ImageFolders, copier: FileCopier) -> None:
         self._source = source
@@ -37,14 +26,11 @@ class JournalCopier:
         self._copier = copier
 
     def copy(self, guid: str) -> str | None:
-        """Copy an entry and the file that it names; twice is harmless.
-
-        Args:
-            guid: Of an entry, legible or not.
+        """Copy an entry, readable or not, and its file; repeating this is harmless.
 
         Returns:
-            `gone` when there is no entry any more, as it has become a row; `missing` or
-            `corrupt` when the file is not what the entry says; None when all was copied.
+            `gone` if the entry has become a row; `missing` or `corrupt` if the file differs from
+            the entry; None if everything was copied.
 
         Raises:
             BackupError: It can't be copied.
@@ -58,7 +44,7 @@ class JournalCopier:
         outcome = "corrupt" if entry is None else self._copy_file(entry.image)
         if outcome == "corrupt":
             self._copy_as_it_is(guid)
-        # what an entry that can't be read has lost is not known
+        # an unreadable entry does not say what its file should be
         return None if entry is None else outcome
 
     def _copy_file(self, image: ImageDetail) -> str | None:
@@ -70,7 +56,7 @@ class JournalCopier:
         staging = self._source.images / STAGING
         # earlier versions of PixyProxy staged under the final name
         staged = (staging / f"{name}.part" for name in (image.guid, image.filename))
-        # in this order: a file is renamed from a staged name to its final one
+        # in this order: meanwhile a file may be renamed from its staged to its final name
         for source in (*staged, final):
             outcome = self._copier.copy(source, target, size=image.size, sha256=image.sha256)
             if outcome != "missing":
@@ -78,7 +64,7 @@ class JournalCopier:
         return "missing"
 
     def _copy_as_it_is(self, guid: str) -> None:
-        """Copy every file of an image, for a person to look at."""
+        """Copy every file of an image unchecked, for an operator to examine."""
         images = self._source.images
         for path in (*images.glob(f"{STAGING}/{guid}.*"), *images.glob(f"{guid[:2]}/{guid}.*")):
             if not path.name.endswith(".partial.png.part"):

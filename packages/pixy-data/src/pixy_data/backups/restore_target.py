@@ -1,22 +1,21 @@
-"""The places that a backup is restored to: they must be empty."""
+"""The folders that a backup is restored to; they must be empty."""
 
 from contextlib import suppress
 from pathlib import Path
 
 from pixy_core import BackupError
 from pixy_data.backups.file_copies import FileCopier
+from pixy_data.backups.folder import IGNORED_NAMES
 from pixy_data.backups.journal_copies import ImageFolders
 from pixy_data.content.durable_files import make_folder, rename_durably
 
-_FOREIGN = frozenset({"lost+found"})
-
 
 class RestoreTarget:
-    """The folders of an installation that is not there yet.
+    """The folders of a new installation.
 
     Args:
-        folders: Its image files and its journal.
-        database: Its SQLite file; None on a server.
+        folders: Its image folder and its journal's folder.
+        database: Its SQLite file; None: it is on a server.
     """
 
     def __init__(self, folders: ImageFolders, database: Path | None) -> None:
@@ -24,20 +23,20 @@ class RestoreTarget:
         self._database = database
 
     def prepare(self) -> None:
-        """Make the folders.
+        """Create the folders.
 
         Raises:
-            BackupError: Something is there already, or they can't be made.
+            BackupError: One is not empty, or can't be created.
         """
         try:
             for folder in self.folders:
-                if folder.is_dir() and {path.name for path in folder.iterdir()} - _FOREIGN:
+                if folder.is_dir() and {path.name for path in folder.iterdir()} - IGNORED_NAMES:
                     raise BackupError(
                         f"{folder} is not empty: a backup is restored to a new data folder"
                     )
             if self._database is not None:
                 self._refuse_database(self._database)
-                # of a restore that was killed, perhaps of another backup
+                # a killed restore may have left one, perhaps of another backup
                 self.discard_database()
                 self._database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.folders.images.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -48,7 +47,7 @@ class RestoreTarget:
 
     @property
     def unfinished_database(self) -> Path:
-        """Where an SQLite database is until it is complete."""
+        """The path of the SQLite database until it is complete."""
         if self._database is None:
             raise ValueError("the database is on a server")
         return self._database.with_name(f"{self._database.name}.restoring")
@@ -59,8 +58,8 @@ class RestoreTarget:
         Args:
             source: The copy in the backup.
             copier: Writes it.
-            size: What it must have.
-            sha256: What it must have, in hexadecimal.
+            size: The size that it must have.
+            sha256: The hash that it must have, in hexadecimal.
 
         Raises:
             BackupError: It is damaged, or can't be written.
@@ -69,10 +68,10 @@ class RestoreTarget:
             raise BackupError(f"{source} is not what it was when the backup was made")
 
     def publish_database(self) -> None:
-        """Give the SQLite database its name, now that everything else is there.
+        """Give the SQLite database its final name, after everything else is restored.
 
         Raises:
-            BackupError: It can't be renamed, or a database was made meanwhile.
+            BackupError: It can't be renamed, or a database was created in the meantime.
         """
         if self._database is None:
             return
@@ -83,7 +82,7 @@ class RestoreTarget:
             raise _explain(error) from error
 
     def discard_database(self) -> None:
-        """Remove a database that was not completed."""
+        """Remove an unfinished database."""
         if self._database is not None:
             for ending in ("", "-wal", "-shm"):
                 with suppress(OSError):
@@ -91,7 +90,7 @@ class RestoreTarget:
 
     @staticmethod
     def _refuse_database(database: Path) -> None:
-        # SQLite would apply a log that another database has left to this one
+        # SQLite would apply the leftover log of another database to this one
         for path in (database, Path(f"{database}-wal"), Path(f"{database}-shm")):
             if path.exists() or path.is_symlink():
                 raise BackupError(f"{path} exists: a backup is restored to a new database")

@@ -1,4 +1,4 @@
-"""Copies of SQLite databases, made while other processes read and write them."""
+"""Copies of SQLite databases that other processes read and write."""
 
 import os
 import sqlite3
@@ -6,29 +6,25 @@ from contextlib import closing
 from pathlib import Path
 
 from pixy_core import BackupError, PixyProxyException
-from pixy_data.content.durable_files import sync_folder
+from pixy_data.content.durable_files import open_private, open_to_read, sync_folder
 from pixy_data.database.errors import translate_error
 
 _STEP = 256
-"""Pages; between two steps another thread may run, and a signal is seen."""
+"""Pages; between two steps other threads run and signals are handled."""
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """Copy a database into a new file, as it is at one moment, and sync it.
+    """Copy a consistent snapshot of a database into a new file, and sync it.
 
-    In WAL mode, which `engine` sets, this blocks no writer. In another mode, which SQLite takes
-    where memory can't be shared, writers run between the steps and the copy starts again.
-
-    Args:
-        source: The database; it is only read.
-        target: A file that does not exist.
+    In WAL mode, which `engine` sets, this blocks no writer. In other modes, which SQLite uses
+    where memory can't be shared, the copy starts again after each write.
 
     Raises:
-        BackupError: The copy can't be written, or what is copied is damaged.
+        BackupError: The copy can't be written, or the database is damaged.
         PixyProxyException: The database can't be read.
     """
     try:
-        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.close(open_private(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         with closing(_open_to_read(source)) as reader, closing(sqlite3.connect(target)) as writer:
             reader.backup(writer, pages=_STEP)
             (state,) = writer.execute("PRAGMA quick_check(1)").fetchone()
@@ -46,7 +42,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
         f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None
     )
     if connection.execute("PRAGMA journal_mode").fetchone() == ("wal",):
-        # a snapshot: without it each write of another process starts the copy again
+        # begin a snapshot: without it each write of another process starts the copy again
         connection.execute("BEGIN")
         connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     return connection
@@ -62,7 +58,7 @@ def _translate(error: sqlite3.Error, target: Path) -> PixyProxyException:
 
 
 def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    descriptor = open_to_read(path)
     try:
         os.fsync(descriptor)
     finally:

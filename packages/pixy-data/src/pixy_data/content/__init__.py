@@ -1,1 +1,1 @@
-"""The bytes of images: files that are written once, journalled, read and checked."""
+"""Files on disk: images, their journal, thumbnails and what is unfinished."""

@@ -1,19 +1,15 @@
-"""Files, names and folders that survive a crash once the functions here have returned.
-
-Nothing is known here of what is written.
-"""
+"""File operations: writing that survives a crash, and reading that follows no link."""
 
 import os
 import secrets
 from pathlib import Path
 
+DISK_RESERVE = 256 * 1024 * 1024
+"""Default of the bytes that stay free on a file system, for images that are being made."""
+
 
 def write_durably(path: Path, content: bytes | bytearray) -> None:
-    """Write a file under a temporary name and give it its own: it is whole, or not there.
-
-    Args:
-        path: Its final name.
-        content: All of it.
+    """Write a file so that after a crash it is either complete or absent.
 
     Raises:
         OSError: It can't be written; nothing is left.
@@ -21,7 +17,10 @@ def write_durably(path: Path, content: bytes | bytearray) -> None:
     make_folder(path.parent)
     temporary = path.parent / f"{path.name}.{secrets.token_hex(4)}.part"
     try:
-        _write(temporary, content)
+        with open(temporary, "xb", opener=open_private) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
         temporary.rename(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -34,43 +33,20 @@ def write_durably(path: Path, content: bytes | bytearray) -> None:
 
 
 def rename_durably(source: Path, target: Path) -> None:
-    """Give a file another name.
-
-    Args:
-        source: Its name until now.
-        target: Its name from now on, on the same file system.
-
-    Raises:
-        OSError: It can't be renamed, or its new name may not survive a crash.
-    """
+    """Rename a file within its file system so that the new name survives a crash."""
     source.rename(target)
     sync_folder(target.parent)
 
 
 def make_folder(folder: Path, mode: int = 0o700) -> None:
-    """Make a folder if it does not exist.
-
-    Args:
-        folder: In a folder that exists.
-        mode: Its permissions; by default for this process's user only.
-
-    Raises:
-        OSError: It can't be made.
-    """
+    """Create a folder, by default for this process's user only, unless it exists."""
     if not folder.is_dir():
         folder.mkdir(mode=mode, exist_ok=True)
         sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:
-    """Write a folder's entries to the disk: a name survives a crash only then, fsync(2).
-
-    Args:
-        folder: Which one.
-
-    Raises:
-        OSError: It can't be written.
-    """
+    """Write a folder's entries to the disk: only then does a name survive a crash (fsync(2))."""
     descriptor = open_folder(folder)
     try:
         sync_descriptor(descriptor, folder)
@@ -79,23 +55,16 @@ def sync_folder(folder: Path) -> None:
 
 
 def open_folder(folder: Path) -> int:
-    """Return a descriptor of a folder, for the caller to close.
-
-    Args:
-        folder: Which one.
-
-    Raises:
-        OSError: It can't be opened.
-    """
+    """Return a descriptor of a folder; the caller closes it."""
     return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def sync_descriptor(descriptor: int, folder: Path) -> None:
-    """Do what `sync_folder` does, with an open folder.
+    """Like `sync_folder`, with an open folder.
 
     Args:
         descriptor: The folder's.
-        folder: Its name, for the error.
+        folder: Its path, for the error.
 
     Raises:
         OSError: It can't be written. EINVAL: its file system can't make names durable.
@@ -108,21 +77,15 @@ def sync_descriptor(descriptor: int, folder: Path) -> None:
 
 
 def open_private(path: str | Path, flags: int, dir_fd: int | None = None) -> int:
-    """Open a file that only this process's user may read, if it is made.
-
-    Args:
-        path: Its name.
-        flags: As for os.open.
-        dir_fd: The folder that the name is in.
-
-    Raises:
-        OSError: It can't be opened.
-    """
+    """Open a file as os.open does; if it is created, only this process's user may read it."""
     return os.open(path, flags | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
 
 
-def _write(path: Path, content: bytes | bytearray) -> None:
-    with open(path, "xb", opener=open_private) as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def open_to_read(path: str | Path, dir_fd: int | None = None) -> int:
+    """Return a descriptor for reading, without following a link or waiting for a FIFO's writer.
+
+    Raises:
+        OSError: It can't be opened. ELOOP: it is a symbolic link.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    return os.open(path, flags, dir_fd=dir_fd)

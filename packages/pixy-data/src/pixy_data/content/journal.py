@@ -1,7 +1,7 @@
-"""The journal: entries that hold everything needed to make an image's row, without a database.
+"""The journal: an entry holds all that an image's row is made of, without a database.
 
-An entry exists from the moment its image's bytes are safe until its row is committed. Nothing
-here deletes an entry that can't be read.
+An entry exists from the moment its image's bytes are safe until its row is committed. Unreadable
+entries are never deleted.
 """
 
 import logging
@@ -16,27 +16,29 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pixy_core import ImageDetail, StorageUnavailableError
-from pixy_data.content.durable_files import open_folder
-from pixy_data.content.leftovers import Leftovers
+from pixy_core.images import GUID_REGEX
+from pixy_data.content.durable_files import open_folder, open_to_read
 from pixy_data.content.reserved_files import ReservedFile
+from pixy_data.content.staging import Leftovers
+from pixy_data.content.store import ContentStore
 
 _logger = logging.getLogger(__name__)
 _ENTRY_SIZE = 160 * 1024
 """Bytes: the longest prompt, 32,000 characters of up to four bytes, and everything else."""
-_NAME = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\.json", re.ASCII)
+_NAME = re.compile(rf"({GUID_REGEX})\.json")
 
 
 class JournalEntry(BaseModel):
-    """Everything to make an image's row from.
+    """Everything that an image's row is made of.
 
     Attributes:
-        version: Of this form.
+        version: Of this format.
         image: All of its details.
-        owner: Whose it is.
-        class_key: The owner's class when it was asked for.
+        owner: Its owner.
+        class_key: The owner's class at the time of the request.
         created_at: When it was made.
         idempotency_key: The key of the request, if it had one.
-        fingerprint: The request's, with a key.
+        fingerprint: The fingerprint of the request, if it had a key.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -51,10 +53,12 @@ class JournalEntry(BaseModel):
 
 
 class Journal:
-    """A folder of entries, `<guid>.json`.
+    """A folder of entries, `<guid>.json`. Guids are in canonical form.
+
+    Every method raises StorageUnavailableError when the disk can't be read or written.
 
     Args:
-        directory: The folder, made at the first use.
+        directory: The folder; it is created at the first write.
 
     Attributes:
         leftovers: Entries that were never finished.
@@ -66,14 +70,7 @@ class Journal:
 
     @contextmanager
     def reserve(self, guid: str) -> Iterator[ReservedFile]:
-        """Make the file of an entry, under a temporary name, before there is anything to write.
-
-        Args:
-            guid: In canonical form.
-
-        Raises:
-            StorageUnavailableError: It can't be made; nothing is left.
-        """
+        """Create the file of an entry under a temporary name, before there is anything to write."""
         try:
             file = ReservedFile(self._directory / f"{guid}.json.part", _ENTRY_SIZE)
         except OSError as error:
@@ -83,14 +80,11 @@ class Journal:
             yield file
 
     def write(self, entry: JournalEntry, file: ReservedFile) -> None:
-        """Write an entry; once this returns the image can't be lost any more. Again is fine.
+        """Write an entry. After that the image can't be lost. Repeating this is harmless.
 
         Args:
-            entry: What its row is to say.
+            entry: The entry.
             file: From `reserve`.
-
-        Raises:
-            StorageUnavailableError: Disk full, read-only or broken.
         """
         try:
             file.fill(entry.model_dump_json().encode())
@@ -99,20 +93,13 @@ class Journal:
             raise StorageUnavailableError from error
 
     def has(self, guid: str) -> bool:
-        """Tell whether there is an entry, legible or not.
-
-        Args:
-            guid: In canonical form.
-
-        Raises:
-            StorageUnavailableError: The disk doesn't tell.
-        """
+        """Return whether there is an entry, readable or not."""
         # opening both makes NFS ask its server, where `stat` may answer from a cache (nfs(5),
         # "close-to-open")
         try:
             folder = open_folder(self._directory)
             try:
-                return _is_there(f"{guid}.json", folder)
+                return _exists(f"{guid}.json", folder)
             finally:
                 os.close(folder)
         except FileNotFoundError:
@@ -121,11 +108,7 @@ class Journal:
             raise StorageUnavailableError from error
 
     def list_guids(self) -> list[str]:
-        """Return the guid of each entry, legible or not.
-
-        Raises:
-            StorageUnavailableError: The folder can't be read.
-        """
+        """Return the guid of each entry, readable or not."""
         try:
             names = [path.name for path in self._directory.iterdir()]
         except FileNotFoundError:
@@ -135,17 +118,7 @@ class Journal:
         return [match[1] for name in names if (match := _NAME.fullmatch(name))]
 
     def find(self, guid: str) -> JournalEntry | None:
-        """Read an entry.
-
-        Args:
-            guid: In canonical form.
-
-        Returns:
-            The entry; None when it is gone, or can't be read, which is logged.
-
-        Raises:
-            StorageUnavailableError: The disk can't be read.
-        """
+        """Find an entry; None if there is none or it is damaged, which is logged."""
         try:
             entry = JournalEntry.model_validate_json(_read(self._locate(guid)))
             if entry.image.guid == guid:
@@ -160,14 +133,7 @@ class Journal:
         return None
 
     def remove(self, guid: str) -> None:
-        """Remove an entry; one that is absent is fine.
-
-        Args:
-            guid: In canonical form.
-
-        Raises:
-            StorageUnavailableError: It can't be removed.
-        """
+        """Remove an entry, if there is one."""
         try:
             self._locate(guid).unlink(missing_ok=True)
         except OSError as error:
@@ -177,24 +143,87 @@ class Journal:
         return self._directory / f"{guid}.json"
 
 
+class Reservation:
+    """The staging file and the journal file of one image, both open.
+
+    Args:
+        image: The staging file.
+        entry: The journal file.
+        journal: The journal.
+    """
+
+    def __init__(self, image: ReservedFile, entry: ReservedFile, journal: Journal) -> None:
+        self._image = image
+        self._entry = entry
+        self._journal = journal
+
+    def keep(self, entry: JournalEntry, content: bytes) -> None:
+        """Write an image and its entry. After that the image can't be lost.
+
+        Raises:
+            StorageUnavailableError: The disk is full, read-only or broken; try again.
+        """
+        self._fill(content)
+        self._journal.write(entry, self._entry)
+        self._image.keep()
+        self._entry.keep()
+
+    def probe(self) -> None:
+        """Write a few bytes to each file, to learn whether an image could be kept.
+
+        Raises:
+            StorageUnavailableError: It couldn't.
+        """
+        self._fill(b"probe")
+        try:
+            self._entry.fill(b"probe")
+        except OSError as error:
+            raise StorageUnavailableError from error
+
+    def _fill(self, content: bytes) -> None:
+        try:
+            self._image.fill(content)
+        except OSError as error:
+            raise StorageUnavailableError from error
+
+
+@contextmanager
+def reserve_image(
+    content: ContentStore, journal: Journal, guid: str, size: int
+) -> Iterator[Reservation]:
+    """Reserve everything on disk that an image needs; leaving the block releases what is unused.
+
+    Args:
+        content: The store of its file.
+        journal: The journal of its entry.
+        guid: A new one, in canonical form.
+        size: The most bytes that it will probably need.
+
+    Raises:
+        InvalidInputError: The guid is not in canonical form.
+        StorageUnavailableError: An image could not be kept now; nothing is left.
+    """
+    with content.reserve(guid, size) as image, journal.reserve(guid) as entry:
+        yield Reservation(image, entry, journal)
+
+
 def _read(path: Path) -> bytes:
-    with open(path, "rb", opener=_open_at_once) as file:
+    with open(path, "rb", opener=_open_nonblocking) as file:
         return file.read()
 
 
-def _open_at_once(path: str, flags: int) -> int:
-    # without O_NONBLOCK opening a FIFO waits for its writer
+def _open_nonblocking(path: str, flags: int) -> int:
+    # without O_NONBLOCK, opening a FIFO waits for its writer
     return os.open(path, flags | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
-def _is_there(name: str, folder: int) -> bool:
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+def _exists(name: str, folder: int) -> bool:
     try:
-        os.close(os.open(name, flags, dir_fd=folder))
+        os.close(open_to_read(name, folder))
     except FileNotFoundError:
         return False
     except OSError:
-        # it may be there and not be readable
+        # it may exist and be unreadable
         try:
             os.stat(name, dir_fd=folder, follow_symlinks=False)
         except FileNotFoundError:

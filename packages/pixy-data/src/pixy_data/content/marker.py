@@ -1,7 +1,7 @@
-"""The mark that an image folder and a database share, so that neither is mistaken for another's.
+"""The mark that an image folder and its database share.
 
-The folder has it in the file `.store`, the database among its secrets. Without it a volume that
-is not mounted, or another one, looks like a folder whose images were all deleted.
+The folder has it in the file `.store`, the database in its secrets. Without it, a volume that is
+not mounted looks like a folder whose images were all deleted.
 """
 
 import logging
@@ -18,18 +18,17 @@ from pixy_core import (
     StorageUnavailableError,
     StoreMismatchError,
 )
-from pixy_data.content.durable_files import write_durably
+from pixy_data.content.durable_files import open_to_read, write_durably
+from pixy_data.content.layout import FILENAME, SHELF
 from pixy_data.database.database import Database, run_transaction
 
 MARKER = ".store"
 
 _logger = logging.getLogger(__name__)
 _TRUSTED = 2.0
-"""Seconds for which a mark that was right is not looked at again."""
+"""Seconds for which a mark that was right is not read again."""
 _MARK = re.compile(rb"[0-9a-f]{64}\n", re.ASCII)
-_LONGEST = 128
-_SHELF = re.compile(r"[0-9a-f]{2}", re.ASCII)
-_IMAGE = re.compile(r"[0-9a-f-]{36}\.(png|jpg|webp)", re.ASCII)
+_MAX_LENGTH = 128
 
 _SELECT = "SELECT value FROM secrets WHERE name = 'store'"
 _INSERT = "INSERT INTO secrets (name, value) VALUES ('store', :value)"
@@ -38,11 +37,14 @@ _SELECT_ANY_IMAGE = "SELECT id FROM images LIMIT 1"
 
 
 class StoreMarker:
-    """Whether one image folder and one database belong together.
+    """Checks that an image folder and a database belong together.
+
+    Its methods raise StoreMismatchError when they don't, StorageUnavailableError when the folder
+    can't be read or written, and what the database raises.
 
     Args:
-        database: Holds one half of the mark.
-        directory: The image folder, which holds the other.
+        database: The database.
+        directory: The image folder.
     """
 
     def __init__(self, database: Database, directory: Path) -> None:
@@ -52,15 +54,10 @@ class StoreMarker:
         self._trusted_until = 0.0
 
     def verify(self, *, fresh: bool = False) -> None:
-        """Return if they belong together; two that have no mark yet are given one.
+        """Check that they belong together; if neither has a mark, mark both.
 
         Args:
-            fresh: Look now, even if they did belong together a moment ago.
-
-        Raises:
-            StoreMismatchError: They don't.
-            StorageUnavailableError: The folder can't be read.
-            PixyProxyException: The database failed.
+            fresh: Check again, even if the last check was moments ago.
         """
         if not fresh and monotonic() < self._trusted_until:
             return
@@ -71,24 +68,16 @@ class StoreMarker:
         self._trusted_until = monotonic() + _TRUSTED
 
     def confirm(self) -> None:
-        """Like `verify`, but ask the database too: it may be another one by now.
-
-        Raises:
-            StoreMismatchError: They do not belong together.
-            StorageUnavailableError: The folder can't be read.
-            PixyProxyException: The database failed.
-        """
+        """Like `verify`, and read the mark of the database again: it may have been exchanged."""
         self._trusted_until = 0.0
         self._compare(self._read())
         self._trusted_until = monotonic() + _TRUSTED
 
     def get_mark(self) -> str:
-        """Return the mark that both have; nothing is marked here.
+        """Return the mark that both have, without marking anything.
 
         Raises:
             StoreMismatchError: They have none, or not the same.
-            StorageUnavailableError: The folder can't be read.
-            PixyProxyException: The database failed.
         """
         known = self.find_mark()
         if known is None or self._read() != known:
@@ -96,36 +85,20 @@ class StoreMarker:
         return known
 
     def find_mark(self) -> str | None:
-        """Return the mark that the database has; None when it has none.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
+        """Return the mark of the database; None if it has none."""
         row = self._database.fetch_one(_SELECT, {})
         return None if row is None else str(row[0])
 
     def mark_folder(self, mark: str) -> None:
-        """Give a new folder the mark that the database has.
-
-        Args:
-            mark: That of the database.
-
-        Raises:
-            StorageUnavailableError: The folder can't be written.
-        """
+        """Give a new folder the mark of the database."""
         try:
             write_durably(self._directory / MARKER, f"{mark}\n".encode())
         except OSError as error:
             raise StorageUnavailableError from error
 
     def accept(self) -> None:
-        """Mark the folder and the database as belonging together, whatever marks they had.
-
-        Raises:
-            StorageUnavailableError: The folder can't be written.
-            PixyProxyException: The database failed.
-        """
-        mark = self._lay_out()
+        """Give the folder and the database a new, common mark."""
+        mark = self._write_candidate()
         run_transaction(self._database, lambda: self._replace(mark))
         self.verify(fresh=True)
 
@@ -137,7 +110,7 @@ class StoreMarker:
         self._known = self.find_mark()
         if found is None and self._known is None:
             self._mark_both()
-        elif found != self._known and not self._take_up():
+        elif found != self._known and not self._rename_candidate():
             raise StoreMismatchError
 
     def _mark_both(self) -> None:
@@ -145,52 +118,51 @@ class StoreMarker:
         if has_rows != self._has_files():
             raise StoreMismatchError
         try:
-            mark = self._lay_out()
+            mark = self._write_candidate()
             try:
                 self._database.execute(_INSERT, {"value": mark})
             except ConstraintViolationError:
-                # another process was faster, and its mark counts
-                self._path_of(mark).unlink(missing_ok=True)
+                # another process was faster; its mark is valid
+                self._candidate(mark).unlink(missing_ok=True)
             self._known = self.find_mark()
         except PixyProxyException as error:
-            # nothing speaks against them, and reading works on what can't be written to
+            # no mismatch; a read-only disk can still be read
             _logger.warning("the image folder and the database can't be marked: %s", error)
             return
-        if not self._take_up():
+        if not self._rename_candidate():
             raise StoreMismatchError
 
-    def _lay_out(self) -> str:
-        """Put a new mark into the folder under a name of its own: it counts once a row has it.
+    def _write_candidate(self) -> str:
+        """Write a new mark to a file of its own; it is valid once the database has it.
 
-        A process may die between the row and the name; whoever comes next takes it up.
+        If the process dies between the row and the renaming, the next one renames it.
         """
         mark = secrets.token_hex(32)
         try:
-            write_durably(self._path_of(mark), f"{mark}\n".encode())
+            write_durably(self._candidate(mark), f"{mark}\n".encode())
         except OSError as error:
             raise StorageUnavailableError from error
         return mark
 
-    def _take_up(self) -> bool:
+    def _rename_candidate(self) -> bool:
         if self._known is None:
             return False
         try:
-            # a second process may have done it
+            # another process may have renamed it
             with suppress(FileNotFoundError):
-                self._path_of(self._known).rename(self._directory / MARKER)
+                self._candidate(self._known).rename(self._directory / MARKER)
         except OSError as error:
             raise StorageUnavailableError from error
         return self._read() == self._known
 
-    def _path_of(self, mark: str) -> Path:
+    def _candidate(self, mark: str) -> Path:
         return self._directory / f"{MARKER}.{mark}"
 
     def _read(self) -> str | None:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
         try:
-            descriptor = os.open(self._directory / MARKER, flags)
+            descriptor = open_to_read(self._directory / MARKER)
             try:
-                content = os.read(descriptor, _LONGEST)
+                content = os.read(descriptor, _MAX_LENGTH)
             finally:
                 os.close(descriptor)
         except FileNotFoundError:
@@ -202,9 +174,9 @@ class StoreMarker:
     def _has_files(self) -> bool:
         try:
             return any(
-                _IMAGE.fullmatch(path.name)
+                FILENAME.fullmatch(path.name)
                 for shelf in self._directory.iterdir()
-                if _SHELF.fullmatch(shelf.name) and shelf.is_dir()
+                if SHELF.fullmatch(shelf.name) and shelf.is_dir()
                 for path in shelf.iterdir()
             )
         except FileNotFoundError:

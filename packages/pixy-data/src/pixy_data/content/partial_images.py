@@ -1,7 +1,7 @@
-"""Partial images on disk: the latest of what is being made, each worth nothing once it is made.
+"""Partial images on disk: the latest preview of each image that is being made.
 
-They lie among what is not finished, under names like its own, so that whatever cleans up after a
-crash takes them along; nothing there can be mistaken for an image. None is ever synced.
+They are named like unfinished files and are in the same folder, so that the recovery removes
+them. They are never synced.
 """
 
 import logging
@@ -11,45 +11,39 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pixy_data.content.durable_files import make_folder
+from pixy_core.images import IMAGE_EXTENSIONS
+from pixy_data.content.durable_files import (
+    DISK_RESERVE,
+    make_folder,
+    open_private,
+    open_to_read,
+)
 
 _logger = logging.getLogger(__name__)
-_RESERVE = 256 * 1024 * 1024
-_MEDIA_TYPES = ("image/png", "image/jpeg", "image/webp")
 
 
 @dataclass(frozen=True)
 class PartialImage:
-    """An unfinished picture: its bytes, and what they are."""
+    """A preview of an image that is being made."""
 
     content: bytes = field(repr=False)
     media_type: str
 
 
 class PartialImageStore:
-    """Files that are named `<guid>.partial.<type>.part`, one for each image in the making.
+    """Files named `<guid>.partial.<type>.part`, one for each image that is being made.
 
     Args:
-        directory: The folder of what is not finished; it is made when it is needed.
+        directory: The folder of unfinished files; it is created at the first write.
         reserve: Bytes that stay free on its file system, for images.
     """
 
-    def __init__(self, directory: Path, *, reserve: int = _RESERVE) -> None:
+    def __init__(self, directory: Path, *, reserve: int = DISK_RESERVE) -> None:
         self._directory = directory
         self._reserve = reserve
 
     def write(self, guid: str, picture: PartialImage) -> None:
-        """Put a picture in the place of the one before, if there is room.
-
-        A reader has the one or the other, whole. What can't be written is only logged.
-
-        Args:
-            guid: Of the image in the making, in canonical form.
-            picture: A PNG, JPEG or WebP.
-
-        Raises:
-            Nothing.
-        """
+        """Replace an image's preview atomically, if the disk has space. An error is only logged."""
         path = self._locate(guid, picture.media_type)
         try:
             make_folder(self._directory)
@@ -62,47 +56,21 @@ class PartialImageStore:
             _logger.warning("a partial image of %s can't be kept: %s", guid, error.strerror)
 
     def find(self, guid: str) -> PartialImage | None:
-        """Return the latest picture.
-
-        Args:
-            guid: Of the image in the making, in canonical form.
-
-        Returns:
-            It; None when there is none, or it can't be read.
-
-        Raises:
-            Nothing.
-        """
-        for media_type in _MEDIA_TYPES:
+        """Return an image's preview; None if there is none or it can't be read."""
+        for media_type in IMAGE_EXTENSIONS:
             try:
-                flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
-                descriptor = os.open(self._locate(guid, media_type), flags)
-                with os.fdopen(descriptor, "rb") as file:
+                with os.fdopen(open_to_read(self._locate(guid, media_type)), "rb") as file:
                     return PartialImage(file.read(), media_type)
             except OSError:
                 continue
         return None
 
     def has(self, guid: str) -> bool:
-        """Tell whether there is one.
-
-        Args:
-            guid: Of the image in the making, in canonical form.
-
-        Raises:
-            Nothing.
-        """
+        """Return whether an image has a preview."""
         return any(os.path.lexists(path) for path in self._list(guid))
 
     def delete(self, guid: str) -> None:
-        """Remove what is there; what can't be removed is left to the recovery, and logged.
-
-        Args:
-            guid: Of an image that is made, or will never be; in canonical form.
-
-        Raises:
-            Nothing.
-        """
+        """Remove an image's preview. An error is logged; the recovery tries again."""
         try:
             for path in self._list(guid):
                 path.unlink(missing_ok=True)
@@ -110,7 +78,7 @@ class PartialImageStore:
             _logger.warning("a partial image of %s can't be removed: %s", guid, error.strerror)
 
     def _list(self, guid: str) -> list[Path]:
-        return [self._locate(guid, media_type) for media_type in _MEDIA_TYPES]
+        return [self._locate(guid, media_type) for media_type in IMAGE_EXTENSIONS]
 
     def _locate(self, guid: str, media_type: str) -> Path:
         return self._directory / f"{guid}.partial.{media_type.removeprefix('image/')}.part"
@@ -118,9 +86,8 @@ class PartialImageStore:
 
 def _replace(path: Path, content: bytes) -> None:
     temporary = path.with_suffix(f".{secrets.token_hex(4)}.part")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
     try:
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+        with open(temporary, "xb", opener=open_private) as file:
             file.write(content)
         temporary.rename(path)
     except BaseException:

@@ -1,6 +1,7 @@
-"""Answers of the provider that may have been paid for and hold no image, kept for an operator.
+"""The quarantine: provider responses that may have been paid for and hold no image.
 
-Nothing reads them again. `FoundFiles.set_aside` moves files into the same folder.
+They are for an operator; nothing reads them again. `FoundFiles.set_aside` moves files to the same
+folder.
 """
 
 import shutil
@@ -11,30 +12,28 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from pixy_core import StorageUnavailableError
-from pixy_data.content.durable_files import write_durably
+from pixy_data.content.durable_files import DISK_RESERVE, write_durably
 
-FOLDER = "quarantine"
-"""Its name in the data folder."""
+QUARANTINE = "quarantine"
+"""The name of the folder in the data folder."""
 
-_MOST_BYTES = 96 * 1024 * 1024
-"""Of one answer: more than an image of 64 MiB has in base64."""
-
-_RESERVE = 256 * 1024 * 1024
+_MAX_BYTES = 96 * 1024 * 1024
+"""Of one response: more than an image of 64 MiB has in base64."""
 
 
 class AnswerNote(BaseModel):
-    """What an operator needs to know of an answer, and to ask the provider about it.
+    """What an operator needs to know to ask the provider about a response.
 
     Attributes:
-        version: Of this form.
+        version: Of this format.
         guid: The creation's.
-        owner: Who asked for it.
-        prompt: As it was asked for, like `size` and `quality`.
-        created_at: When it was asked for.
-        code: Of the error that the owner was told.
-        billed: Whether the provider charged for it, as that error said.
-        upstream_request_id: The provider's own id of its request, where it named one.
-        answer_size: Bytes of the whole answer.
+        owner: The owner of the creation.
+        prompt: The requested prompt; likewise `size` and `quality`.
+        created_at: Time of the request.
+        code: The code of the owner's error.
+        billed: Whether the provider charged for it, by the owner's error.
+        upstream_request_id: The provider's own id of the request, if it named one.
+        answer_size: Bytes of the whole response.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,32 +52,25 @@ class AnswerNote(BaseModel):
 
 
 class Quarantine:
-    """A folder of answers, `<guid>.answer`, and of what is known of each, `<guid>.json`.
+    """A folder of responses, `<guid>.answer`, and a note about each, `<guid>.json`.
 
     Args:
-        directory: The folder, made at the first use in one that exists.
+        directory: The folder; it is created at the first use. Its parent exists.
         reserve: Bytes that stay free on its file system, for images.
     """
 
-    def __init__(self, directory: Path, *, reserve: int = _RESERVE) -> None:
+    def __init__(self, directory: Path, *, reserve: int = DISK_RESERVE) -> None:
         self._directory = directory
         self._reserve = reserve
 
     def keep(self, note: AnswerNote, answer: bytes | bytearray) -> Path:
-        """Write an answer durably, for this process's user alone.
-
-        Args:
-            note: What is known of it.
-            answer: All of it; what is beyond 96 MiB is not kept.
-
-        Returns:
-            Where its bytes are.
+        """Write a response durably, cut off at 96 MiB, and return its path.
 
         Raises:
-            StorageUnavailableError: There is no room above the reserve, or it can't be written.
+            StorageUnavailableError: The disk has no space beyond the reserve, or can't be written.
         """
         path = self._directory / f"{note.guid}.answer"
-        kept = answer if len(answer) <= _MOST_BYTES else answer[:_MOST_BYTES]
+        kept = answer if len(answer) <= _MAX_BYTES else answer[:_MAX_BYTES]
         try:
             if shutil.disk_usage(self._directory.parent).free - len(kept) < self._reserve:
                 raise StorageUnavailableError

@@ -1,48 +1,90 @@
-"""An image's file, opened for reading and checked against its row."""
+"""Open image files: checked against their rows when opened, then read."""
 
 import errno
 import hashlib
 import os
 import stat
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
 from typing import Self
 
 from pixy_core import ContentDamagedError, ImageDetail
-from pixy_data.content.hash_memory import HashMemory
+from pixy_data.content.durable_files import open_to_read
 
-# what opening answers when the file is missing, a symbolic link, or below something else
+# errors of opening a file that is missing, a symbolic link, or not a file
 _DAMAGED = frozenset({errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR})
 
 
-class ContentFile:
-    """An open file that is what its row says, until `is_unchanged` tells otherwise.
+class HashCache:
+    """The hashes of the files that were read last, so that a hot file is hashed once.
 
-    It stays what it was when the image is deleted meanwhile. It is closed at the latest when
-    nobody has it any more.
+    Args:
+        limit: The number of files.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._hashes: OrderedDict[tuple[int, ...], str] = OrderedDict()
+
+    def get(self, status: os.stat_result, compute: Callable[[], str]) -> str:
+        """Return the SHA-256 of a file in hexadecimal.
+
+        Args:
+            status: The current status of the file.
+            compute: Reads the file and returns its hash.
+        """
+        key = (
+            status.st_dev,
+            status.st_ino,
+            status.st_size,
+            status.st_mtime_ns,
+            # utime(2) can set the time of the content's change, but not of the inode's
+            status.st_ctime_ns,
+        )
+        with self._lock:
+            if key in self._hashes:
+                self._hashes.move_to_end(key)
+                return self._hashes[key]
+        digest = compute()
+        with self._lock:
+            self._hashes[key] = digest
+            if len(self._hashes) > self._limit:
+                self._hashes.popitem(last=False)
+        return digest
+
+
+class ContentFile:
+    """An open image file that agrees with its row, until `is_unchanged` says otherwise.
+
+    It can still be read when the image is deleted. Garbage collection closes it, if nothing else
+    has.
 
     Attributes:
         size: Its bytes.
 
     Args:
-        path: Where it is.
+        path: Its path.
         image: Its row, with size and sha256.
-        hashes: The hashes of files that were checked before.
+        hashes: The hashes of files that were read before.
 
     Raises:
-        ContentDamagedError: It is missing, no regular file, or differs from its row.
+        ContentDamagedError: It is missing, not a regular file, or differs from its row.
         OSError: It can't be read for another reason.
     """
 
     _descriptor: int | None = None
 
-    def __init__(self, path: Path, image: ImageDetail, hashes: HashMemory) -> None:
-        self._descriptor = _open_to_read(path)
+    def __init__(self, path: Path, image: ImageDetail, hashes: HashCache) -> None:
+        self._descriptor = _open(path)
         self._status = os.fstat(self._descriptor)
         self.size = self._status.st_size
         if not stat.S_ISREG(self._status.st_mode) or self.size != image.size:
             raise ContentDamagedError
-        if hashes.find(self._status, self._hash) != image.sha256:
+        if hashes.get(self._status, self._hash) != image.sha256:
             raise ContentDamagedError
 
     def __del__(self) -> None:
@@ -65,24 +107,20 @@ class ContentFile:
         return self._descriptor
 
     def is_unchanged(self) -> bool:
-        """Return whether nobody has written to it since it was opened.
+        """Return whether it has not been written to since it was opened.
 
         Raises:
-            OSError: It can't be told.
+            OSError: It can't be examined.
         """
-        # not by the time of change of its inode: being deleted changes that
+        # the time of the inode's change does not count: deleting the file changes it
         now, before = os.fstat(self.fileno()), self._status
         return (now.st_size, now.st_mtime_ns) == (before.st_size, before.st_mtime_ns)
 
     def read(self, start: int = 0, stop: int | None = None) -> bytes:
-        """Return a part of it.
-
-        Args:
-            start: Its first byte.
-            stop: The byte after its last; None for the end.
+        """Return the bytes from `start` to before `stop`; None: to the end.
 
         Raises:
-            ContentDamagedError: The file has changed meanwhile.
+            ContentDamagedError: The file has changed since it was opened.
             OSError: It can't be read.
         """
         wanted = (self.size if stop is None else stop) - start
@@ -92,7 +130,7 @@ class ContentFile:
         return content
 
     def close(self) -> None:
-        """Close it; again is fine."""
+        """Close it; repeating this is harmless."""
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
@@ -105,10 +143,9 @@ class ContentFile:
         return digest
 
 
-def _open_to_read(path: Path) -> int:
+def _open(path: Path) -> int:
     try:
-        # without O_NONBLOCK opening a FIFO waits for its writer
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+        return open_to_read(path)
     except OSError as error:
         if error.errno in _DAMAGED:
             raise ContentDamagedError from error

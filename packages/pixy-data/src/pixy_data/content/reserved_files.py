@@ -1,4 +1,4 @@
-"""A file whose name, space and descriptors exist before its content does.
+"""Files whose name, space and descriptors are reserved before their content exists.
 
 Writing the content later needs no inode, no directory entry and no further descriptor.
 """
@@ -13,25 +13,25 @@ from typing import Self
 
 from pixy_data.content.durable_files import make_folder, open_folder, sync_descriptor
 
-# glibc emulates posix_fallocate where it can; these say that there is no way
+# glibc emulates posix_fallocate where possible; these errors mean that it is impossible
 _UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV})
 
 
 class ReservedFile:
-    """A new file, open for writing, whose name is durable once this object exists.
+    """A new file, open for writing, with a durable name.
 
-    Leaving its block removes it, unless `keep` was called.
+    As a context manager it removes the file at the end, unless `keep` was called.
 
     Args:
-        path: Its name, in a folder that is made if it is missing.
-        size: Bytes to reserve for it; the content may be longer.
+        path: Its path; its folder is created if it is missing.
+        size: Bytes to reserve; the content may be longer.
         mode: Its permissions; the umask applies.
 
     Attributes:
-        is_allocated: Whether the file system has set the bytes aside.
+        is_allocated: Whether the file system has reserved the bytes.
 
     Raises:
-        OSError: It can't be made or synced, or there is no space; nothing is left.
+        OSError: It can't be created or synced, or the disk is full; nothing is left.
     """
 
     def __init__(self, path: Path, size: int, mode: int = 0o600) -> None:
@@ -65,13 +65,10 @@ class ReservedFile:
         self._release()
 
     def fill(self, content: bytes) -> None:
-        """Write the content and sync it; again is fine.
+        """Write the content and sync it; repeating this is harmless.
 
-        Where the reserved file can't take it, a new one replaces it: its blocks may be bad, its
-        folder may have been removed, or its network file system may have forgotten it.
-
-        Args:
-            content: All of it.
+        If the reserved file can't be written, a new one replaces it: its blocks may be bad, its
+        folder removed, or its network file system may have lost it.
 
         Raises:
             OSError: Neither file can be written.
@@ -82,10 +79,7 @@ class ReservedFile:
             self._replace(content)
 
     def rename(self, name: str) -> None:
-        """Give the file another name in its folder, durably; again is fine.
-
-        Args:
-            name: The new name.
+        """Rename the file durably within its folder; repeating this is harmless.
 
         Raises:
             OSError: It can't be renamed, or the name may not survive a crash.
@@ -95,12 +89,12 @@ class ReservedFile:
         sync_descriptor(self._folder, self._path.parent)
 
     def keep(self) -> None:
-        """Leave the file where it is when the block ends."""
+        """Do not remove the file at the end."""
         self._is_kept = True
 
     def _release(self) -> None:
         if not self._is_kept:
-            # what can't be removed is left to the recovery
+            # the recovery removes what can't be removed now
             with suppress(OSError):
                 os.unlink(self._name, dir_fd=self._folder)
         os.close(self._file)
@@ -160,9 +154,9 @@ def _allocate(file: int, size: int) -> bool:
 
 
 def _overwrite(file: int, content: bytes) -> None:
-    """Write everything, though it may have been written before.
+    """Write everything, even if it was written before.
 
-    After a failed fsync the system forgets what it could not write, and a second fsync succeeds.
+    After a failed fsync the system drops the unwritten pages, and a second fsync succeeds.
     """
     position = 0
     with memoryview(content) as rest:

@@ -1,71 +1,130 @@
-"""The staging folder: files of images in the making, before they get their final names.
+"""The staging folder: unfinished image files, before they get their final names.
 
-It is one folder on the file system of the images, so that what a crash left behind is found
-without listing every image.
+It is one folder on the images' file system, so that what a crash left is found without listing
+every image.
 """
 
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from pixy_core import ContentDamagedError, StorageUnavailableError
 from pixy_data.content.durable_files import make_folder, rename_durably, sync_folder
-from pixy_data.content.leftovers import Leftovers
+from pixy_data.content.layout import STAGING, UNFINISHED
 from pixy_data.content.reserved_files import ReservedFile
 
 IMAGE_MODE = 0o640
 SHELF_MODE = 0o750
 """The group may read images: nginx, if it sends them. The data folder is the user's by default."""
 
-FOLDER = ".staging"
-_SUFFIX = ".part"
+
+class Leftover(NamedTuple):
+    """An unfinished file: its guid, and its name in its folder."""
+
+    guid: str
+    name: str
+
+
+class Leftovers:
+    """The unfinished files of one folder. Some may still be written to.
+
+    Args:
+        directory: The folder; it may be absent.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def list_older(self, seconds: float) -> list[Leftover]:
+        """Return the files that were last written to so many seconds ago or earlier.
+
+        Raises:
+            StorageUnavailableError: The folder can't be read.
+        """
+        try:
+            found = [UNFINISHED.fullmatch(path.name) for path in self._directory.iterdir()]
+            return [
+                Leftover(name[1], name[0])
+                for name in found
+                if name is not None and self._is_older(name[0], seconds)
+            ]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StorageUnavailableError from error
+
+    def remove_older(self, name: str, seconds: float) -> bool:
+        """Remove a file of `list_older`, unless it has been written to since.
+
+        Returns:
+            Whether it was still old.
+
+        Raises:
+            StorageUnavailableError: It can't be removed.
+        """
+        try:
+            if not self._is_older(name, seconds):
+                return False
+            (self._directory / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageUnavailableError from error
+        return True
+
+    def _is_older(self, name: str, seconds: float) -> bool:
+        try:
+            changed = (self._directory / name).stat().st_mtime
+        except FileNotFoundError:
+            return False
+        return time.time() - changed >= seconds
 
 
 class StagingFolder:
     """Files named `<guid>.part`, until they are published under their final names.
 
     Args:
-        directory: The folder of the images, which contains this one.
+        directory: The image folder, which contains this one.
 
     Attributes:
-        leftovers: Those whose process may be gone.
+        leftovers: The files whose process may be gone.
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory / FOLDER
+        self._directory = directory / STAGING
         self.leftovers = Leftovers(self._directory)
 
     def reserve(self, guid: str, size: int) -> ReservedFile:
-        """Make the file of an image that is yet to be made.
+        """Create the file of an image that is about to be made.
 
         Args:
             guid: The image's, in canonical form.
             size: Bytes to reserve.
 
         Raises:
-            OSError: It can't be made; nothing is left.
+            OSError: It can't be created; nothing is left.
         """
-        return ReservedFile(self._directory / f"{guid}{_SUFFIX}", size, IMAGE_MODE)
+        return ReservedFile(self._directory / f"{guid}.part", size, IMAGE_MODE)
 
     def publish(self, filename: str, target: Path) -> None:
-        """Move a file to where it belongs; one that was moved before is fine.
+        """Move a file to its final place; repeating this is harmless.
 
         Args:
-            filename: The final name, `<guid>.<ext>`.
-            target: Its path.
+            filename: The final name, `<guid>.<extension>`.
+            target: The final path.
 
         Raises:
-            ContentDamagedError: It is neither here nor there.
+            ContentDamagedError: It is in neither place.
             StorageUnavailableError: It can't be moved.
         """
         try:
-            # empty since it was made, so a backup may not have it
-            make_folder(target.parent, SHELF_MODE)
+            # it may be missing: a backup leaves out empty folders
+            make_folder(target.parent)
         except OSError as error:
             raise StorageUnavailableError from error
         # earlier versions of PixyProxy staged under the final name
         for name in (target.stem, filename):
             try:
-                rename_durably(self._directory / f"{name}{_SUFFIX}", target)
+                rename_durably(self._directory / f"{name}.part", target)
             except FileNotFoundError:
                 continue
             except OSError as error:

@@ -1,7 +1,4 @@
-"""Image bytes on disk, written so that they survive a crash.
-
-Bytes are never changed or decoded here. `content_files` tells whether a file is what its row says.
-"""
+"""The content store: image files that survive a crash. Bytes are never changed or decoded."""
 
 import hashlib
 import logging
@@ -14,28 +11,29 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixy_core import ContentDamagedError, ImageDetail, InvalidInputError, StorageUnavailableError
-from pixy_data.content.durable_files import make_folder, sync_folder
-from pixy_data.content.hash_memory import HashMemory
+from pixy_core.images import GUID_REGEX, IMAGE_EXTENSIONS
+from pixy_data.content.durable_files import DISK_RESERVE, make_folder, sync_folder
+from pixy_data.content.layout import FILENAME, STAGING, locate
 from pixy_data.content.marker import StoreMarker
 from pixy_data.content.partial_images import PartialImageStore
-from pixy_data.content.quarantine import FOLDER as QUARANTINE
-from pixy_data.content.quarantine import Quarantine
-from pixy_data.content.reading import ContentFile
+from pixy_data.content.quarantine import QUARANTINE, Quarantine
+from pixy_data.content.reading import ContentFile, HashCache
 from pixy_data.content.reserved_files import ReservedFile
-from pixy_data.content.staging import FOLDER as STAGING
 from pixy_data.content.staging import SHELF_MODE, StagingFolder
 
-EXTENSIONS = {"image/png": "png", "image/jpeg": "jpg", "image/webp": "webp"}
-
 _logger = logging.getLogger(__name__)
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
-_FILENAME = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.(png|jpg|webp)", re.ASCII)
-_RESERVE = 256 * 1024 * 1024
-_REMEMBERED = 4096
+_guid = re.compile(GUID_REGEX)
+_CACHED_HASHES = 4096
 
 
 class StoredContent(NamedTuple):
-    """What was written: the file's name in the store, its bytes, their hash in hexadecimal."""
+    """The values of an image's row that describe its file.
+
+    Attributes:
+        filename: Its name in the store.
+        size: Its bytes.
+        sha256: Its hash in hexadecimal.
+    """
 
     filename: str
     size: int
@@ -43,22 +41,26 @@ class StoredContent(NamedTuple):
 
 
 class ContentStore:
-    """A folder of image files, `<aa>/<guid>.<ext>`, where aa begins the guid.
+    """A folder of image files; see `layout`.
+
+    Guids are in canonical form, file names are those of rows. Its methods raise
+    StoreMismatchError when the folder is not the one that belongs to the database,
+    StorageUnavailableError when it can't be read or written, and what the database raises.
 
     Args:
-        directory: The folder. It is made at the first use, and not again: one that vanishes
-            later is a disk that is gone.
+        directory: The folder. It is created at the first use only: if it vanishes later, a disk
+            is gone.
         reserve: Bytes that stay free on its file system.
-        marker: Tells whether the folder is the one that the rows are about.
+        marker: Checks that the folder belongs to the database; None: nothing is checked.
 
     Attributes:
-        staging: The files that are not an image's yet.
-        partials: What can be seen of images in the making.
-        quarantine: What was paid for and is no image, beside the folder.
+        staging: The unfinished files.
+        partials: The previews of images that are being made.
+        quarantine: Provider responses without an image; beside the folder.
     """
 
     def __init__(
-        self, directory: Path, *, reserve: int = _RESERVE, marker: StoreMarker | None = None
+        self, directory: Path, *, reserve: int = DISK_RESERVE, marker: StoreMarker | None = None
     ) -> None:
         self._directory = directory.absolute()
         self._prepared = False
@@ -66,30 +68,28 @@ class ContentStore:
         self._marker = marker
         self._lock = threading.Lock()
         self._promised = 0
-        self._hashes = HashMemory(_REMEMBERED)
+        self._hashes = HashCache(_CACHED_HASHES)
         self.staging = StagingFolder(self._directory)
         self.partials = PartialImageStore(self._directory / STAGING, reserve=reserve)
-        # twice: answers that fill the disk up to the reserve would leave no room for an image
+        # twice: responses that fill the disk up to the reserve would leave no space for an image
         self.quarantine = Quarantine(self._directory.parent / QUARANTINE, reserve=2 * reserve)
 
     @contextmanager
     def reserve(self, guid: str, size: int) -> Iterator[ReservedFile]:
-        """Make the staging file of an image, and its folder, before anything is paid for.
+        """Create the staging file of an image, before anything is paid for.
 
         Leaving the block removes the file unless it was kept.
 
         Args:
-            guid: The image's, in canonical form.
-            size: Bytes that it will probably need at most.
+            guid: The image's.
+            size: The most bytes that it will probably need.
 
         Raises:
             InvalidInputError: The guid is not in canonical form.
-            StoreMismatchError: The folder is not the one that the rows are about.
-            StorageUnavailableError: The file can't be made or synced, or less than the reserve
+            StorageUnavailableError: The file can't be created or synced, or less than the reserve
                 would stay free; nothing is left.
-            PixyProxyException: The database failed.
         """
-        if _GUID.fullmatch(guid) is None:
+        if _guid.fullmatch(guid) is None:
             raise InvalidInputError(((("guid",), "is not in canonical form"),))
         self.confirm()
         try:
@@ -105,47 +105,31 @@ class ContentStore:
     def describe(self, guid: str, media_type: str, content: bytes) -> StoredContent:
         """Return what the row of an image says of its file.
 
-        Args:
-            guid: The image's, in canonical form.
-            media_type: `image/png`, `image/jpeg` or `image/webp`.
-            content: All of the file.
-
         Raises:
             InvalidInputError: The media type can't be stored.
         """
-        if media_type not in EXTENSIONS:
+        if media_type not in IMAGE_EXTENSIONS:
             raise InvalidInputError(((("media_type",), "is none that is stored"),))
-        filename = f"{guid}.{EXTENSIONS[media_type]}"
+        filename = f"{guid}.{IMAGE_EXTENSIONS[media_type]}"
         return StoredContent(filename, len(content), hashlib.sha256(content).hexdigest())
 
     def publish(self, filename: str) -> None:
-        """Make staged bytes an image's file; again is fine.
-
-        Args:
-            filename: From `describe`.
+        """Move a staged file to its final place; repeating this is harmless.
 
         Raises:
-            ContentDamagedError: They are not there any more.
-            StoreMismatchError: The folder is not the one that the rows are about.
-            StorageUnavailableError: They can't be moved.
-            PixyProxyException: The database failed.
+            ContentDamagedError: It is in neither place.
         """
         self.verify()
         self.staging.publish(filename, self.locate(filename))
 
     def read(self, image: ImageDetail) -> bytes:
-        """Return the bytes of an image, if they are those that were stored.
+        """Return the bytes of an image file that agrees with its row.
 
         Args:
             image: Its row, with filename, size and sha256.
 
-        Returns:
-            The whole file.
-
         Raises:
-            ContentDamagedError: The file is missing, no regular file, or differs from its row.
-            StoreMismatchError: The folder is not the one that the rows are about.
-            StorageUnavailableError: It can't be read for another reason.
+            ContentDamagedError: The file is missing, not a regular file, or differs from its row.
         """
         with self._reading(image) as path, ContentFile(path, image, self._hashes) as file:
             return file.read()
@@ -166,47 +150,36 @@ class ContentStore:
 
     @contextmanager
     def _reading(self, image: ImageDetail) -> Iterator[Path]:
-        """Tell where a file is, and what it means if it can't be read."""
         self._verify()
         try:
             yield self.locate(image.filename)
         except ContentDamagedError:
-            # every file is missing from a volume that is gone
+            # if the volume is gone, every file is missing
             self._verify(fresh=True)
             raise
         except OSError as error:
             raise StorageUnavailableError from error
 
     def locate(self, filename: str) -> Path:
-        """Return where a file is or would be.
-
-        Args:
-            filename: From a row.
-
-        Returns:
-            An absolute path inside the store.
+        """Return the absolute path of a file, whether or not it exists.
 
         Raises:
-            ContentDamagedError: The name is none that this store gives.
+            ContentDamagedError: It is not the name of an image file.
         """
-        if _FILENAME.fullmatch(filename) is None:
+        if FILENAME.fullmatch(filename) is None:
             raise ContentDamagedError
-        return self._directory / filename[:2] / filename
+        return locate(self._directory, filename)
 
     def delete(self, filename: str) -> None:
-        """Remove a file; one that is absent is fine.
-
-        Args:
-            filename: From a row.
+        """Remove a file, if it exists.
 
         Raises:
-            ContentDamagedError: The name is none that this store gives.
-            StorageUnavailableError: It can't be removed.
+            ContentDamagedError: It is not the name of an image file.
         """
         path = self.locate(filename)
         try:
             path.unlink(missing_ok=True)
-            # else the file may be back after a crash of the machine
+            # without this, the file may be back after a crash of the machine
             sync_folder(path.parent)
         except FileNotFoundError:
             return
@@ -214,41 +187,27 @@ class ContentStore:
             raise StorageUnavailableError from error
 
     def check_room(self) -> None:
-        """Return if the folder is the right one and its file system has more free than the reserve.
+        """Check that the folder is the right one and that its disk has more free than the reserve.
 
         Raises:
-            StoreMismatchError: The folder is not the one that the rows are about.
-            StorageUnavailableError: The folder is missing, or there is less space.
-            PixyProxyException: The database failed.
+            StorageUnavailableError: The folder is missing, or the disk is full.
         """
         self.confirm()
         with self._promising(0):
             pass
 
     def verify(self) -> None:
-        """Return if the folder is, at this moment, the one that the rows are about.
-
-        Raises:
-            StoreMismatchError: It isn't.
-            StorageUnavailableError: It can't be read.
-            PixyProxyException: The database failed.
-        """
+        """Check now that the folder belongs to the database."""
         self._verify(fresh=True)
 
     def confirm(self) -> None:
-        """Like `verify`, but ask the database too: it may be another one by now.
-
-        Raises:
-            StoreMismatchError: The folder is not the one that the rows are about.
-            StorageUnavailableError: It can't be read.
-            PixyProxyException: The database failed.
-        """
+        """Like `verify`, and read the mark of the database again: it may have been exchanged."""
         if self._marker is not None:
             self._marker.confirm()
 
     @contextmanager
     def _promising(self, size: int) -> Iterator[None]:
-        """Count bytes that the file system has not set aside, if there is room for them."""
+        """Count bytes that the file system has not reserved, if there is space for them."""
         with self._lock:
             self._promised += size
         try:

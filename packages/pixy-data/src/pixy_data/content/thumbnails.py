@@ -1,7 +1,7 @@
-"""Thumbnails on disk: a cache of small pictures beside the images, which may be deleted any time.
+"""Thumbnails on disk: a cache that may be deleted at any time.
 
-Each bears the stamp of the original's file, so that an original that has changed since is looked
-at again. What a thumbnail looks like is decided a floor above; here it is bytes with a name.
+The modification time of a thumbnail is the stamp of its original, so a changed original is
+detected.
 """
 
 import logging
@@ -11,22 +11,21 @@ import stat
 from pathlib import Path
 from typing import NamedTuple
 
-from pixy_data.content.durable_files import write_durably
-
-THUMBNAIL_EXTENSIONS = {"image/webp": "webp", "image/avif": "avif"}
+from pixy_core.images import THUMBNAIL_EXTENSIONS
+from pixy_data.content.durable_files import DISK_RESERVE, open_to_read, write_durably
+from pixy_data.content.layout import locate
 
 _logger = logging.getLogger(__name__)
-_RESERVE = 256 * 1024 * 1024
 
 
 class ThumbnailName(NamedTuple):
-    """Which thumbnail.
+    """Identifies a thumbnail.
 
     Attributes:
         guid: The image's.
         width: Pixels.
         media_type: Its format.
-        version: Of the code that draws it. Thumbnails of other versions are not found.
+        version: Of the code that makes it. Thumbnails of other versions are not found.
     """
 
     guid: str
@@ -36,44 +35,29 @@ class ThumbnailName(NamedTuple):
 
 
 class ThumbnailStore:
-    """A folder of thumbnails, `<aa>/<guid>.<width>.<version>.<ext>`, where aa begins the guid.
+    """A folder of thumbnails, `<aa>/<guid>.<width>.<version>.<extension>`.
+
+    Stamps are those of the originals' files, from `stamp_file`.
 
     Args:
-        directory: The folder; it is made when it is needed.
+        directory: The folder; it is created at the first write.
         reserve: Bytes that stay free on its file system, for images.
     """
 
-    def __init__(self, directory: Path, *, reserve: int = _RESERVE) -> None:
+    def __init__(self, directory: Path, *, reserve: int = DISK_RESERVE) -> None:
         self._directory = directory.absolute()
         self._reserve = reserve
 
     def find(self, name: ThumbnailName, stamp: int) -> bytes | None:
-        """Return a thumbnail whose original hasn't changed since it was made.
-
-        Args:
-            name: Which one.
-            stamp: From `stamp_file`, of the original's file as it is now.
-
-        Returns:
-            Its bytes; None when there is none, or the stamp is another.
-
-        Raises:
-            Nothing.
-        """
+        """Return a thumbnail if its original has not changed; None if there is none."""
         return self._read(name, stamp)
 
     def renew(self, name: ThumbnailName, stamp: int) -> bytes | None:
-        """Return a thumbnail of an original that was found to be unharmed, and stamp it anew.
+        """Return a thumbnail of an original that proved to be undamaged, and update its stamp.
 
         Args:
-            name: Which one.
-            stamp: From `stamp_file`, taken before the original was checked.
-
-        Returns:
-            Its bytes; None when there is none.
-
-        Raises:
-            Nothing.
+            name: The thumbnail.
+            stamp: Taken before the original was checked.
         """
         content = self._read(name, None)
         if content is not None:
@@ -81,15 +65,12 @@ class ThumbnailStore:
         return content
 
     def write(self, name: ThumbnailName, content: bytes, stamp: int) -> None:
-        """Keep a thumbnail, if there is room; a cache that can't be written is only logged.
+        """Write a thumbnail, if the disk has space. An error is only logged.
 
         Args:
-            name: Which one.
+            name: The thumbnail.
             content: Its bytes.
-            stamp: From `stamp_file`, taken before the original was read.
-
-        Raises:
-            Nothing.
+            stamp: Taken before the original was read.
         """
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -102,9 +83,6 @@ class ThumbnailStore:
 
     def delete(self, guid: str) -> None:
         """Remove every thumbnail of an image.
-
-        Args:
-            guid: The image's, in canonical form.
 
         Raises:
             OSError: One can't be removed.
@@ -120,7 +98,7 @@ class ThumbnailStore:
 
     def _read(self, name: ThumbnailName, stamp: int | None) -> bytes | None:
         try:
-            descriptor = os.open(self._locate(name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            descriptor = open_to_read(self._locate(name))
         except OSError:
             return None
         with os.fdopen(descriptor, "rb") as file:
@@ -131,26 +109,18 @@ class ThumbnailStore:
     def _stamp(self, name: ThumbnailName, stamp: int) -> None:
         try:
             os.utime(self._locate(name), ns=(stamp, stamp), follow_symlinks=False)
-        except OSError as error:  # deleted meanwhile: it was no more than a cache
+        except OSError as error:  # deleted in the meantime
             _logger.debug("a thumbnail of image %s is gone: %s", name.guid, error.strerror)
 
     def _locate(self, name: ThumbnailName) -> Path:
         extension = THUMBNAIL_EXTENSIONS[name.media_type]
-        filename = f"{name.guid}.{name.width}.{name.version}.{extension}"
-        return self._directory / name.guid[:2] / filename
+        return locate(self._directory, f"{name.guid}.{name.width}.{name.version}.{extension}")
 
 
 def stamp_file(path: Path) -> int | None:
-    """Return what changes whenever a file does: the time of the last change of its inode.
+    """Return a number that changes whenever a file does; None if there is no such file.
 
-    Args:
-        path: A regular file.
-
-    Returns:
-        Nanoseconds; None when there is no such file.
-
-    Raises:
-        Nothing.
+    It is the time of the inode's last change, in nanoseconds.
     """
     try:
         status = path.lstat()

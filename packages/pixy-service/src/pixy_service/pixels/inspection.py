@@ -11,6 +11,7 @@ from PIL import Image as Picture
 from PIL import WebPImagePlugin  # noqa: F401 - registers itself; see below
 
 from pixy_core import GeneratorResponseError
+from pixy_core.images import IMAGE_EXTENSIONS
 from pixy_service.pixels.decoding import SHORTAGES, require_memory
 from pixy_service.pixels.metadata import strip_metadata
 from pixy_service.pixels.orientation import Orientation
@@ -19,7 +20,7 @@ MAX_BYTES = 64 * 1024 * 1024
 MAX_SIDE = 8192
 """Pixels."""
 
-FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG", "image/webp": "WEBP"}
+FORMATS = {kind: kind.removeprefix("image/").upper() for kind in IMAGE_EXTENSIONS}
 """Pillow's name of each media type that is stored."""
 
 _AMPLE = 128 * 1024 * 1024

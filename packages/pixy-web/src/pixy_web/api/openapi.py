@@ -15,6 +15,7 @@ from pixy_core import (
     ImageFilter,
     ImageRequest,
 )
+from pixy_core.images import IMAGE_EXTENSIONS, THUMBNAIL_EXTENSIONS
 from pixy_service import IDEMPOTENCY_KEY_PATTERN, THUMBNAIL_WIDTHS
 from pixy_web.api.openapi_parts import (
     CONTENT_HEADERS,
@@ -37,7 +38,7 @@ from pixy_web.api.openapi_parts import (
 from pixy_web.http.paging import ListQuery
 from pixy_web.http.problems import Problem
 
-IMAGE_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif")
+IMAGE_TYPES = tuple(IMAGE_EXTENSIONS | THUMBNAIL_EXTENSIONS)
 
 _TAGS = [
     {"name": "images", "description": "Make, find, read, share and delete images."},

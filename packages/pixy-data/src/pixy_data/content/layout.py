@@ -1,0 +1,18 @@
+"""The layout of the image folder: `<aa>/<guid>.<extension>`, where aa begins the guid."""
+
+import re
+from pathlib import Path
+
+from pixy_core.images import GUID_REGEX, IMAGE_EXTENSIONS
+
+STAGING = ".staging"
+"""The folder of unfinished files."""
+
+SHELF = re.compile("[0-9a-f]{2}")
+FILENAME = re.compile(rf"({GUID_REGEX})\.({'|'.join(IMAGE_EXTENSIONS.values())})")
+UNFINISHED = re.compile(rf"({GUID_REGEX})(?:\.[a-z0-9.]{{1,40}})?\.part")
+
+
+def locate(directory: Path, filename: str) -> Path:
+    """Return the path of a file that is named after a guid."""
+    return directory / filename[:2] / filename
