@@ -50,7 +50,7 @@ BY_FILE = "--dist=loadfile"  # where the tests of a file share a server
 # where tests wait much, for a start, a disk or a deadline, and have time for what they wait for
 PYTEST_WAITING = ("pytest", f"--numprocesses={max(4, os.cpu_count() or 1)}", "--dist=worksteal")
 # of the services, what stands and falls with how a database locks and commits
-DATABASE_TESTS = ["packages/pixy-data", "tests/e2e"] + [
+DATABASE_TESTS = ["packages/pixy-data", "tests/e2e", "tests/docs/test_deploying.py"] + [
     f"packages/pixy-service/tests/{name}"
     for name in (
         "backups/test_backup_on_servers.py",
@@ -136,7 +136,7 @@ def e2e(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def mysql(session: nox.Session) -> None:
     """Repeats what touches a database on real servers: they refuse what SQLite forgives."""
-    install_from_debian(session, MYSQL_NEEDS)
+    install_from_debian(session, MYSQL_NEEDS | {"mariadb-client": "mariadb-dump", "curl": "curl"})
     session.install(*wheels("pixy-web", extra="mysql"), *tools("test-pixy-data", "e2e"))
     for server in filter(None, [find_program("mariadbd"), MYSQLD]):
         session.run(*PYTEST, *DATABASE_TESTS, "--mysqld", server, *session.posargs)
@@ -219,10 +219,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def demo(session: nox.Session) -> None:
-    """Does what the README's first line promises, down to the lines that it prints to copy."""
+    """Runs the demo, and every sample of README.md and docs, as their readers do."""
     install_from_debian(session, {"curl": "curl", "file": "file"})
-    session.install(*wheels("pixy-web"), *tools("test"))
+    session.install(*wheels("pixy-web"), *tools("e2e"))
     session.run("pytest", "tests/demo", *session.posargs)
+    session.run(*PYTEST_WAITING, "tests/docs", *session.posargs)
 
 
 @nox.session(venv_backend="venv", requires=["build"])

@@ -28,6 +28,7 @@ _BLOCK = re.compile(
 )
 _COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 _MARK = "end-of-sample"
+_END = re.compile(rf"\n{_MARK} (\d+)\n$".encode())
 _TIMEOUT = 60
 """Seconds; a sample that takes longer hangs."""
 
@@ -40,6 +41,12 @@ class Sample:
     command: str
     output: str | None
     is_python: bool = False
+
+
+def read_blocks(page: Path, language: str) -> list[str]:
+    """Return the blocks of one language, in their order."""
+    pattern = rf"^```{language}\n(.*?)^```$"
+    return re.findall(pattern, page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
 
 def read_samples(text: str) -> Iterator[Sample]:
@@ -60,11 +67,16 @@ class PageRun:
     Args:
         folder: Where the samples run.
         replacements: What the page says -> what it is here, such as a path or a port.
-        prelude: Shell functions that stand for what a test can't have, such as systemctl.
+        prelude: Shell functions in place of what a test can't have, such as systemctl.
+        environment: Variables that the page does not mention.
     """
 
     def __init__(
-        self, folder: Path, replacements: dict[str, str] | None = None, prelude: str = ""
+        self,
+        folder: Path,
+        replacements: dict[str, str] | None = None,
+        prelude: str = "",
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.port = find_free_port()
@@ -73,14 +85,14 @@ class PageRun:
         self._shell = subprocess.Popen(
             ["bash", "--norc"],
             cwd=folder,
-            env=self._environment(),
+            env=self._environment() | (environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             bufsize=0,
             start_new_session=True,
         )
-        self._run(prelude)
+        self.shell(prelude)
 
     def run(self, page: Path) -> None:
         """Run every sample of a page.
@@ -103,26 +115,35 @@ class PageRun:
         time.sleep(0.1)
         with suppress(ProcessLookupError):
             os.killpg(self._shell.pid, signal.SIGKILL)
-        self._shell.wait(timeout=20)
+        # closes the pipes, too
+        self._shell.communicate(timeout=20)
 
     def _run_sample(self, sample: Sample) -> str:
         command = self.text.translate(sample.command)
         if sample.is_python:
             (self.folder / "sample.py").write_text(command, encoding="utf-8")
-            return self._run("python -W error sample.py")
+            return self.shell("python -W error sample.py")
         if re.search(r"\bpixy serve\b", command):
             return self._serve(command)
-        return self._run(command)
+        return self.shell(command)
 
     def _serve(self, command: str) -> str:
         log = self.folder / "serve.log"
-        self._run(f"{command} >{log} 2>&1 &")
+        self.shell(f"{command} >{log} 2>&1 &")
+        self.wait_until_ready(log)
+        return log.read_text(encoding="utf-8")
+
+    def wait_until_ready(self, log: Path) -> None:
+        """Return when the server is ready.
+
+        Raises:
+            AssertionError: It is not within a minute; with its log.
+        """
         deadline = time.monotonic() + _TIMEOUT
         while not self.is_ready():
             if time.monotonic() > deadline:
                 raise AssertionError(log.read_text(encoding="utf-8"))
             time.sleep(0.05)
-        return log.read_text(encoding="utf-8")
 
     def is_ready(self) -> bool:
         """Return whether the server says that it is."""
@@ -135,22 +156,28 @@ class PageRun:
         finally:
             connection.close()
 
-    def _run(self, command: str) -> str:
+    def shell(self, command: str) -> str:
+        """Run a command in the page's shell and return what it prints.
+
+        Raises:
+            AssertionError: It fails or hangs.
+        """
         assert self._shell.stdin is not None
         assert self._shell.stdout is not None
-        script = f"{{ :\n{command}\n}} </dev/null\necho\necho {_MARK}\n"
+        script = f"{{ :\n{command}\n}} </dev/null\nstatus=$?; echo; echo {_MARK} $status\n"
         self._shell.stdin.write(script.encode())
         printed, deadline = b"", time.monotonic() + _TIMEOUT
         with selectors.DefaultSelector() as selector:
             selector.register(self._shell.stdout, selectors.EVENT_READ)
-            while not printed.endswith(f"{_MARK}\n".encode()):
-                if time.monotonic() > deadline:
-                    raise AssertionError(f"{command}\nhangs after\n{printed.decode()}")
+            while not (end := _END.search(printed)):
+                assert time.monotonic() < deadline, f"{command}\nhangs after\n{printed.decode()}"
                 if selector.select(timeout=1):
                     chunk = self._shell.stdout.read(65536)
                     assert chunk, f"{command}\nended the shell after\n{printed.decode()}"
                     printed += chunk
-        return printed.decode().removesuffix(f"\n{_MARK}\n").replace("\r\n", "\n")
+        text = printed[: end.start()].decode().replace("\r\n", "\n")
+        assert end[1] == b"0", f"{command}\nends with {end[1].decode()} and prints\n{text}"
+        return text
 
     def _environment(self) -> dict[str, str]:
         programs = Path(sys.executable).parent
