@@ -50,7 +50,7 @@ BY_FILE = "--dist=loadfile"  # where the tests of a file share a server
 # where tests wait much, for a start, a disk or a deadline, and have time for what they wait for
 PYTEST_WAITING = ("pytest", f"--numprocesses={max(4, os.cpu_count() or 1)}", "--dist=worksteal")
 # of the services, what stands and falls with how a database locks and commits
-DATABASE_TESTS = ["packages/pixy-data", "tests/e2e", "tests/docs/test_deploying.py"] + [
+DATABASE_TESTS = ["packages/pixy-data", "tests/e2e"] + [
     f"packages/pixy-service/tests/{name}"
     for name in (
         "backups/test_backup_on_servers.py",
@@ -136,7 +136,7 @@ def e2e(session: nox.Session) -> None:
 @nox.session(requires=["build"])
 def mysql(session: nox.Session) -> None:
     """Repeats what touches a database on real servers: they refuse what SQLite forgives."""
-    install_from_debian(session, MYSQL_NEEDS | {"mariadb-client": "mariadb-dump", "curl": "curl"})
+    install_from_debian(session, MYSQL_NEEDS)
     session.install(*wheels("pixy-web", extra="mysql"), *tools("test-pixy-data", "e2e"))
     for server in filter(None, [find_program("mariadbd"), MYSQLD]):
         session.run(*PYTEST, *DATABASE_TESTS, "--mysqld", server, *session.posargs)
@@ -231,6 +231,9 @@ def install(session: nox.Session) -> None:
     """Installs as people do: plain pip, one wheel named, its siblings from a folder."""
     session.run("pip", "install", "-q", "--find-links", DIST, wheel("pixy-web"))
     session.run("pixy", "--version")
+    install_from_debian(session, MYSQL_NEEDS)
+    session.run("pip", "install", "-q", *tools("test"))
+    session.run("pytest", "tests/install", *session.posargs)
 
 
 @nox.session(requires=["build"], default=False)
