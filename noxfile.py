@@ -254,10 +254,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def demo(session: nox.Session) -> None:
-    """Does what the README's first line promises, down to the lines that it prints to copy."""
+    """Runs the demo, and every sample of README.md and docs, as their readers do."""
     install_from_debian(session, {"curl": "curl", "file": "file"})
-    session.install(*wheels("pixy-web"), *tools("test"))
+    session.install(*wheels("pixy-web"), *tools("e2e"))
     session.run("pytest", "tests/demo", *session.posargs)
+    session.run(*PYTEST_WAITING, "tests/docs", *session.posargs)
 
 
 @nox.session(venv_backend="venv", requires=["build"], tags=["slow"], default=False)
@@ -265,6 +266,9 @@ def install(session: nox.Session) -> None:
     """Installs as people do: plain pip, one wheel named, its siblings from a folder."""
     session.run("pip", "install", "-q", "--find-links", DIST, wheel("pixy-web"))
     session.run("pixy", "--version")
+    install_from_debian(session, MYSQL_NEEDS)
+    session.run("pip", "install", "-q", *tools("test"))
+    session.run("pytest", "tests/install", *session.posargs)
 
 
 @nox.session(requires=["build"], default=False)

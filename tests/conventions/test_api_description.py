@@ -1,10 +1,17 @@
-"""docs/api.md against the tests: each numbered case has a test, and each test's case is there."""
+"""docs/api.md against tests and sources: each case has a test, each code of an error is there."""
 
 import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-DESCRIBED = re.findall(r"^- \*\*(C\d{3})\*\*", (ROOT / "docs/api.md").read_text(), re.MULTILINE)
+PAGE = (ROOT / "docs/api.md").read_text()
+DESCRIBED = re.findall(r"^- \*\*(C\d{3})\*\*", PAGE, re.MULTILINE)
+CODES = re.findall(
+    r'(?:\d{3}(?:, |: )|^    code = )"([a-z_]+)"',
+    (ROOT / "packages/pixy-web/src/pixy_web/http/error_handler.py").read_text()
+    + (ROOT / "packages/pixy-core/src/pixy_core/generation_errors.py").read_text(),
+    re.MULTILINE,
+)
 TESTED = {
     case
     for path in (ROOT / "packages/pixy-web/tests").rglob("test_*.py")
@@ -19,3 +26,9 @@ def test_each_case_is_numbered_once_and_in_order() -> None:
 
 def test_each_case_has_a_test_and_each_test_a_case() -> None:
     assert set(DESCRIBED) == TESTED
+
+
+def test_each_code_of_an_error_is_in_a_table() -> None:
+    assert len(CODES) > 30
+    rows = "".join(re.findall(r"^\| .*$", PAGE, re.MULTILINE))
+    assert [code for code in CODES if f"`{code}`" not in rows] == []

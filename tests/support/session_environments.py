@@ -28,6 +28,8 @@ APART = frozenset({"litellm"})
 MYSQL_NEEDS = {
     "mariadb-server-core": "mariadbd",
     "mariadb-client-core": "my_print_defaults",  # mariadb-install-db calls it
+    "mariadb-client": "mariadb-dump",  # docs/deploy.md uses it
+    "curl": "curl",
     "gcc": "gcc",
     "pkg-config": "pkg-config",
     "libmariadb-dev": "mariadb_config",

@@ -17,7 +17,7 @@ from pixy_data.database.schema import PRIVILEGES
 if TYPE_CHECKING:
     from mysql_server import MySQLServer
 
-OPERATIONS = Path(__file__).parents[4] / "docs" / "operations.md"
+DEPLOY = Path(__file__).parents[4] / "docs" / "deploy.md"
 BERT = User(username="bert", password="hash", class_key="red")
 Limit = Callable[[str], None]
 
@@ -49,7 +49,7 @@ def use(url: str) -> None:
 
 
 def test_the_documented_statements_suffice(mysql_server: "MySQLServer") -> None:
-    documented = re.search(r"```sql\n(CREATE DATABASE.*?)```", OPERATIONS.read_text(), re.DOTALL)
+    documented = re.search(r"```sql\n(CREATE DATABASE.*?)```", DEPLOY.read_text(), re.DOTALL)
     assert documented is not None
     assert f"GRANT {PRIVILEGES} ON" in documented[1]
     mysql_server.execute(*documented[1].strip().rstrip(";").split(";\n"))
