@@ -26,10 +26,16 @@ from pixy_data.content.reservation import Reservation, reserve_image
 from pixy_data.content.store import ContentStore, StoredContent
 from pixy_data.content.thumbnails import ThumbnailName, ThumbnailStore, stamp_file
 from pixy_data.creations import CreationRepository, KeyedCreation
-from pixy_data.database.database import Database, Result, Row
+from pixy_data.database.database import (
+    Database,
+    DatabaseContext,
+    Result,
+    Row,
+    run_transaction,
+)
 from pixy_data.database.engine import DatabaseLocation, locate_database
 from pixy_data.database.errors import ServerRefusalError
-from pixy_data.database.loop_calls import LoopCalls
+from pixy_data.database.greenlets import QueryRunner
 from pixy_data.database.schema import (
     SCHEMA_REVISION,
     SELECT_REVISION,
@@ -37,8 +43,6 @@ from pixy_data.database.schema import (
     check_server,
     explain_refusal,
 )
-from pixy_data.database.transactions import DatabaseContext, run_transaction
-from pixy_data.database.waiting_calls import Call, WaitingCalls
 from pixy_data.deletions import Deletion, DeletionRepository
 from pixy_data.images import ImageRepository
 from pixy_data.interfaces import (
@@ -55,7 +59,6 @@ __all__ = [
     "AnswerNote",
     "BackupFolder",
     "BackupManifest",
-    "Call",
     "ClaimRepository",
     "ContentFile",
     "ContentStore",
@@ -79,11 +82,11 @@ __all__ = [
     "JournalCopier",
     "JournalEntry",
     "KeyedCreation",
-    "LoopCalls",
     "PartialImage",
     "PartialImageStore",
     "Position",
     "Quarantine",
+    "QueryRunner",
     "Reservation",
     "RestoreTarget",
     "Result",
@@ -97,7 +100,6 @@ __all__ = [
     "UserRepository",
     "UserRepositoryInterface",
     "Viewer",
-    "WaitingCalls",
     "check_revision",
     "copy_sqlite",
     "find_revision",

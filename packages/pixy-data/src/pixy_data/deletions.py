@@ -4,8 +4,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pixy_data.conversions import time_to_parameter
-from pixy_data.database.database import Database
-from pixy_data.database.transactions import join_transaction
+from pixy_data.database.database import Database, join_transaction
 
 _INSERT = """
     INSERT INTO deletions (guid, filename, created_at) VALUES (:guid, :filename, :created_at)

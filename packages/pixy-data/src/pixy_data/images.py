@@ -17,8 +17,7 @@ from pixy_data.conversions import (
     match_guid,
     time_to_parameter,
 )
-from pixy_data.database.database import Database
-from pixy_data.database.transactions import join_transaction
+from pixy_data.database.database import Database, join_transaction
 from pixy_data.interfaces import ImageRepositoryInterface, Position
 from pixy_data.search.index import SELECT_INDEXED, ImageWords, IndexedImage
 from pixy_data.search.query import NEWEST, ImageSearch

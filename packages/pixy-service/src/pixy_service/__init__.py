@@ -4,12 +4,10 @@ What an application needs stands here; it works without a web framework. Knows n
 """
 
 from pixy_data import (
-    Call,
     ContentFile,
     DatabaseLocation,
-    LoopCalls,
     PartialImage,
-    WaitingCalls,
+    QueryRunner,
     locate_database,
 )
 from pixy_service.accounts.passwords import Credentials, CredentialService
@@ -59,7 +57,6 @@ __all__ = [
     "MAX_PARTIALS",
     "THUMBNAIL_TYPES",
     "THUMBNAIL_WIDTHS",
-    "Call",
     "ContentFile",
     "Created",
     "CreationPage",
@@ -74,10 +71,10 @@ __all__ = [
     "ImagePage",
     "ImageServiceInterface",
     "Limits",
-    "LoopCalls",
     "PartialImage",
     "PrivateImageService",
     "PublicImageService",
+    "QueryRunner",
     "RepairRefusedError",
     "Services",
     "SignInRule",
@@ -87,7 +84,6 @@ __all__ = [
     "Submission",
     "UserService",
     "UserServiceInterface",
-    "WaitingCalls",
     "build_generator",
     "locate_database",
     "open_backup",

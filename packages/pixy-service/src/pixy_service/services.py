@@ -5,6 +5,7 @@ Nothing is decided here; this module builds and closes, opening.py opens.
 
 import logging
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +17,7 @@ from pixy_core import (
     PixyProxyException,
     User,
 )
-from pixy_data import initialise_database
+from pixy_data import QueryRunner, initialise_database
 from pixy_service.accounts.passwords import Credentials, CredentialService
 from pixy_service.accounts.sign_in_limit import SignInLimit
 from pixy_service.accounts.users import UserService
@@ -103,7 +104,7 @@ class Services:
 
     def recall_details(
         self, credentials: Credentials, guid: str
-    ) -> tuple[PrivateImageService, Image | Creation] | None:
+    ) -> tuple[User, Image | Creation] | None:
         """Sign in and get an image's details, by one statement, where the password is remembered.
 
         None means nothing but that `credentials.check` has to decide.
@@ -123,13 +124,29 @@ class Services:
         viewer = self.credentials.recall_viewer(credentials, guid)
         if viewer is None:
             return None
-        service = self.private_images(viewer.user)
-        return service, service.complete_details(guid, viewer.image)
+        if viewer.image is not None:
+            return viewer.user, viewer.image
+        return viewer.user, self.private_images(viewer.user).complete_details(guid, None)
 
-    @property
-    def is_embedded(self) -> bool:
-        """Whether the database is a file, which is read by whoever asks, and no server."""
-        return self._stores.database.sqlite
+    def make_query_runner(
+        self,
+        run_in_thread: QueryRunner,
+        *,
+        concurrency: int,
+        refusal: type[Exception],
+        check: Callable[[], None] | None = None,
+    ) -> QueryRunner:
+        """Return the coroutine by which an asyncio application reads a row or two.
+
+        Args:
+            run_in_thread: Runs a function in the application's own thread pool.
+            concurrency: Functions that may run without a thread at once.
+            refusal: Raised for a call when too many wait, or when it has waited too long.
+            check: Called before a call that had to wait runs; it may raise.
+        """
+        return self._stores.database.make_query_runner(
+            run_in_thread, concurrency=concurrency, refusal=refusal, check=check
+        )
 
     def check_ready(self) -> None:
         """Return if a create could be served now.

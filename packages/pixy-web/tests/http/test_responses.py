@@ -174,7 +174,7 @@ def test_a_page_that_fails_after_the_client_left_is_no_surprise_to_the_loop(
     image = fresh.make_image(fresh.sign_in(), visibility="public")
     reports: list[dict[str, Any]] = []
 
-    async def list_images(limit: int, cursor: str | None, *, is_quick: bool = False) -> ImagePage:
+    async def list_images(limit: int, cursor: str | None) -> ImagePage:
         if cursor is not None:
             raise DBConnectionError
         return ImagePage([Image(id=1, **image)], "more")

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 
 from log_format import END, LINE, START
 from pixy_web.api import private_images
-from pixy_web.runtime import get_private_images, sign_in
+from pixy_web.http.credentials import get_private_images, sign_in
 from pixy_web.server.request_log import RequestIds, log_request
 from running_service import PASSWORD, RunningService
 

@@ -19,8 +19,7 @@ from pixy_core import (
     StoreMismatchError,
 )
 from pixy_data.content.durable_files import write_durably
-from pixy_data.database.database import Database
-from pixy_data.database.transactions import run_transaction
+from pixy_data.database.database import Database, run_transaction
 
 MARKER = ".store"
 

@@ -1,6 +1,6 @@
-"""HTTP Basic (RFC 7617), read strictly: what the header says, not whether it is true.
+"""HTTP Basic (RFC 7617): strict parsing of the header, and the dependencies that sign in.
 
-FastAPI's own parser refuses passwords in UTF-8 and accepts NUL, so it does not serve here.
+FastAPI's own parser refuses passwords in UTF-8 and accepts NUL.
 """
 
 import binascii
@@ -11,7 +11,32 @@ from starlette.requests import Request
 
 from pixy_core import AuthenticationRequiredError, InvalidCredentialsError
 from pixy_core.users import has_control_characters
-from pixy_service import Credentials
+from pixy_service import Credentials, PrivateImageService
+from pixy_web.runtime import PrivateImages, get_runtime
+
+
+async def get_private_images(request: Request) -> PrivateImages:
+    """Return the image service for a request's credentials, which are not checked yet.
+
+    Raises:
+        AuthenticationRequiredError: The request carries no credentials.
+        InvalidCredentialsError: They are malformed.
+    """
+    return PrivateImages(get_runtime(request), read_credentials(request))
+
+
+async def sign_in(request: Request) -> PrivateImageService:
+    """Check a request's credentials, and return the user's service.
+
+    Writes depend on it, so that the body is read only for users.
+
+    Raises:
+        AuthenticationRequiredError: The request carries no credentials.
+        InvalidCredentialsError: The credentials are wrong.
+        TooManyFailuresError: Too many wrong ones came from this address.
+    """
+    images = await get_private_images(request)
+    return await images.sign_in()
 
 
 def read_credentials(request: Request) -> Credentials:

@@ -1,8 +1,8 @@
 """Answers about images: their details, and the array or page of them, as JSON."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from typing import Any
 from urllib.parse import urlencode
 
 from pydantic import TypeAdapter
@@ -18,9 +18,6 @@ from pixy_web.http.problems import NO_STORE
 JSON = "application/json"
 STREAM_PAGE_SIZE = 200
 """Images fetched at once while all of them are streamed."""
-
-QUICK_PAGE_LENGTH = 256 * 1024
-"""Bytes of JSON up to which the page that follows is taken for a quick one."""
 
 _one_image = TypeAdapter(Image)
 _images = TypeAdapter(list[Image])
@@ -41,19 +38,8 @@ class _PrivateJson(Response):
         self.raw_headers = [*_HEADERS, (b"content-length", b"%d" % len(self.body))]
 
 
-class ListImages(Protocol):
-    """Fetches one page, without keeping a connection."""
-
-    def __call__(
-        self, limit: int, cursor: str | None, *, is_quick: bool = False
-    ) -> Coroutine[Any, Any, ImagePage]:
-        """Return at most `limit` images that follow `cursor`.
-
-        Args:
-            limit: How many.
-            cursor: After which.
-            is_quick: Whether they are expected to be no more than a moment's work.
-        """
+ListImages = Callable[[int, str | None], Coroutine[Any, Any, ImagePage]]
+"""Fetches a page: at most so many images that follow a cursor."""
 
 
 def image_response(image: Image, status: int = 200) -> Response:
@@ -89,16 +75,14 @@ async def images_response(request: Request, list_images: ListImages, paging: Pag
 
 
 async def _stream_array(page: ImagePage, list_images: ListImages) -> AsyncIterator[bytes]:
-    opening, is_quick = b"[", False
+    opening = b"["
     while page.images:
         # fetched while this one is written and sent
-        following = _fetch_after(page, list_images, is_quick)
+        following = _fetch_after(page, list_images)
         try:
             # a turn of the loop, in which that begins
             await asyncio.sleep(0)
-            part = _images.dump_json(page.images)[1:-1]
-            is_quick = len(part) < QUICK_PAGE_LENGTH
-            yield opening + part
+            yield opening + _images.dump_json(page.images)[1:-1]
             opening = b","
             if following is None:
                 break
@@ -109,12 +93,10 @@ async def _stream_array(page: ImagePage, list_images: ListImages) -> AsyncIterat
     yield b"[]" if opening == b"[" else b"]"
 
 
-def _fetch_after(
-    page: ImagePage, list_images: ListImages, is_quick: bool
-) -> asyncio.Task[ImagePage] | None:
+def _fetch_after(page: ImagePage, list_images: ListImages) -> asyncio.Task[ImagePage] | None:
     if page.next_cursor is None:
         return None
-    task = asyncio.create_task(list_images(STREAM_PAGE_SIZE, page.next_cursor, is_quick=is_quick))
+    task = asyncio.create_task(list_images(STREAM_PAGE_SIZE, page.next_cursor))
     # a client that leaves takes no notice of a page that has failed by then
     task.add_done_callback(_retrieve_failure)
     return task
