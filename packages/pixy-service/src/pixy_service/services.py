@@ -9,16 +9,9 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from pixy_core import (
-    Creation,
-    DatabaseBusyError,
-    DBConnectionError,
-    Image,
-    PixyProxyException,
-    User,
-)
+from pixy_core import DatabaseBusyError, DBConnectionError, PixyProxyException, User
 from pixy_data import QueryRunner, initialise_database
-from pixy_service.accounts.passwords import Credentials, CredentialService
+from pixy_service.accounts.passwords import CredentialService
 from pixy_service.accounts.sign_in_limit import SignInLimit
 from pixy_service.accounts.users import UserService
 from pixy_service.creation.adoption import ImageAdopter
@@ -34,7 +27,6 @@ from pixy_service.images.thumbnails import Thumbnails
 from pixy_service.limits import Limits
 from pixy_service.storage_probe import StorageProbe
 from pixy_service.stores import ImageStores
-from pixy_service.validation import validate_guid
 
 logger = logging.getLogger(__name__)
 
@@ -101,32 +93,6 @@ class Services:
             user: Somebody whose credentials have been checked.
         """
         return PrivateImageService(self._tools, user)
-
-    def recall_details(
-        self, credentials: Credentials, guid: str
-    ) -> tuple[User, Image | Creation] | None:
-        """Sign in and get an image's details, by one statement, where the password is remembered.
-
-        None means nothing but that `credentials.check` has to decide.
-
-        Args:
-            credentials: What somebody signs in with.
-            guid: The image's public name, canonical and in lower case.
-
-        Raises:
-            InvalidInputError: `guid` is no canonical UUID.
-            InvalidCredentialsError: Nobody can have such credentials.
-            TooManyFailuresError: Too many wrong ones came from this address.
-            RecordNotFoundError: No such image or creation, or none that the user may see.
-            DBConnectionError: The database can't be reached.
-        """
-        guid = validate_guid(guid)
-        viewer = self.credentials.recall_viewer(credentials, guid)
-        if viewer is None:
-            return None
-        if viewer.image is not None:
-            return viewer.user, viewer.image
-        return viewer.user, self.private_images(viewer.user).complete_details(guid, None)
 
     def make_query_runner(
         self,

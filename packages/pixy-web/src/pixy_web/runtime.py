@@ -135,10 +135,10 @@ class PrivateImages:
             RecordNotFoundError: There is no such image or creation that the user may see.
         """
         services, query = self._runtime.services, self._runtime.query
-        recalled = await query(services.recall_details, self._credentials, guid)
-        if recalled is not None:
-            return recalled
-        user = await self._check_password()
+        viewer = await query(services.credentials.recall_viewer, self._credentials, guid)
+        if viewer is not None and viewer.image is not None:
+            return viewer.user, viewer.image
+        user = await self._check_password() if viewer is None else viewer.user
         return user, await query(services.private_images(user).get_details, guid)
 
     async def find_image(self, guid: str) -> tuple[PrivateImageService, Image]:
