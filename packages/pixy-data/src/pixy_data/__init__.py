@@ -26,7 +26,7 @@ from pixy_data.creations import LEASE, CreationRepository, Lease
 from pixy_data.database.database import Database, DatabaseContext, Result, Row, run_transaction
 from pixy_data.database.engine import DatabaseLocation, locate_database
 from pixy_data.database.errors import ServerRefusalError
-from pixy_data.database.loop_calls import Queries
+from pixy_data.database.greenlets import QueryRunner
 from pixy_data.database.schema import (
     SCHEMA_REVISION,
     SELECT_REVISION,
@@ -34,7 +34,6 @@ from pixy_data.database.schema import (
     check_server,
     explain_refusal,
 )
-from pixy_data.database.waiting_calls import Call, WaitingCalls
 from pixy_data.deletions import Deletion, DeletionRepository
 from pixy_data.images import ImageRepository
 from pixy_data.interfaces import UserRepositoryInterface, Viewer
@@ -47,7 +46,6 @@ __all__ = [
     "AnswerNote",
     "BackupFolder",
     "BackupManifest",
-    "Call",
     "ContentFile",
     "ContentStore",
     "CreationRepository",
@@ -72,7 +70,7 @@ __all__ = [
     "PartialImageStore",
     "Position",
     "Quarantine",
-    "Queries",
+    "QueryRunner",
     "Reservation",
     "RestoreTarget",
     "Result",
@@ -86,7 +84,6 @@ __all__ = [
     "UserRepository",
     "UserRepositoryInterface",
     "Viewer",
-    "WaitingCalls",
     "check_revision",
     "copy_sqlite",
     "find_revision",

@@ -1,4 +1,4 @@
-"""Answers of a server that stop half-way, drip, come twice or not at all, on the loop and off."""
+"""Answers that stop half-way, drip, come twice or not at all, on the event loop and in threads."""
 
 import asyncio
 import threading
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pixy_core import DBConnectionError, ImageDetail, User
-from pixy_data import Database, ImageRepository, Queries, UserRepository, open_database
+from pixy_data import Database, ImageRepository, UserRepository, open_database
+from pixy_data.database.greenlets import GreenletPool
 from tcp_proxy import Alter, TcpProxy, drip, send_half, send_nothing, send_twice
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ def open_through(
         read_timeout=read_timeout,
         connect_timeout=2,
     )
-    connections = [database.connections.acquire() for _ in range(4)]
+    connections = [database.runner.acquire() for _ in range(4)]
     for connection in connections:
-        database.connections.release(connection)
+        database.runner.release(connection)
     return database
 
 
@@ -54,48 +55,50 @@ def ask(database: Database, n: int) -> int:
     return int(row[0])
 
 
-def on_loop(test: Callable[[Queries], Awaitable[T]]) -> tuple[T, int]:
-    """Return what a test returned, and how many of its calls ran elsewhere."""
+def on_loop(test: Callable[[GreenletPool], Awaitable[T]]) -> tuple[T, int]:
+    """Return what a test returned, and how many of its calls ran in threads."""
     count = 0
 
-    async def elsewhere(function: Callable[..., Any], *arguments: object) -> Any:
+    async def fallback(function: Callable[..., Any], *arguments: object) -> Any:
         nonlocal count
         count += 1
         return await asyncio.to_thread(function, *arguments)
 
     async def run() -> T:
-        return await test(Queries(4, elsewhere))
+        return await test(GreenletPool(4, fallback))
 
     return asyncio.run(run()), count
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("alter", [send_half, drip])
-def test_an_answer_that_does_not_end_leaves_the_loop(
+def test_an_answer_that_does_not_end_is_asked_for_again_in_a_thread(
     proxy: TcpProxy, mysql_server: "MySQLServer", alter: Alter, tls: bool
 ) -> None:
     database = open_through(proxy, mysql_server, tls=tls)
 
-    async def test(calls: Queries) -> int:
-        assert await calls.run(ask, database, 1) == 1
+    async def test(pool: GreenletPool) -> int:
+        assert await pool.run(ask, database, 1) == 1
         proxy.alter_answers(b"" if tls else b"marked", alter, count=1)
-        return await calls.run(ask, database, 2)
+        return await pool.run(ask, database, 2)
 
-    # asked once more, in a thread: the loop waited for neither the rest nor the read timeout
+    # asked again in a thread: the loop waited neither for the rest nor for the read timeout
     assert on_loop(test) == (2, 1)
     database.close()
 
 
-def test_when_many_answers_stop_the_loop_stops_once(proxy: TcpProxy, database: Database) -> None:
-    async def test(calls: Queries) -> list[int]:
+def test_when_many_answers_block_the_loop_it_is_blocked_once(
+    proxy: TcpProxy, database: Database
+) -> None:
+    async def test(pool: GreenletPool) -> list[int]:
         proxy.alter_answers(b"marked", send_half, count=4)
-        return await asyncio.gather(*(calls.run(ask, database, n) for n in range(4)))
+        return await asyncio.gather(*(pool.run(ask, database, n) for n in range(4)))
 
     assert on_loop(test) == ([0, 1, 2, 3], 4)
 
 
 @pytest.mark.parametrize("alter", [send_half, drip])
-def test_an_answer_that_does_not_end_is_given_up_in_a_thread(
+def test_an_answer_that_does_not_end_is_a_connection_error_in_a_thread(
     proxy: TcpProxy, mysql_server: "MySQLServer", alter: Alter
 ) -> None:
     database = open_through(proxy, mysql_server, read_timeout=1)
@@ -109,9 +112,9 @@ def test_an_answer_that_does_not_end_is_given_up_in_a_thread(
 def test_an_answer_that_comes_twice_answers_one_query_on_the_loop(
     proxy: TcpProxy, database: Database
 ) -> None:
-    async def test(calls: Queries) -> list[int]:
+    async def test(pool: GreenletPool) -> list[int]:
         proxy.alter_answers(b"marked", send_twice, count=1)
-        return [await calls.run(ask, database, n) for n in range(20)]
+        return [await pool.run(ask, database, n) for n in range(20)]
 
     assert on_loop(test)[0] == list(range(20))
 
@@ -123,43 +126,25 @@ def test_an_answer_that_comes_twice_answers_one_query_in_a_thread(
     assert [ask(database, n) for n in range(20)] == list(range(20))
 
 
-def test_an_answer_that_comes_twice_while_connecting_answers_no_query(
-    proxy: TcpProxy, database: Database
-) -> None:
-    taken = [database.connections.acquire() for _ in range(4)]
-    for n in range(4):
-        # asked on a new connection
-        proxy.alter_answers(b"SET SESSION", send_twice, count=1)
-        assert ask(database, n) == n
-        taken.append(database.connections.acquire())
-    for connection in taken:
-        database.connections.release(connection)
-
-
-def test_a_row_of_another_query_is_no_answer(database: Database) -> None:
-    for is_answer in (lambda row: row[5] == 1, lambda row: row[0].strip() == "1"):
-        with pytest.raises(DBConnectionError):
-            database.fetch_one("SELECT 1", {}, is_answer)
-    assert ask(database, 1) == 1
-
-
-def test_an_answer_that_comes_when_nothing_is_asked_answers_no_query(
+def test_an_answer_that_comes_without_a_query_answers_no_query(
     proxy: TcpProxy, database: Database
 ) -> None:
     def send_late(block: bytes, send: Callable[[bytes], None]) -> None:
         send(block)
         threading.Timer(0.1, send, [block]).start()
 
-    async def test(calls: Queries) -> list[int]:
+    async def test(pool: GreenletPool) -> list[int]:
         proxy.alter_answers(b"marked", send_late, count=1)
-        first = await calls.run(ask, database, 1)
+        first = await pool.run(ask, database, 1)
         await asyncio.sleep(0.3)
-        return [first, await calls.run(ask, database, 2)]
+        return [first, await pool.run(ask, database, 2)]
 
     assert on_loop(test)[0] == [1, 2]
 
 
-def test_a_row_of_another_image_or_user_is_no_answer(proxy: TcpProxy, database: Database) -> None:
+def test_a_row_of_another_image_or_user_is_not_an_answer(
+    proxy: TcpProxy, database: Database
+) -> None:
     users, images = UserRepository(database), ImageRepository(database)
     anna, bert = (
         users.insert_user(User(username=name, password="hash", class_key="red"))
@@ -168,7 +153,7 @@ def test_a_row_of_another_image_or_user_is_no_answer(proxy: TcpProxy, database: 
     mine, theirs = (insert_image(images, user) for user in (anna, bert))
 
     def answer_another(ask: Callable[[], object], other: str, wanted: str) -> Alter:
-        """Have the server's answer replaced by one to the same question about something else."""
+        """Replace the server's answer by that to the same query about another image or user."""
         return lambda block, send: send(block.replace(wanted.encode(), other.encode()))
 
     for find, wanted, other in (
@@ -201,7 +186,7 @@ def insert_image(images: ImageRepository, owner: User) -> str:
     return images.insert_image(image, owner, datetime.now(UTC)).guid
 
 
-def test_while_the_server_is_silent_one_asks_and_others_are_told_so(
+def test_while_the_server_does_not_answer_one_thread_asks_and_the_others_fail_at_once(
     proxy: TcpProxy, mysql_server: "MySQLServer"
 ) -> None:
     database = open_through(proxy, mysql_server, read_timeout=1)
@@ -220,7 +205,9 @@ def test_while_the_server_is_silent_one_asks_and_others_are_told_so(
     database.close()
 
 
-def test_a_slow_query_is_no_silent_server(proxy: TcpProxy, mysql_server: "MySQLServer") -> None:
+def test_a_slow_query_does_not_open_the_circuit_breaker(
+    proxy: TcpProxy, mysql_server: "MySQLServer"
+) -> None:
     database = open_through(proxy, mysql_server, read_timeout=1)
     with ThreadPoolExecutor(1) as threads:
         slow = threads.submit(database.fetch_one, "SELECT SLEEP(30)", {})
@@ -237,10 +224,30 @@ def test_after_a_lost_connection_calls_run_on_the_loop_again(
     def who() -> object:
         return database.fetch_one("SELECT CONNECTION_ID()", {})
 
-    async def test(calls: Queries) -> None:
-        row = await calls.run(who)
+    async def test(pool: GreenletPool) -> None:
+        row = await pool.run(who)
         mysql_server.execute(f"KILL {row[0]}")  # type: ignore[index]
         for _ in range(20):
-            await calls.run(who)
+            await pool.run(who)
 
     assert on_loop(test) == (None, 1)
+
+
+def test_an_answer_that_comes_twice_while_connecting_answers_no_query(
+    proxy: TcpProxy, database: Database
+) -> None:
+    taken = [database.runner.acquire() for _ in range(4)]
+    for n in range(4):
+        # asked on a new connection
+        proxy.alter_answers(b"SET SESSION", send_twice, count=1)
+        assert ask(database, n) == n
+        taken.append(database.runner.acquire())
+    for connection in taken:
+        database.runner.release(connection)
+
+
+def test_a_row_of_another_query_is_no_answer(database: Database) -> None:
+    for is_answer in (lambda row: row[5] == 1, lambda row: row[0].strip() == "1"):
+        with pytest.raises(DBConnectionError):
+            database.fetch_one("SELECT 1", {}, is_answer)
+    assert ask(database, 1) == 1

@@ -51,15 +51,15 @@ def suspended(server: "MySQLServer") -> Iterator[None]:
 
 
 def fill_pool(database: Database, count: int) -> None:
-    """Open `count` connections, and give them back."""
+    """Open `count` connections, and release them."""
     barrier = threading.Barrier(count)
 
     def hold() -> None:
         with DatabaseContext(database) as db:
             if database.sqlite:
-                connection = database.connections.acquire()
+                connection = database.runner.acquire()
                 barrier.wait()
-                database.connections.release(connection)
+                database.runner.release(connection)
             else:
                 db.begin_transaction()
                 barrier.wait()
@@ -87,10 +87,10 @@ def test_one_lost_connection_has_the_others_replaced_before_they_are_used(
     fill_pool(database, 3)
     mysql_server.restart()
     database.ping()
-    pool = database.connections
-    for connection in [pool.acquire() for _ in range(3)]:
-        assert pool.run(connection, "SELECT 1", {}, lambda cursor: cursor.fetchone())
-        pool.release(connection)
+    connections = [database.runner.acquire() for _ in range(3)]
+    for connection in connections:
+        assert database.runner.run(connection, "SELECT 1", {}, lambda cursor: cursor.fetchone())
+        database.runner.release(connection)
 
 
 def test_a_restart_while_idle_is_not_noticed_by_threads_reading_at_once(
@@ -206,7 +206,7 @@ def test_a_server_that_hangs_is_a_connection_error_and_its_connection_is_discard
     database.close()
 
 
-def test_a_read_that_timed_out_is_not_tried_again(
+def test_a_read_that_timed_out_is_not_retried(
     mysql_server: "MySQLServer", database_url: str
 ) -> None:
     database = open_database(database_url, pool_size=1, read_timeout=1)
@@ -221,7 +221,7 @@ def test_a_read_that_timed_out_is_not_tried_again(
     database.close()
 
 
-def test_a_lost_connection_does_not_cost_its_place_in_the_pool(
+def test_a_lost_connection_does_not_use_up_a_place_in_the_pool(
     mysql_server: "MySQLServer", database_url: str
 ) -> None:
     database = open_database(database_url, pool_size=1, checkout_timeout=0.2)
@@ -236,12 +236,12 @@ def test_a_lost_connection_does_not_cost_its_place_in_the_pool(
 
 def test_no_connection_becoming_free_is_busy(database_url: str) -> None:
     database = open_database(database_url, pool_size=1, checkout_timeout=0.1)
-    held = database.connections.acquire()
+    held = database.runner.acquire()
     with pytest.raises(DatabaseBusyError):
         database.ping()
     with pytest.raises(DatabaseBusyError):
         UserRepository(database).insert_user(BERT)
-    database.connections.release(held)
+    database.runner.release(held)
     database.ping()
     database.close()
 
@@ -255,10 +255,10 @@ def test_a_server_that_takes_no_more_connections_is_busy(
     user = database.url.username
     mysql_server.execute(f"ALTER USER '{user}'@'%' WITH MAX_USER_CONNECTIONS 1")
     database = open_database(database_url)
-    held = database.connections.acquire()
+    held = database.runner.acquire()
     with pytest.raises(DatabaseBusyError):
         database.ping()
-    database.connections.release(held)
+    database.runner.release(held)
     database.ping()
     database.close()
 
@@ -285,9 +285,9 @@ def test_an_interrupted_statement_closes_its_connection(
     def interrupt(_cursor: object) -> None:
         raise interruption
 
-    connection = database.connections.acquire()
+    connection = database.runner.acquire()
     with pytest.raises((interruption, PixyProxyException)):
-        database.connections.run(connection, "SELECT 1", {}, interrupt)
+        database.runner.run(connection, "SELECT 1", {}, interrupt)
     assert not connection.is_valid
     database.ping()
     database.close()
@@ -295,15 +295,15 @@ def test_an_interrupted_statement_closes_its_connection(
 
 def test_a_refused_statement_keeps_its_connection(database_url: str) -> None:
     database = open_database(database_url, pool_size=1, checkout_timeout=0.1)
-    connection = database.connections.acquire()
+    connection = database.runner.acquire()
     with pytest.raises(PixyProxyException):
-        database.connections.run(connection, "SELECT nothing FROM nowhere", {}, lambda _: None)
+        database.runner.run(connection, "SELECT nothing FROM nowhere", {}, lambda _: None)
     assert connection.is_valid
-    database.connections.release(connection)
+    database.runner.release(connection)
     database.close()
 
 
-def test_errors_hold_neither_statement_nor_values(database: Database) -> None:
+def test_errors_contain_neither_statement_nor_values(database: Database) -> None:
     with pytest.raises(PixyProxyException) as caught:
         database.fetch_one("SELECT secretcolumn FROM nowhere WHERE a = :a", {"a": "secretvalue"})
     assert "secret" not in str(caught.value)

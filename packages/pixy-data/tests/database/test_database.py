@@ -1,4 +1,7 @@
-"""The database handle: what a statement gives back, and the secret that processes share."""
+"""The database handle: results of statements, the shared secret, and the query runner."""
+
+import asyncio
+import threading
 
 import pytest
 
@@ -34,13 +37,13 @@ def test_execute_counts_the_rows_that_match(database: Database) -> None:
 
 
 @pytest.mark.usefixtures("three")
-def test_a_parameter_may_stand_in_several_places(database: Database) -> None:
+def test_a_parameter_may_occur_several_times(database: Database) -> None:
     sql = "SELECT username FROM users WHERE username = :name OR password = :name"
     assert database.fetch_all(sql, {"name": "anna"}) == [("anna",)]
 
 
 @pytest.mark.usefixtures("three")
-def test_a_percent_sign_in_a_statement_is_only_that(database: Database) -> None:
+def test_a_percent_sign_in_a_statement_is_literal(database: Database) -> None:
     sql = "SELECT username FROM users WHERE username LIKE '%nn%' AND password <> :other"
     assert database.fetch_all(sql, {"other": "%s"}) == [("anna",)]
     assert database.fetch_all("SELECT username FROM users WHERE username LIKE '%rl'", {}) == [
@@ -48,7 +51,7 @@ def test_a_percent_sign_in_a_statement_is_only_that(database: Database) -> None:
     ]
 
 
-def test_the_secret_is_the_same_for_everyone(database: Database, database_url: str) -> None:
+def test_all_processes_have_the_same_secret(database: Database, database_url: str) -> None:
     other = open_database(database_url)
     assert database.secret("cursor") == other.secret("cursor")
     assert len(database.secret("cursor")) == 32
@@ -63,7 +66,7 @@ def test_the_secret_of_another_database_is_another(
     other.close()
 
 
-def test_there_is_no_other_secret(database: Database) -> None:
+def test_an_unknown_secret_is_not_found(database: Database) -> None:
     with pytest.raises(RecordNotFoundError):
         database.secret("another")
 
@@ -73,3 +76,19 @@ def test_a_closed_database_answers_nothing(database: Database) -> None:
     with pytest.raises(DBConnectionError):
         database.ping()
     database.close()
+
+
+def test_the_query_runner_uses_a_thread_only_where_a_query_would_block(database: Database) -> None:
+    # the event loop opens no connections
+    database.ping()
+    database.runner.release(database.runner.acquire())
+
+    def query() -> int:
+        database.ping()
+        return threading.get_ident()
+
+    async def test() -> bool:
+        run = database.make_query_runner(asyncio.to_thread, concurrency=1)
+        return await run(query) == threading.get_ident()
+
+    assert asyncio.run(test()) is not database.sqlite

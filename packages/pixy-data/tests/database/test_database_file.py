@@ -1,4 +1,4 @@
-"""The files of an SQLite database that are exchanged while a process has them open."""
+"""The files of an SQLite database that are replaced while a process has them open."""
 
 import logging
 from pathlib import Path
@@ -27,7 +27,7 @@ def insert(database: Database, name: str) -> None:
 
 
 def close_connections(database: Database) -> None:
-    database.connections.discard(database.connections.acquire())
+    database.runner.discard(database.runner.acquire())
 
 
 @pytest.mark.parametrize("ending", ["", "-wal", "-shm"])
@@ -48,7 +48,7 @@ def test_nothing_is_written_until_the_file_is_back(
     database.close()
 
 
-def test_a_log_that_the_last_connection_removed_is_no_exchange(
+def test_a_log_that_the_last_connection_removed_is_not_a_replaced_file(
     database: Database, path: Path
 ) -> None:
     insert(database, "first")
@@ -59,7 +59,7 @@ def test_a_log_that_the_last_connection_removed_is_no_exchange(
     database.close()
 
 
-def test_a_file_that_nobody_has_open_may_be_exchanged(database: Database, path: Path) -> None:
+def test_a_file_that_is_not_open_may_be_replaced(database: Database, path: Path) -> None:
     open_database(f"sqlite:///{path}.new").close()
     insert(database, "in the old one")
     close_connections(database)

@@ -1,4 +1,4 @@
-"""Database URLs: which are taken, and what the others are told."""
+"""Database URLs: which are valid, and the errors for the others."""
 
 from pathlib import Path
 

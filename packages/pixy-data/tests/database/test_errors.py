@@ -1,4 +1,4 @@
-"""What each error code becomes: told by real drivers where they can be made to, else by name."""
+"""The exception for each error code: from a real driver where possible, else made up."""
 
 import sqlite3
 import threading
@@ -139,17 +139,17 @@ def test_an_error_without_a_code_is_a_lost_connection() -> None:
     assert type(translate_error(sqlite3.InterfaceError(), sqlite3)) is ConnectionLostError
 
 
-def test_what_sqlalchemy_wraps_is_unwrapped() -> None:
+def test_an_error_that_sqlalchemy_wraps_is_unwrapped() -> None:
     wrapped = sqlalchemy.exc.DBAPIError("SELECT", {}, sqlite3.IntegrityError("UNIQUE"))
     assert isinstance(translate_error(wrapped, sqlite3), ConstraintViolationError)
 
 
-def test_what_no_driver_raised_is_a_database_error() -> None:
+def test_an_error_of_no_driver_is_a_database_error() -> None:
     assert type(translate_error(KeyError("name"), sqlite3)) is DatabaseError
 
 
 @pytest.mark.parametrize("code", [1064, 1105, 1213, 1290])
-def test_what_may_hold_sql_or_values_is_not_repeated(code: int) -> None:
+def test_a_text_that_may_contain_sql_or_values_is_not_repeated(code: int) -> None:
     error = sqlite3.OperationalError(code, "near 'a secret prompt'")
     assert "secret" not in translate_error(error, sqlite3).explanation
 
@@ -181,7 +181,7 @@ def test_a_server_s_code_keeps_or_costs_the_connection(
 
 
 @pytest.mark.parametrize("code", [3101, 9007, 8028, 8147])
-def test_a_transaction_that_a_cluster_rolls_back_is_run_again(single: Database, code: int) -> None:
+def test_a_transaction_that_a_cluster_rolls_back_is_retried(single: Database, code: int) -> None:
     users, attempts = UserRepository(single), []
 
     def work() -> None:
@@ -312,17 +312,17 @@ def test_an_interrupted_sqlite_statement_is_busy(opened: Database) -> None:
     endless = (
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n"
     )
-    connection = opened.connections.acquire()
+    connection = opened.runner.acquire()
     timer = threading.Timer(0.2, connection.driver.interrupt)
     timer.start()
     with pytest.raises(DatabaseBusyError):
-        opened.connections.run(connection, endless, {}, lambda cursor: cursor.fetchone())
+        opened.runner.run(connection, endless, {}, lambda cursor: cursor.fetchone())
     timer.join()
-    opened.connections.release(connection)
+    opened.runner.release(connection)
     opened.ping()
 
 
-def test_a_damaged_sqlite_file_is_named_at_the_start(file: Path) -> None:
+def test_a_damaged_sqlite_file_is_reported_at_the_start(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[100:4096] = b"\xff" * 3996
     file.write_bytes(content)

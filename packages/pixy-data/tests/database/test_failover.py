@@ -21,7 +21,7 @@ SIZE = 4
 
 @dataclass
 class Pair:
-    """An old primary and a new one, with the same database, and what leads to one of them."""
+    """An old and a new primary with the same database, behind one address."""
 
     old: "MySQLServer"
     new: "MySQLServer"
@@ -54,7 +54,7 @@ def servers(
 def pair(
     mysql_server: "MySQLServer", servers: tuple["MySQLServer", "MySQLServer", str]
 ) -> Iterator[Pair]:
-    """Both servers take writes; the address leads to the old one, with every connection open."""
+    """Both servers take writes; all connections are open and lead to the old one."""
     old, new, url = servers
     with TcpProxy(mysql_server.port) as proxy:
         through = url.replace(f":{urlsplit(url).port}/", f":{proxy.port}/")
@@ -67,14 +67,14 @@ def pair(
 
 
 def fetch_on_each(database: Database, sql: str) -> list[object]:
-    """Return what a query gives on each connection of the pool."""
-    connections = [database.connections.acquire() for _ in range(SIZE)]
+    """Return the result of a query on each connection of the pool."""
+    connections = [database.runner.acquire() for _ in range(SIZE)]
     answers = [
-        database.connections.run(connection, sql, {}, lambda cursor: cursor.fetchone())[0]
+        database.runner.run(connection, sql, {}, lambda cursor: cursor.fetchone())[0]
         for connection in connections
     ]
     for connection in connections:
-        database.connections.release(connection)
+        database.runner.release(connection)
     return answers
 
 
@@ -117,7 +117,7 @@ def test_a_failover_within_a_transaction_keeps_nothing_of_it(pair: Pair) -> None
     assert len(pair.users.list_users()) == 1
 
 
-def test_who_only_reads_finds_the_new_primary_when_asked_to_look(pair: Pair) -> None:
+def test_find_writer_leads_the_reads_to_the_new_primary(pair: Pair) -> None:
     pair.fail_over()
     assert fetch_on_each(pair.database, WHICH_SERVER) == [pair.old.port] * SIZE
     pair.database.find_writer()
@@ -137,7 +137,7 @@ def test_reads_keep_their_connections_while_the_only_server_is_read_only(pair: P
     assert len(before & set(fetch_on_each(pair.database, CONNECTION_ID))) >= SIZE - 1
 
 
-def test_the_reason_tells_that_the_server_is_read_only(pair: Pair) -> None:
+def test_the_reason_says_that_the_server_is_read_only(pair: Pair) -> None:
     pair.old.execute("SET GLOBAL read_only = ON")
     with pytest.raises(DatabaseBusyError) as caught:
         pair.users.insert_user(make_user("bert"))

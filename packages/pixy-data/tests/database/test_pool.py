@@ -1,4 +1,4 @@
-"""The pool of connections, on SQLite: whose turn it is, and what becomes of a connection."""
+"""The connection pool on SQLite: which connection is next, and which are closed."""
 
 import threading
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, NullPool, create_engine, event
 
 from pixy_core import DatabaseBusyError, DBConnectionError
-from pixy_data.database.pool import Pool
+from pixy_data.database.pool import ConnectionPool
 
 
 @pytest.fixture
@@ -31,35 +31,35 @@ def closed(engine: Engine) -> list[object]:
 
 
 def test_the_connection_used_last_is_used_next(engine: Engine) -> None:
-    pool = Pool(engine, size=3, timeout=1)
-    first, second = pool.take(), pool.take()
+    pool = ConnectionPool(engine, size=3, timeout=1)
+    first, second = pool.acquire(), pool.acquire()
     assert first.driver is not second.driver
-    pool.give_back(second)
-    pool.give_back(first)
-    assert pool.take() is first
-    assert pool.take() is second
+    pool.release(second)
+    pool.release(first)
+    assert pool.acquire() is first
+    assert pool.acquire() is second
     pool.close()
 
 
-def test_no_more_connections_are_open_than_there_are_places(engine: Engine) -> None:
-    pool = Pool(engine, size=2, timeout=0.05)
-    pool.take()
-    held = pool.take()
+def test_no_more_connections_are_open_than_the_pool_has_places(engine: Engine) -> None:
+    pool = ConnectionPool(engine, size=2, timeout=0.05)
+    pool.acquire()
+    held = pool.acquire()
     with pytest.raises(DatabaseBusyError):
-        pool.take()
+        pool.acquire()
     pool.discard(held)
-    pool.take()
+    pool.acquire()
     with pytest.raises(DatabaseBusyError):
-        pool.take()
+        pool.acquire()
 
 
-@pytest.mark.parametrize("end", ["give_back", "discard"])
-def test_who_waits_gets_the_place_that_becomes_free(engine: Engine, end: str) -> None:
-    pool = Pool(engine, size=1, timeout=30)
-    held, taken = pool.take(), threading.Event()
+@pytest.mark.parametrize("end", ["release", "discard"])
+def test_a_waiting_caller_gets_the_place_that_becomes_free(engine: Engine, end: str) -> None:
+    pool = ConnectionPool(engine, size=1, timeout=30)
+    held, taken = pool.acquire(), threading.Event()
 
     def wait() -> None:
-        pool.take()
+        pool.acquire()
         taken.set()
 
     thread = threading.Thread(target=wait)
@@ -70,98 +70,100 @@ def test_who_waits_gets_the_place_that_becomes_free(engine: Engine, end: str) ->
     thread.join()
 
 
-def test_a_connection_that_could_not_be_opened_leaves_its_place(tmp_path: Path) -> None:
+def test_a_connection_that_cannot_be_opened_does_not_use_up_a_place(tmp_path: Path) -> None:
     folder = tmp_path / "missing"
-    pool = Pool(
+    pool = ConnectionPool(
         create_engine(f"sqlite:///{folder / 'pool.db'}", poolclass=NullPool), size=1, timeout=0.05
     )
     for _ in range(2):
         with pytest.raises(Exception, match="unable to open"):
-            pool.take()
+            pool.acquire()
     folder.mkdir()
-    pool.take()
+    pool.acquire()
 
 
-def test_a_connection_goes_back_once(engine: Engine, closed: list[object]) -> None:
-    pool = Pool(engine, size=2, timeout=0.05)
-    connection = pool.take()
-    pool.give_back(connection)
-    pool.give_back(connection)
+def test_a_connection_is_released_once(engine: Engine, closed: list[object]) -> None:
+    pool = ConnectionPool(engine, size=2, timeout=0.05)
+    connection = pool.acquire()
+    pool.release(connection)
+    pool.release(connection)
     pool.discard(connection)
     assert closed == []
-    assert pool.take() is connection
-    assert pool.take() is not connection
+    assert pool.acquire() is connection
+    assert pool.acquire() is not connection
 
 
-def test_what_was_open_with_a_suspect_is_replaced_once(
+def test_connections_that_were_open_when_one_was_lost_are_replaced_once(
     engine: Engine, closed: list[object]
 ) -> None:
-    pool = Pool(engine, size=2, timeout=1)
-    lost, other = pool.take(), pool.take()
-    pool.give_back(other)
-    pool.suspect(lost)
+    pool = ConnectionPool(engine, size=2, timeout=1)
+    lost, other = pool.acquire(), pool.acquire()
+    pool.release(other)
+    pool.mark_stale(lost)
     pool.discard(lost)
-    replacement = pool.take()
+    replacement = pool.acquire()
     assert replacement is not other
     assert closed == [lost.driver, other.driver]
-    pool.give_back(replacement)
-    # an old connection that is found lost late says nothing of those opened since
-    pool.suspect(lost)
-    assert pool.take() is replacement
+    pool.release(replacement)
+    # an old connection that is found lost later does not make newer ones stale
+    pool.mark_stale(lost)
+    assert pool.acquire() is replacement
 
 
-def test_what_is_older_than_a_connection_is_replaced(engine: Engine, closed: list[object]) -> None:
-    pool = Pool(engine, size=3, timeout=1)
-    old, new = pool.take(), pool.take()
-    pool.give_back(new)
-    pool.replace_older(new)
-    pool.give_back(old)
-    replacement = pool.take()
+def test_connections_older_than_a_connection_are_replaced(
+    engine: Engine, closed: list[object]
+) -> None:
+    pool = ConnectionPool(engine, size=3, timeout=1)
+    old, new = pool.acquire(), pool.acquire()
+    pool.release(new)
+    pool.mark_older_stale(new)
+    pool.release(old)
+    replacement = pool.acquire()
     assert closed == [old.driver]
-    assert pool.take() is new
+    assert pool.acquire() is new
     assert replacement is not old
 
 
-def test_a_fresh_connection_takes_a_free_place_before_an_idle_one_s(
+def test_a_fresh_connection_prefers_a_free_place_to_that_of_an_idle_one(
     engine: Engine, closed: list[object]
 ) -> None:
-    pool = Pool(engine, size=2, timeout=1)
-    idle = pool.take()
-    pool.give_back(idle)
-    fresh = pool.take(fresh=True)
+    pool = ConnectionPool(engine, size=2, timeout=1)
+    idle = pool.acquire()
+    pool.release(idle)
+    fresh = pool.acquire(fresh=True)
     assert closed == []
     pool.discard(fresh)
-    held = pool.take()
+    held = pool.acquire()
     assert held is idle
-    other = pool.take()
-    pool.give_back(held)
-    fresh_again = pool.take(fresh=True)
+    other = pool.acquire()
+    pool.release(held)
+    fresh_again = pool.acquire(fresh=True)
     assert fresh_again not in (idle, other)
     assert closed == [fresh.driver, idle.driver]
 
 
-def test_closing_closes_what_is_idle_now_and_what_is_held_later(
+def test_closing_closes_idle_connections_now_and_held_ones_on_release(
     engine: Engine, closed: list[object]
 ) -> None:
-    pool = Pool(engine, size=2, timeout=1)
-    idle, held = pool.take(), pool.take()
-    pool.give_back(idle)
+    pool = ConnectionPool(engine, size=2, timeout=1)
+    idle, held = pool.acquire(), pool.acquire()
+    pool.release(idle)
     pool.close()
     assert closed == [idle.driver]
     with pytest.raises(DBConnectionError):
-        pool.take()
-    pool.give_back(held)
+        pool.acquire()
+    pool.release(held)
     assert closed == [idle.driver, held.driver]
 
 
-def test_closing_ends_the_wait_for_a_place(engine: Engine) -> None:
-    pool = Pool(engine, size=1, timeout=30)
-    held = pool.take()
+def test_closing_ends_the_wait_for_a_connection(engine: Engine) -> None:
+    pool = ConnectionPool(engine, size=1, timeout=30)
+    held = pool.acquire()
     errors: list[Exception] = []
 
     def wait() -> None:
         try:
-            pool.take()
+            pool.acquire()
         except DBConnectionError as error:
             errors.append(error)
 
@@ -170,4 +172,4 @@ def test_closing_ends_the_wait_for_a_place(engine: Engine) -> None:
     pool.close()
     thread.join(10)
     assert len(errors) == 1
-    pool.give_back(held)
+    pool.release(held)

@@ -1,4 +1,4 @@
-"""What the server's user may do: what suffices, and what is said where something is missing."""
+"""Privileges of the server's user: which suffice, and the errors when one is missing."""
 
 import re
 from collections.abc import Callable
@@ -77,7 +77,7 @@ def test_a_privilege_that_is_missing_at_the_start_is_named(
     assert f"GRANT {PRIVILEGES} ON `{name}`.* TO '{name}'@'%'" in str(caught.value)
 
 
-def test_a_privilege_that_is_missing_later_is_told_to_operators_and_may_be_granted(
+def test_a_privilege_that_is_missing_later_is_reported_to_operators_and_may_be_granted(
     database_url: str, limit: Limit
 ) -> None:
     open_database(database_url).close()
@@ -117,7 +117,7 @@ def test_an_unreachable_server_is_named_without_the_password(
     assert str(urlsplit(database_url).password) not in caught.value.explanation
 
 
-def test_a_refused_password_is_told_with_host_and_code_and_not_repeated(
+def test_a_refused_password_is_reported_with_host_and_code_and_not_repeated(
     mysql_server: "MySQLServer", database_url: str
 ) -> None:
     with pytest.raises(ConfigurationError) as caught:

@@ -1,4 +1,4 @@
-"""The unit of work: all or nothing, and what happens when transactions meet."""
+"""The unit of work: all or nothing, and conflicts between transactions."""
 
 import threading
 from collections.abc import Callable
@@ -38,7 +38,7 @@ def run_in_threads(*works: Callable[[], object]) -> None:
         thread.join()
 
 
-def test_what_is_committed_stays(database: Database, users: UserRepository) -> None:
+def test_a_commit_is_durable(database: Database, users: UserRepository) -> None:
     with DatabaseContext(database) as db:
         db.begin_transaction()
         users.insert_user(BERT)
@@ -100,7 +100,7 @@ def test_a_transaction_sees_its_own_changes_and_no_other_thread_does(
     assert seen_elsewhere == [None]
 
 
-def test_without_begin_each_statement_stands_by_itself(
+def test_without_begin_each_statement_is_committed_on_its_own(
     database: Database, users: UserRepository
 ) -> None:
     with DatabaseContext(database):
@@ -151,7 +151,7 @@ def test_beginning_twice_is_refused(database: Database) -> None:
             db.begin_transaction()
 
 
-def test_committing_what_was_not_begun_is_refused(database: Database) -> None:
+def test_a_commit_without_begin_is_refused(database: Database) -> None:
     with DatabaseContext(database) as db, pytest.raises(RuntimeError, match="no transaction"):
         db.commit_transaction()
 
@@ -161,7 +161,7 @@ def test_run_transaction_commits_and_returns(database: Database, users: UserRepo
     assert users.authenticate_user("bert") is not None
 
 
-def test_run_transaction_rolls_back_what_fails(
+def test_run_transaction_rolls_back_after_a_failure(
     database: Database, users: UserRepository, images: ImageRepository
 ) -> None:
     def insert() -> None:
@@ -188,7 +188,7 @@ def test_ten_threads_count_without_a_lost_update(
 
 
 @pytest.mark.usefixtures("mysql_server")
-def test_a_deadlock_is_run_again(database: Database, numbers: Callable[[str], int]) -> None:
+def test_a_deadlock_is_retried(database: Database, numbers: Callable[[str], int]) -> None:
     both_hold_one = threading.Barrier(2)
     attempts: list[str] = []
 
@@ -207,7 +207,7 @@ def test_a_deadlock_is_run_again(database: Database, numbers: Callable[[str], in
     assert (numbers("a"), numbers("b")) == (2, 2)
 
 
-def test_a_lock_that_is_never_free_is_given_up(
+def test_a_lock_that_is_never_free_is_busy(
     database: Database, numbers: Callable[[str], int]
 ) -> None:
     failures: list[BaseException] = []

@@ -7,6 +7,7 @@ from pixy_data import (
     ContentFile,
     DatabaseLocation,
     PartialImage,
+    QueryRunner,
     locate_database,
 )
 from pixy_service.accounts.passwords import Credentials, CredentialService
@@ -68,6 +69,7 @@ __all__ = [
     "PartialImage",
     "PrivateImageService",
     "PublicImageService",
+    "QueryRunner",
     "RepairRefusedError",
     "Services",
     "SignInRule",

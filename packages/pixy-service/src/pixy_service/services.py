@@ -5,20 +5,13 @@ Nothing is decided here; this module builds and closes, opening.py opens.
 
 import logging
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from pixy_core import (
-    Creation,
-    DatabaseBusyError,
-    DBConnectionError,
-    Image,
-    PixyProxyException,
-    User,
-)
-from pixy_data import Queries, initialise_database
-from pixy_service.accounts.passwords import Credentials, CredentialService
+from pixy_core import DatabaseBusyError, DBConnectionError, PixyProxyException, User
+from pixy_data import QueryRunner, initialise_database
+from pixy_service.accounts.passwords import CredentialService
 from pixy_service.accounts.sign_in_limit import SignInLimit
 from pixy_service.accounts.users import UserService
 from pixy_service.creation.adoption import ImageAdopter
@@ -33,7 +26,7 @@ from pixy_service.images.public import PublicImageService
 from pixy_service.images.thumbnails import Thumbnails
 from pixy_service.storage_probe import StorageProbe
 from pixy_service.stores import ImageStores
-from pixy_service.validation import Limits, validate_guid
+from pixy_service.validation import Limits
 
 logger = logging.getLogger(__name__)
 
@@ -101,42 +94,25 @@ class Services:
         """
         return PrivateImageService(self._tools, user)
 
-    def recall_details(
-        self, credentials: Credentials, guid: str
-    ) -> tuple[PrivateImageService, Image | Creation] | None:
-        """Sign in and get an image's details, by one statement, where the password is remembered.
-
-        None means nothing but that `credentials.check` has to decide.
-
-        Args:
-            credentials: What somebody signs in with.
-            guid: The image's public name, canonical and in lower case.
-
-        Raises:
-            InvalidInputError: `guid` is no canonical UUID.
-            InvalidCredentialsError: Nobody can have such credentials.
-            TooManyFailuresError: Too many wrong ones came from this address.
-            RecordNotFoundError: No such image or creation, or none that the user may see.
-            DBConnectionError: The database can't be reached.
-        """
-        guid = validate_guid(guid)
-        viewer = self.credentials.recall_viewer(credentials, guid)
-        if viewer is None:
-            return None
-        service = self.private_images(viewer.user)
-        return service, service.complete_details(guid, viewer.image)
-
-    def open_queries(
-        self, size: int, run_in_thread: Callable[..., Awaitable[Any]], **options: Any
-    ) -> Queries:
-        """Return what runs quick reads for callers on an event loop.
+    def make_query_runner(
+        self,
+        run_in_thread: QueryRunner,
+        *,
+        concurrency: int,
+        refusal: type[Exception],
+        check: Callable[[], None] | None = None,
+    ) -> QueryRunner:
+        """Return the coroutine by which an asyncio application reads a row or two.
 
         Args:
-            size: Maximum number of reads at once.
-            run_in_thread: Runs a function in a thread.
-            options: As for `pixy_data.Queries`.
+            run_in_thread: Runs a function in the application's own thread pool.
+            concurrency: Functions that may run without a thread at once.
+            refusal: Raised for a call when too many wait, or when it has waited too long.
+            check: Called before a call that had to wait runs; it may raise.
         """
-        return self._stores.database.open_queries(size, run_in_thread, **options)
+        return self._stores.database.make_query_runner(
+            run_in_thread, concurrency=concurrency, refusal=refusal, check=check
+        )
 
     def check_ready(self) -> None:
         """Return if a create could be served now.

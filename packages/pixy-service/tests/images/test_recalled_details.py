@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from pixy_core import (
+    Creation,
     CreationStatus,
     Image,
     ImageDetailCreate,
@@ -38,8 +39,10 @@ def dee(services: Services, anns: PrivateImageService) -> User:
 
 
 def recall(services: Services, guid: str, credentials: Credentials = DEE) -> object:
-    recalled = services.recall_details(credentials, guid)
-    return None if recalled is None else recalled[1]
+    viewer = services.credentials.recall_viewer(credentials, guid)
+    if viewer is None:
+        return None
+    return viewer.image or services.private_images(viewer.user).get_details(guid)
 
 
 def test_a_remembered_password_gets_the_details_without_hashing(
@@ -47,12 +50,12 @@ def test_a_remembered_password_gets_the_details_without_hashing(
 ) -> None:
     image = make_image("class")
     with counting_hashes() as hashes:
-        recalled = services.recall_details(DEE, image.guid)
-    assert recalled is not None
-    service, details = recalled
+        viewer = services.credentials.recall_viewer(DEE, image.guid)
+    assert viewer is not None
+    user, details = viewer
     assert hashes == []
     assert details == image == services.private_images(dee).get_details(image.guid)
-    assert service.get_image_by_guid(image.guid) == image
+    assert user == dee
 
 
 def test_nothing_of_it_waits_for_the_garbage_collector(
@@ -179,9 +182,9 @@ def test_an_own_creation_is_shown_to_its_owner_alone(
     guid = str(uuid4())
     request = ImageDetailCreate(prompt="a lighthouse", visibility=Visibility.PUBLIC)
     stores.creations.insert_creation(guid, request, dee, "0" * 64, None)
-    recalled = services.recall_details(DEE, guid)
-    assert recalled is not None
-    assert recalled[1].status == CreationStatus.PENDING
+    creation = recall(services, guid)
+    assert isinstance(creation, Creation)
+    assert creation.status == CreationStatus.PENDING
     services.users.add_user("eve", PASSWORD, "red")
     eve = Credentials("eve", PASSWORD)
     services.credentials.check(eve)

@@ -27,7 +27,7 @@ from pixy_service import (
 from pixy_web.api import health, openapi, private_images, public_images
 from pixy_web.api.pages import build_document_router, build_pages_router
 from pixy_web.http.error_handler import handle_error
-from pixy_web.runtime import Runtime
+from pixy_web.runtime import open_runtime
 from pixy_web.server.guard import Guard
 from pixy_web.server.log_lines import configure_logging, drain_log
 from pixy_web.server.process import (
@@ -39,7 +39,7 @@ from pixy_web.server.process import (
 )
 from pixy_web.server.request_log import RequestLog, check_client
 from pixy_web.settings import Settings, read_client_environment
-from pixy_web.threads.pools import count_database_calls, open_pools
+from pixy_web.threads.pools import count_database_calls
 
 CORS_METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 CORS_EXPOSED = ("Content-Range", "ETag", "Link", "Location", "Retry-After", "X-Request-ID")
@@ -113,10 +113,10 @@ def _wrap(app: FastAPI, settings: Settings) -> None:
 @asynccontextmanager
 async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncIterator[None]:
     services = await asyncio.to_thread(open_configured_services, settings)
-    pools = open_pools(settings.threads, services, check_client)
-    app.state.runtime = Runtime(
+    app.state.runtime = runtime = open_runtime(
         services,
-        pools,
+        threads=settings.threads,
+        check=check_client,
         max_body_size=settings.max_body_size,
         public_max_age=settings.public_max_age,
         accel_redirect=settings.accel_redirect,
@@ -132,7 +132,7 @@ async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncI
         raise
     finally:
         if not is_forced:
-            await pools.close()
+            await runtime.pools.close()
             await asyncio.to_thread(services.close)
             if alone:
                 await asyncio.to_thread(drain_log)

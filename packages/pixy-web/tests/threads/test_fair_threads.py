@@ -1,4 +1,4 @@
-"""Whose call runs next, and who is refused when too many wait."""
+"""Which source's call runs next, and which is refused when too many wait."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ Scenario = Callable[["Bench"], Awaitable[None]]
 
 
 class Bench:
-    """Threads whose first calls can be held, and what ran in them, in order."""
+    """Threads whose first calls can be held, and the names of the calls that ran, in order."""
 
     def __init__(self, size: int, **options: float) -> None:
         self.threads = FairThreads(Threads(size, "test"), size, LIMIT, **options)
@@ -23,16 +23,16 @@ class Bench:
         self._go_on = threading.Event()
 
     def ask(self, name: str) -> asyncio.Task[str]:
-        """Ask for a call; the first letter of its name is its source."""
+        """Start a call; the first letter of its name is its source."""
         return asyncio.create_task(self.threads.run(name[0], self._work, name))
 
     async def settle(self) -> None:
-        """Let all tasks come as far as they can."""
+        """Let all tasks run until they wait."""
         for _ in range(10):
             await asyncio.sleep(0)
 
     async def wait_for(self, count: int) -> None:
-        """Wait until so many more calls have begun to run."""
+        """Wait until so many more calls have started."""
         for _ in range(count):
             assert await asyncio.to_thread(self._started.acquire, timeout=30)
 
@@ -71,7 +71,7 @@ def test_sources_take_turns() -> None:
     assert run(scenario).ran == ["a1", "a2", "b1", "c1", "a3"]
 
 
-def test_a_source_holds_one_thread_and_leaves_the_other() -> None:
+def test_a_source_uses_one_thread_at_a_time() -> None:
     async def scenario(bench: Bench) -> None:
         tasks = [bench.ask(name) for name in ("a1", "a2", "b1")]
         await bench.wait_for(2)
@@ -82,7 +82,7 @@ def test_a_source_holds_one_thread_and_leaves_the_other() -> None:
     assert sorted(run(scenario, size=2).ran) == ["a1", "a2", "b1"]
 
 
-def test_a_flood_of_one_source_keeps_no_other_out() -> None:
+def test_a_flood_of_one_source_does_not_keep_others_out() -> None:
     async def scenario(bench: Bench) -> None:
         flood = [bench.ask(f"a{number}") for number in range(7)]
         await bench.settle()
@@ -96,7 +96,7 @@ def test_a_flood_of_one_source_keeps_no_other_out() -> None:
     run(scenario)
 
 
-def test_where_no_source_has_many_the_newest_is_refused() -> None:
+def test_when_no_source_has_many_calls_the_newest_is_refused() -> None:
     async def scenario(bench: Bench) -> None:
         tasks = [bench.ask(f"{source}1") for source in "abcdef"]
         await bench.settle()
@@ -106,7 +106,7 @@ def test_where_no_source_has_many_the_newest_is_refused() -> None:
     run(scenario)
 
 
-def test_a_caller_who_is_gone_is_not_waited_for() -> None:
+def test_a_cancelled_call_does_not_take_a_turn() -> None:
     async def scenario(bench: Bench) -> None:
         running, waiting, last = (bench.ask(name) for name in ("a1", "b1", "c1"))
         await bench.settle()
@@ -114,7 +114,7 @@ def test_a_caller_who_is_gone_is_not_waited_for() -> None:
         await bench.wait_for(1)
         running.cancel()
         await bench.settle()
-        # the thread still works for the one who is gone
+        # the thread still works for the cancelled call
         assert bench.ran == ["a1"]
         bench.release()
         assert await last == "c1"
@@ -122,7 +122,7 @@ def test_a_caller_who_is_gone_is_not_waited_for() -> None:
     assert run(scenario).ran == ["a1", "c1"]
 
 
-def test_a_call_does_not_wait_for_ever() -> None:
+def test_a_call_that_waits_too_long_is_refused() -> None:
     async def scenario(bench: Bench) -> None:
         running, waiting = bench.ask("a1"), bench.ask("a2")
         assert await outcomes_of([waiting]) == ["SignInBusyError"]
@@ -133,7 +133,7 @@ def test_a_call_does_not_wait_for_ever() -> None:
     run(scenario, patience=0.05)
 
 
-def test_what_a_call_raises_is_raised_where_it_is_awaited() -> None:
+def test_an_exception_is_raised_where_the_call_is_awaited() -> None:
     async def scenario(bench: Bench) -> None:
         with pytest.raises(ZeroDivisionError):
             await bench.threads.run("a", lambda: 1 // 0)

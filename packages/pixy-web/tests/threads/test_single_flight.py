@@ -1,4 +1,4 @@
-"""One piece of work for several callers."""
+"""Work that several callers share."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from pixy_web.threads.threads import ThreadsBusyError, ThumbnailsBusyError
 
 
 class Work:
-    """Work that waits to be told how it ends, once for each time that it is begun."""
+    """Work that the test ends, once for each time that it started."""
 
     def __init__(self) -> None:
         self.flights: SingleFlight[str] = SingleFlight()
@@ -39,7 +39,7 @@ def run(scenario: Callable[[Work], Awaitable[None]]) -> None:
     asyncio.run(run_scenario())
 
 
-def test_what_many_want_at_once_is_done_once() -> None:
+def test_concurrent_callers_share_one_result() -> None:
     async def scenario(work: Work) -> None:
         tasks = await work.ask(300)
         (begun,) = work.begun
@@ -49,7 +49,7 @@ def test_what_many_want_at_once_is_done_once() -> None:
     run(scenario)
 
 
-def test_what_is_wanted_later_or_by_another_key_is_done_again() -> None:
+def test_a_later_caller_or_another_key_starts_the_work_again() -> None:
     async def scenario(work: Work) -> None:
         tasks = await work.ask(1, "a") + await work.ask(1, "b")
         for begun, result in zip(work.begun, "ab", strict=True):
@@ -63,7 +63,7 @@ def test_what_is_wanted_later_or_by_another_key_is_done_again() -> None:
 
 
 @pytest.mark.parametrize("is_cancelled", [True, False])
-def test_a_failure_of_one_is_not_that_of_the_others(is_cancelled: bool) -> None:
+def test_after_a_failure_the_other_callers_do_the_work_themselves(is_cancelled: bool) -> None:
     async def scenario(work: Work) -> None:
         first, *others = await work.ask(3)
         if is_cancelled:
@@ -79,7 +79,7 @@ def test_a_failure_of_one_is_not_that_of_the_others(is_cancelled: bool) -> None:
     run(scenario)
 
 
-def test_where_there_is_no_room_for_one_there_is_none_for_the_others() -> None:
+def test_when_the_work_is_refused_all_callers_are_refused() -> None:
     async def scenario(work: Work) -> None:
         tasks = await work.ask(3)
         work.begun[0].set_exception(ThumbnailsBusyError())
@@ -92,7 +92,7 @@ def test_where_there_is_no_room_for_one_there_is_none_for_the_others() -> None:
     run(scenario)
 
 
-def test_a_caller_who_leaves_stops_nobody() -> None:
+def test_a_cancelled_caller_does_not_cancel_the_others() -> None:
     async def scenario(work: Work) -> None:
         first, second, third = await work.ask(3)
         second.cancel()

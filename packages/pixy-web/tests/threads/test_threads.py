@@ -1,4 +1,4 @@
-"""The application's own threads: context, errors, and the limits. Case C900."""
+"""The application's thread pools: context, errors and limits. Case C900."""
 
 import asyncio
 import contextvars
@@ -12,7 +12,7 @@ from pixy_web.http.error_handler import STATUSES
 from pixy_web.threads.threads import Threads, ThreadsBusyError
 
 
-def test_a_call_runs_elsewhere_with_the_callers_context() -> None:
+def test_a_call_runs_in_a_thread_with_the_callers_context() -> None:
     name = contextvars.ContextVar("name", default="nobody")
     threads = Threads(1, "pixy-test")
 
@@ -42,7 +42,7 @@ def test_over_the_limit_a_call_is_refused_and_later_ones_are_not() -> None:
     assert STATUSES[ThreadsBusyError] == (503, "server_busy", {"Retry-After": "2"})
 
 
-def test_a_call_that_fails_leaves_its_place() -> None:
+def test_a_call_that_fails_frees_its_place() -> None:
     threads = Threads(1, "pixy-test", limit=1)
 
     async def call() -> None:
@@ -64,7 +64,7 @@ def test_each_of_many_calls_gets_its_own_result() -> None:
     threads.close()
 
 
-def test_a_call_whose_caller_is_cancelled_runs_to_its_end_and_leaves_its_place() -> None:
+def test_a_cancelled_call_runs_to_its_end_and_then_frees_its_place() -> None:
     threads, release, ended = Threads(1, "pixy-test", limit=1), threading.Event(), []
     started = threading.Event()
 
@@ -94,7 +94,7 @@ def test_a_call_whose_caller_is_cancelled_runs_to_its_end_and_leaves_its_place()
     threads.close()
 
 
-def test_a_call_whose_caller_is_cancelled_before_its_turn_is_not_run() -> None:
+def test_a_call_that_is_cancelled_before_its_turn_is_not_run() -> None:
     threads, release, run = Threads(1, "pixy-test"), threading.Event(), []
 
     async def call() -> None:
@@ -159,7 +159,7 @@ def test_a_call_that_had_to_wait_is_checked_before_it_runs() -> None:
     assert run == ["here"]
 
 
-def test_closing_waits_for_what_runs_and_what_waits() -> None:
+def test_closing_waits_for_running_and_waiting_calls() -> None:
     threads, release, started = Threads(1, "pixy-test"), threading.Event(), threading.Event()
 
     def work() -> bool:
@@ -180,7 +180,7 @@ def test_closing_waits_for_what_runs_and_what_waits() -> None:
     assert asyncio.run(asyncio.wait_for(call(), 30)) == (True, 0)
 
 
-def test_threads_that_nobody_closed_do_not_keep_the_process() -> None:
+def test_threads_that_are_not_closed_do_not_keep_the_process_alive() -> None:
     program = "from pixy_web.threads.threads import Threads; Threads(2, 'pixy-test'); print('done')"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60

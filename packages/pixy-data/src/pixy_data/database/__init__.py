@@ -1,1 +1,1 @@
-"""One way to the database, for MySQL and SQLite: connections, statements and units of work."""
+"""Access to MySQL and SQLite: connections, statements and units of work."""

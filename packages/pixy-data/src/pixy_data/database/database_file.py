@@ -1,4 +1,4 @@
-"""The files of an SQLite database: whether those at its path are still the ones that are open.
+"""Detects that the files of an open SQLite database were moved, replaced or deleted.
 
 SQLite opens a file once and keeps it, whatever happens to its name. A new connection would then
 combine the write-ahead log of one database with the pages of another:
@@ -15,8 +15,7 @@ from pixy_core import DBConnectionError
 
 _logger = logging.getLogger(__name__)
 _TRUSTED = 1.0
-"""Seconds for which reads do not look again; looking costs more than the rest of taking a
-connection."""
+"""Seconds for which reads rely on the last check, which costs more than acquiring a connection."""
 
 _DESCRIPTORS = Path("/dev/fd")
 _Inode = tuple[int, int]
@@ -31,23 +30,19 @@ class _Files(NamedTuple):
 
 
 class DatabaseFile:
-    """The path of one SQLite database that this process has open.
-
-    Args:
-        path: The database.
-    """
+    """The path of one SQLite database that this process has open."""
 
     def __init__(self, path: Path) -> None:
         self._path = path.absolute()
         self._opened: _Files | None = None
         self._trusted_until = 0.0
-        self._is_exchanged = False
+        self._is_replaced = False
 
     def check(self, *, fresh: bool) -> None:
         """Return if the files at the path are those that are open.
 
         Args:
-            fresh: Look now, even if they were a moment ago.
+            fresh: Look now, even if the last check was a moment ago.
 
         Raises:
             DBConnectionError: They were moved, replaced or deleted.
@@ -56,29 +51,25 @@ class DatabaseFile:
             return
         found = self._look()
         changed = {old for old, new in zip(self._opened, found, strict=True) if old != new}
-        # the connection that is closed last removes the log, which nobody has open then
+        # the last connection to close removes the log, which nobody has open then
         if _are_open(changed - {None}):
             self._refuse()
-        # the log is there from the first write on
+        # the first write creates the log
         self._opened = found
         self._trusted_until = monotonic() + _TRUSTED
-        if self._is_exchanged:
-            self._is_exchanged = False
+        if self._is_replaced:
+            self._is_replaced = False
             _logger.warning("the database file %s is back", self._path)
 
     def note_opened(self) -> None:
-        """Remember the files at the path, once a first connection is open.
-
-        Raises:
-            DBConnectionError: The disk does not tell.
-        """
+        """Remember the files at the path once the first connection is open."""
         if self._opened is None:
             self._opened = self._look()
 
     def _refuse(self) -> None:
         self._trusted_until = 0.0
-        if not self._is_exchanged:
-            self._is_exchanged = True
+        if not self._is_replaced:
+            self._is_replaced = True
             _logger.critical(
                 "the database file %s, its -wal or its -shm was moved, replaced or deleted while "
                 "it was open: nothing is read or written until it is back; to use another file, "
@@ -88,7 +79,7 @@ class DatabaseFile:
         raise DBConnectionError
 
     def _look(self) -> _Files:
-        # SQLite puts the log next to the file that a symbolic link leads to
+        # SQLite puts the log next to the target of a symbolic link
         target = os.path.realpath(self._path)
         return _Files(_find(target), _find(f"{target}-wal"), _find(f"{target}-shm"))
 
@@ -104,11 +95,11 @@ def _find(path: str) -> _Inode | None:
 
 
 def _are_open(inodes: set[_Inode | None]) -> bool:
-    """Return whether this process has any of some files open."""
+    """Return whether this process has any of the files open."""
     if not inodes:
         return False
     try:
-        # opening the database to find out would release SQLite's locks at the close, fcntl(2)
+        # opening the database instead would release SQLite's locks when it is closed, fcntl(2)
         return any(_identify(int(file.name)) in inodes for file in _DESCRIPTORS.iterdir())
     except OSError:  # a system without this folder
         return True
@@ -117,6 +108,6 @@ def _are_open(inodes: set[_Inode | None]) -> bool:
 def _identify(descriptor: int) -> _Inode | None:
     try:
         status = os.fstat(descriptor)
-    except OSError:  # the one that listed them, or closed meanwhile
+    except OSError:  # the listing's own descriptor, or closed meanwhile
         return None
     return status.st_dev, status.st_ino

@@ -1,7 +1,4 @@
-"""From a database URL to a SQLAlchemy engine that is set up for one of the two databases.
-
-What differs between MySQL and SQLite in connecting stands here; nothing connects.
-"""
+"""Database URLs, and the SQLAlchemy engine with the connection options of MySQL or SQLite."""
 
 import errno
 from pathlib import Path
@@ -13,36 +10,33 @@ from sqlalchemy import URL, Engine, Pool, create_engine, event, make_url
 from pixy_core import ConfigurationError
 
 LOCK_TIMEOUT = 2
-"""Seconds that a statement waits for another transaction's lock."""
+"""Seconds that a statement waits for the lock of another transaction."""
 
 _URL_OPTIONS = frozenset(
     {"ssl_mode", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher", "unix_socket"}
 )
 _SSL_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 _MYSQL_DATETIME = 12
-"""MySQLdb.constants.FIELD_TYPE.DATETIME, for where the driver isn't installed."""
+"""MySQLdb.constants.FIELD_TYPE.DATETIME, also where the driver is not installed."""
 
 _EXPECTED = "expected sqlite:///path or mysql://user:password@host:port/name"
 
 
 def parse_url(url: str) -> URL:
-    """Read and check a database URL.
+    """Return a database URL in SQLAlchemy's form, with its driver.
 
     Args:
-        url: `sqlite:///path` or `mysql://user:password@host:port/name`, the latter optionally
-            with `?ssl_mode=REQUIRED` and its like.
-
-    Returns:
-        The URL in SQLAlchemy's form, its driver named.
+        url: `sqlite:///path`, or `mysql://user:password@host:port/name` with optional parameters
+            such as `?ssl_mode=REQUIRED`.
 
     Raises:
-        ConfigurationError: It is neither, or it asks for what isn't offered. The message never
-            repeats the URL, which may hold a password.
+        ConfigurationError: The URL is invalid or has unknown options. The message does not
+            contain the URL, which may hold a password.
     """
     try:
         parsed = make_url(url)
     except (sqlalchemy.exc.ArgumentError, ValueError):
-        # without the cause, whose message repeats the URL
+        # the message of the cause contains the URL
         raise ConfigurationError(f"The database URL can't be read: {_EXPECTED}") from None
     if parsed.drivername == "sqlite":
         if parsed.database in (None, "", ":memory:") or parsed.host or parsed.query:
@@ -68,14 +62,7 @@ def parse_url(url: str) -> URL:
 
 
 def describe_url(url: URL) -> str:
-    """Say which database a URL means, for the log: never with the user or the password.
-
-    Args:
-        url: From `parse_url`.
-
-    Raises:
-        Nothing.
-    """
+    """Return the database's name and address for the log, without user and password."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     host = f"[{url.host}]" if ":" in str(url.host) else url.host
@@ -91,21 +78,18 @@ def build_engine(
     poolclass: type[Pool],
     **pool_options: Any,
 ) -> Engine:
-    """Build the engine of a checked URL; it connects when it is first used.
+    """Build an engine; its connections are in autocommit mode until BEGIN.
 
     Args:
         url: From `parse_url`.
         connect_timeout: Seconds; MySQL only.
         read_timeout: Seconds that a server may be silent while it works; MySQL only.
-        lock_timeout: Seconds that a statement waits for another transaction's lock.
+        lock_timeout: Seconds that a statement waits for the lock of another transaction.
         poolclass: SQLAlchemy's pool to use.
         pool_options: More of `create_engine`'s `pool_…` arguments.
 
-    Returns:
-        An engine whose connections commit each statement by themselves until told BEGIN.
-
     Raises:
-        ConfigurationError: The driver for MySQL isn't installed.
+        ConfigurationError: The driver for MySQL is not installed.
     """
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite:
@@ -132,12 +116,12 @@ def build_engine(
 
 def _sqlite_arguments(lock_timeout: int) -> dict[str, Any]:
     # isolation_level None: the driver's own BEGIN comes too late and loses updates;
-    # connections are used by one thread at a time, but not always by the same
+    # one thread at a time uses a connection, but not always the same thread
     return {"isolation_level": None, "timeout": lock_timeout, "check_same_thread": False}
 
 
 def _mysql_arguments(connect_timeout: int, read_timeout: int, lock_timeout: int) -> dict[str, Any]:
-    # below the read timeout, or a lock would be mistaken for a server that hangs
+    # below the read timeout, or a wait for a lock would look like a server that hangs
     lock_timeout = max(1, min(lock_timeout, read_timeout - 1))
     return {
         "charset": "utf8mb4",
@@ -145,7 +129,7 @@ def _mysql_arguments(connect_timeout: int, read_timeout: int, lock_timeout: int)
         "connect_timeout": connect_timeout,
         "read_timeout": read_timeout,
         "write_timeout": read_timeout,
-        # without a strict mode MySQL shortens what is too long and says nothing;
+        # without a strict mode MySQL truncates long values silently;
         # a metadata lock waits a year by default
         "init_command": "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION', "
         "time_zone = '+00:00', "
@@ -156,14 +140,14 @@ def _mysql_arguments(connect_timeout: int, read_timeout: int, lock_timeout: int)
 def _connect_mysql(
     _dialect: object, _record: object, _arguments: list[Any], options: dict[str, Any]
 ) -> Any:
-    # imported here: only who uses MySQL has its driver
-    from pixy_data.database.mysql_driver import WaitingConnection  # noqa: PLC0415
+    # imported here, because the driver is an optional dependency
+    from pixy_data.database.mysql_driver import GreenletConnection  # noqa: PLC0415
 
-    return WaitingConnection(**options)
+    return GreenletConnection(**options)
 
 
 def _prepare_mysql(connection: Any, _record: object) -> None:
-    # times stay text, as in SQLite: the driver's own reader of them takes longer than the query
+    # times stay text, as in SQLite: the driver's own converter takes longer than the query
     connection.converter[_MYSQL_DATETIME] = str
 
 
@@ -177,8 +161,8 @@ class DatabaseLocation(NamedTuple):
     """Where a database is.
 
     Attributes:
-        name: For people: the absolute path of a SQLite file, or name and server.
-        is_missing: Whether it is a SQLite file that does not exist yet.
+        name: The absolute path of a SQLite file, or the database's name and server.
+        is_missing: True for a SQLite file that does not exist yet.
     """
 
     name: str
@@ -188,11 +172,8 @@ class DatabaseLocation(NamedTuple):
 def locate_database(url: str) -> DatabaseLocation:
     """Return where a database is, without connecting.
 
-    Args:
-        url: As for `parse_url`.
-
     Raises:
-        ConfigurationError: The URL can't be used.
+        ConfigurationError: The URL is invalid.
     """
     parsed = parse_url(url)
     if parsed.get_backend_name() != "sqlite":

@@ -1,7 +1,7 @@
 """Driver errors: what each code means, and which of PixyProxy's exceptions it becomes.
 
-No other module reads an error code. Messages never hold SQL or values; what operators need is in
-`reason`, and the driver's own error stays reachable as `__cause__`.
+No other module reads an error code. Messages never contain SQL or values. Operators read
+`reason`; the driver's own error is the `__cause__`.
 """
 
 from typing import Any, NamedTuple
@@ -18,19 +18,19 @@ from pixy_core import (
 
 
 class ConnectionLostError(DBConnectionError):
-    """The connection was dead before or while it was used; another one may work."""
+    """The connection was dead or died; another one may work."""
 
 
 class ServerRefusalError(DBConnectionError):
-    """The database answers, and refuses until an operator changes something."""
+    """The database refuses until an operator changes something."""
 
 
 class AccountRefusedError(ServerRefusalError):
-    """The server refuses the user, the password, the database's name or the kind of connection."""
+    """The server refuses the user, the password, the database name or the kind of connection."""
 
 
 class PrivilegeMissingError(ServerRefusalError):
-    """The user may connect, and may not run this statement."""
+    """The user may connect, but not run this statement."""
 
 
 class ReadOnlyServerError(DatabaseBusyError):
@@ -38,11 +38,11 @@ class ReadOnlyServerError(DatabaseBusyError):
 
 
 class TransactionConflictError(DatabaseBusyError):
-    """Deadlock or lock wait: the whole transaction, rolled back, may succeed if run again."""
+    """Deadlock or lock timeout: after a rollback the transaction may succeed if run again."""
 
 
 class Code(NamedTuple):
-    """What an error code means, in an operator's words, and what it becomes."""
+    """What an error code means to an operator, and the exception that it becomes."""
 
     meaning: str
     kind: type[PixyProxyException]
@@ -106,7 +106,7 @@ MYSQL_CODES: dict[int, Code] = {
     2012: Code("the handshake failed", DBConnectionError),
     2013: Code("the connection was lost", ConnectionLostError),
     2014: Code("commands out of order", ConnectionLostError),
-    # with OpenSSL 3 also what a connection's end looks like over TLS
+    # with OpenSSL 3 also the end of a connection over TLS
     2026: Code("TLS failed", ConnectionLostError),
     2027: Code("malformed packet", ConnectionLostError),
     2054: Code("the client library does not know the user's authentication", DBConnectionError),
@@ -134,7 +134,7 @@ MYSQL_CODES: dict[int, Code] = {
     9005: Code("a region is unavailable (TiDB)", DatabaseBusyError),
     9007: Code("conflict with another transaction (TiDB)", TransactionConflictError),
 }
-"""What MySQL, MariaDB and their client libraries may answer; other codes are a DatabaseError."""
+"""Codes of MySQL, MariaDB and their client libraries; any other code is a DatabaseError."""
 
 # https://www.sqlite.org/rescode.html: an extended code has its primary code in its last byte
 SQLITE_CODES: dict[int, Code] = {
@@ -160,33 +160,27 @@ SQLITE_CODES: dict[int, Code] = {
     24: Code("the file has another format: restore it from a backup", ServerRefusalError),
     26: Code("the file is no SQLite database", ServerRefusalError),
 }
-"""What SQLite may answer, by primary code; other codes are a DatabaseError."""
+"""SQLite's primary codes; any other code is a DatabaseError."""
 
 _CLIENT_CODES = range(2000, 3000)
 _BROKEN = Code("the client library failed", DBConnectionError)
-# mysqlclient raises InterfaceError(0, "") on a connection that it has closed itself, and -1
+# on a connection that it has closed, mysqlclient raises InterfaceError(0, "") or code -1
 _CLOSED = Code("the connection is closed", ConnectionLostError)
 _UNKNOWN = Code("see its documentation", DatabaseError)
 _LONGEST_TEXT = 300
 
 
 def translate_error(error: Exception, driver: Any, where: str = "") -> PixyProxyException:
-    """Name a driver's failure as one of PixyProxy's; the caller raises it `from` the original.
+    """Return the exception for a driver's error; the caller raises it `from` the original.
 
     Args:
-        error: Whatever connecting or a statement raised, SQLAlchemy's wrapping included.
+        error: What connecting or a statement raised, perhaps wrapped by SQLAlchemy.
         driver: The DB-API module (PEP 249) that made the connection.
-        where: Which database, for the reason.
-
-    Returns:
-        A new exception with its reason, not raised.
-
-    Raises:
-        Nothing.
+        where: From `describe_url`, for the reason.
     """
     if isinstance(error, sqlalchemy.exc.DBAPIError) and isinstance(error.orig, Exception):
         error = error.orig
-    # a lone surrogate has no UTF-8 form; an integer may be too large for the driver
+    # a lone surrogate cannot be encoded; an integer may be too large for the driver
     refused = (UnicodeEncodeError, OverflowError, driver.IntegrityError, driver.DataError)
     if isinstance(error, refused):
         return ConstraintViolationError()
@@ -215,7 +209,7 @@ def _read_mysql(error: Exception) -> tuple[type[PixyProxyException], str]:
     default = _BROKEN if number in _CLIENT_CODES else _UNKNOWN
     code = MYSQL_CODES.get(number, default)
     reason = f"error {number}, {code.meaning}"
-    # these texts name hosts, users, privileges and tables; others may hold values or SQL
+    # these texts name hosts, users, privileges and tables; others may contain values or SQL
     if number in _CLIENT_CODES or issubclass(code.kind, ServerRefusalError):
         text = str(error.args[1]) if len(error.args) > 1 else ""
         reason += f" ({text[:_LONGEST_TEXT]})" if text else ""

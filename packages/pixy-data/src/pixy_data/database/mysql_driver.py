@@ -1,12 +1,16 @@
-"""mysqlclient's connection, as threads and the event loop use it.
+"""mysqlclient's connection for threads and the event loop, with a deadline for each answer.
 
-On the loop, in a call of `loop_calls`, it lets others run until an answer comes. In both places an
-answer has a deadline, and a connection on which anything comes unasked is given up.
+It overrides `query` and `store_result` of mysqlclient 2.2, and calls `send_query` and
+`read_query_result`, which that does not document.
 """
 
+import os
 import select
+import socket
+import threading
+from contextlib import suppress
 from secrets import randbits
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from MySQLdb import OperationalError
@@ -14,20 +18,94 @@ from MySQLdb.connections import Connection
 from MySQLdb.constants import CR
 from typing_extensions import override
 
-from pixy_data.database.loop_calls import Answers, LoopCall, WouldBlockError, find_call
-from pixy_data.database.watchdog import Watchdog
+from pixy_data.database.greenlets import (
+    QueryGreenlet,
+    SocketReader,
+    WouldBlockError,
+    current_query,
+)
 
 _LOOP_LIMIT = 0.6
-"""Seconds that the rest of an answer may stop the loop, once its beginning is there."""
+"""Seconds for which the event loop may wait for the rest of an answer that has begun."""
+
+_TICK = 0.2
+"""Seconds between two looks of the watchdog: how late it may be."""
+
+
+class Watchdog:
+    """One thread that shuts down connections whose answers miss their deadline.
+
+    The client library's own timeout starts again with each byte. A shutdown of the socket ends
+    its wait in every state, also with TLS. The thread sleeps while nothing is read.
+    """
+
+    def __init__(self) -> None:
+        self._deadlines: dict[int, float] = {}
+        self._lock = threading.Lock()
+        self._awake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def watch(self, descriptor: int, deadline: float) -> None:
+        """Shut a connection down at a time, unless it is released before.
+
+        Args:
+            descriptor: The connection's, which stays open until `release`.
+            deadline: By `time.monotonic`.
+        """
+        self._deadlines[descriptor] = deadline
+        if not self._awake.is_set():
+            self._awake.set()
+            if self._thread is None:
+                self._start()
+
+    def release(self, descriptor: int) -> bool:
+        """Stop to watch a connection, and return whether it was shut down."""
+        if self._deadlines.pop(descriptor, None) is not None:
+            return False
+        # it may be shut down right now, and until then its number must not be reused
+        with self._lock:
+            return self._deadlines.pop(descriptor, None) is None
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._work, name="pixy-watchdog", daemon=True
+                )
+                self._thread.start()
+
+    def _work(self) -> None:
+        while True:
+            self._awake.wait()
+            self._awake.clear()
+            sleep(_TICK)
+            now = monotonic()
+            for descriptor, deadline in list(self._deadlines.items()):
+                if deadline <= now:
+                    self._shut_down(descriptor, deadline)
+            if self._deadlines:
+                self._awake.set()
+
+    def _shut_down(self, descriptor: int, deadline: float) -> None:
+        with self._lock:
+            current = self._deadlines.pop(descriptor, None)
+            if current != deadline:
+                # released meanwhile, and perhaps watched for another answer
+                if current is not None:
+                    self._deadlines[descriptor] = current
+                return
+            with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+                connection.shutdown(socket.SHUT_RDWR)
+
 
 _watchdog = Watchdog()
 
 
-class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no types
-    """A connection whose queries leave the event loop that they are sent from.
+class GreenletConnection(Connection):  # type: ignore[misc]  # mysqlclient has no types
+    """A connection whose queries leave the event loop while the server works.
 
-    Nothing may be there to be read before a query is sent, something must be before its answer is
-    read, and nothing after it: else answers and queries have come out of step.
+    To keep answers and queries in step, nothing may be readable before a query is sent or after
+    its answer, and the answer is only read once something is.
 
     Args:
         arguments: As for `MySQLdb.connect`, `read_timeout` among them.
@@ -35,7 +113,7 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
 
     def __init__(self, *, read_timeout: int, **arguments: Any) -> None:
         self._read_timeout = read_timeout
-        self._answers: Answers | None = None
+        self._reader: SocketReader | None = None
         self._deadline = 0.0
         super().__init__(read_timeout=read_timeout, **arguments)
         self._descriptor: int = self.fileno()
@@ -49,18 +127,17 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
         """Send a query and read the beginning of its answer.
 
         Args:
-            query: A bytearray, as mysqlclient's own `executemany` gives, is copied.
+            query: A bytearray, which mysqlclient's own `executemany` gives, is copied.
 
         Raises:
             OperationalError: The connection is lost or out of step, or the server silent too long.
-            WouldBlockError: The answer doesn't come to its end, and stops the event loop.
-            Exception: The server refuses the query.
+            WouldBlockError: The rest of the answer is late, and blocks the event loop.
         """
-        call = find_call()
-        if call is None:
+        current = current_query()
+        if current is None:
             self._send(bytes(query))
         else:
-            self._send_from_loop(call, bytes(query))
+            self._send_from_loop(current, bytes(query))
         _watchdog.watch(self._descriptor, self._deadline)
         try:
             self.read_query_result()
@@ -70,12 +147,7 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
 
     @override
     def store_result(self) -> Any:
-        """Read the rest of an answer.
-
-        Raises:
-            OperationalError: As `query`.
-            WouldBlockError: As `query`.
-        """
+        """Read the rest of an answer; raises like `query`."""
         try:
             result = super().store_result()
         except BaseException as error:
@@ -85,41 +157,50 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
         self._check_nothing_came()
         return result
 
+    @override
+    def close(self) -> None:
+        """Close the connection."""
+        self._stop_reader()
+        # of an answer whose rest was not read; once closed, another connection may get the number
+        descriptor, self._descriptor = self._descriptor, -1
+        _watchdog.release(descriptor)
+        super().close()
+
     def _send(self, query: bytes) -> None:
-        # the loop might see the answer to this, and take it for one to its next query
-        self._look_away()
+        # the loop might take the answer to this query for the answer to its next one
+        self._stop_reader()
         self._check_nothing_came()
         self._deadline = monotonic() + self._read_timeout
         self.send_query(query)
         if not self._poll(self._read_timeout * 1000):
-            raise OperationalError(CR.SERVER_LOST, "The server is silent")
+            raise OperationalError(CR.SERVER_LOST, "The server does not answer")
 
-    def _send_from_loop(self, call: LoopCall, query: bytes) -> None:
-        answers = self._look(call)
+    def _send_from_loop(self, current: QueryGreenlet, query: bytes) -> None:
+        reader = self._start_reader(current)
         self.send_query(query)
         try:
-            answers.wait(call)
+            reader.wait(current)
         except TimeoutError as error:
-            raise OperationalError(CR.SERVER_LOST, "The server is silent") from error
-        if call.is_paused:
-            # another answer has just stopped the loop, and this one may do the same
+            raise OperationalError(CR.SERVER_LOST, "The server does not answer") from error
+        if current.pool.is_paused:
+            # another answer has just blocked the loop, and this one may do the same
             raise WouldBlockError
         self._deadline = monotonic() + _LOOP_LIMIT
 
     def _end_watch(self, error: BaseException) -> None:
         if not _watchdog.release(self._descriptor):
             return
-        call = find_call()
-        if call is not None:
-            call.pause()
+        current = current_query()
+        if current is not None:
+            current.pool.pause(current.loop)
             raise WouldBlockError from error
-        raise OperationalError(CR.SERVER_LOST, "The server is silent") from error
+        raise OperationalError(CR.SERVER_LOST, "The server does not answer") from error
 
     def _check_step(self) -> None:
-        """Check that the next answer is the one to the next query.
+        """Check that the next answer belongs to the next query.
 
-        What the client library sent to connect is not checked, and it keeps what it has read
-        ahead: an answer that came twice is invisible until it is taken for the next one.
+        The client library does not check the answers while it connects, and reads ahead: an
+        answer that came twice would be taken for that of the next query.
         """
         number = randbits(31)
         self.query(b"SELECT %d" % number)
@@ -129,28 +210,18 @@ class WaitingConnection(Connection):  # type: ignore[misc]  # mysqlclient has no
 
     def _check_nothing_came(self) -> None:
         if self._poll(0):
-            raise OperationalError(CR.SERVER_LOST, "The server sent what nobody asked for")
+            raise OperationalError(CR.SERVER_LOST, "The server sent an answer without a query")
 
-    def _look(self, call: LoopCall) -> Answers:
-        """Let the loop tell of the next answer, and of none before it."""
-        if self._answers is None:
+    def _start_reader(self, current: QueryGreenlet) -> SocketReader:
+        if self._reader is None:
             self._check_nothing_came()
-            self._answers = Answers(call, self.fileno(), self._read_timeout)
-        elif not self._answers.is_open:
-            # the loop has seen something come since the last answer was read
-            raise OperationalError(CR.SERVER_LOST, "The server sent what nobody asked for")
-        return self._answers
+            self._reader = SocketReader(current, self.fileno(), self._read_timeout)
+        elif not self._reader.is_open:
+            # something came after the last answer was read
+            raise OperationalError(CR.SERVER_LOST, "The server sent an answer without a query")
+        return self._reader
 
-    def _look_away(self) -> None:
-        answers, self._answers = self._answers, None
-        if answers is not None:
-            answers.close()
-
-    @override
-    def close(self) -> None:
-        """Close the connection."""
-        self._look_away()
-        # of an answer whose rest was not read; once closed, the number may be another connection's
-        descriptor, self._descriptor = self._descriptor, -1
-        _watchdog.release(descriptor)
-        super().close()
+    def _stop_reader(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.close()

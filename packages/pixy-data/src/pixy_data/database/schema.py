@@ -1,6 +1,6 @@
-"""What a database must be before it is used: a fit server, and tables at this code's version.
+"""Requirements on a database before it is used: the server's version and the tables' revision.
 
-What the tables look like stands in `migrations`, how they get there in `upgrade`.
+The tables are defined in `migrations`; `upgrade` creates them.
 """
 
 import re
@@ -12,10 +12,10 @@ from pixy_data.database.database import Row
 from pixy_data.database.errors import AccountRefusedError, PrivilegeMissingError, ServerRefusalError
 
 SCHEMA_REVISION = "0005"
-"""The newest migration that this code brings."""
+"""The newest migration."""
 
 PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES"
-"""What MySQL's user needs on the database; the first four once the tables are up to date."""
+"""What the MySQL user needs; once the tables are up to date, only the first four."""
 
 _OLDEST_MYSQL = (8, 0)  # the first whose CREATE TABLE is atomic; MariaDB's since 10.6
 _OLDEST_MARIADB = (10, 6)
@@ -25,13 +25,10 @@ SELECT_SERVER = "SELECT VERSION(), @@character_set_client, @@character_set_resul
 
 
 def check_server(row: Row) -> None:
-    """Refuse a server that could not keep what is stored in it.
-
-    Args:
-        row: The answer to SELECT_SERVER.
+    """Check the answer to SELECT_SERVER.
 
     Raises:
-        ConfigurationError: It is too old, or overrides the character set of its clients.
+        ConfigurationError: The server is too old, or overrides its clients' character set.
     """
     version, client, results = str(row[0]), row[1], row[2]
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
@@ -46,21 +43,13 @@ def check_server(row: Row) -> None:
 
 
 def explain_refusal(error: ServerRefusalError, url: URL) -> ConfigurationError:
-    """Say what has to be changed before this database can be used.
-
-    Args:
-        error: What connecting or a statement raised.
-        url: The database's.
-
-    Raises:
-        Nothing.
-    """
+    """Return an error that says what to change before this database can be used."""
     return ConfigurationError(f"{_describe_refusal(error)}: {error.reason}{_advise(error, url)}")
 
 
 def _describe_refusal(error: ServerRefusalError) -> str:
     if isinstance(error, AccountRefusedError):
-        # MariaDB's answer to a connection without TLS is the same as to a wrong password
+        # MariaDB answers a connection without TLS and a wrong password alike
         return (
             "The database server refuses this user, password or database name, or a connection "
             "without TLS"

@@ -1,7 +1,7 @@
-"""Bringing the tables to this code's version, one process at a time.
+"""Runs the migrations, one process at a time.
 
-What the tables look like stands in `migrations`. Importing Alembic takes longer than starting on
-tables that are up to date, so this module is imported only where there is something to do.
+Importing Alembic takes longer than a start on up-to-date tables, so this module is only imported
+when there is something to migrate.
 """
 
 import hashlib
@@ -19,13 +19,13 @@ from pixy_data.database.engine import build_engine, describe_url
 from pixy_data.database.errors import translate_error
 
 _CONNECT_TIMEOUT = 10
-# building an index on a large table takes the server long without a word
+# the server is silent while it builds an index on a large table
 _READ_TIMEOUT = 3600
 _LOCK_TIMEOUT = 60
 
 
 def migrate(url: URL) -> None:
-    """Bring the tables to this code's version; one process at a time, the others wait.
+    """Bring the tables up to date; other processes wait meanwhile.
 
     Args:
         url: From `engine.parse_url`.
@@ -60,8 +60,8 @@ def _lock(engine: Engine, connection: Connection) -> Iterator[None]:
         yield
         connection.commit()
         return
-    # DDL commits by itself on MySQL, so a lock of the session stands in for a transaction;
-    # its name is the server's, not the database's, and at most 64 characters
+    # MySQL commits DDL implicitly, so a session lock is used in place of a transaction;
+    # its name is valid for the whole server, and has at most 64 characters
     name = "pixy." + hashlib.sha256(str(engine.url.database).encode()).hexdigest()[:40]
     got = connection.execute(
         text("SELECT GET_LOCK(:name, :seconds)"), {"name": name, "seconds": _LOCK_TIMEOUT}

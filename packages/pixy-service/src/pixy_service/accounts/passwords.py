@@ -16,7 +16,7 @@ from pixy_core import InvalidCredentialsError, InvalidInputError, User
 from pixy_core.users import has_control_characters
 from pixy_data import UserRepositoryInterface, Viewer
 from pixy_service.accounts.sign_in_limit import SignInLimit
-from pixy_service.validation import DEFAULT_LIMITS, Limits, validate_username
+from pixy_service.validation import DEFAULT_LIMITS, Limits, validate_guid, validate_username
 
 MIN_PASSWORD_LENGTH = 8
 """Characters of a new password."""
@@ -112,13 +112,15 @@ class CredentialService:
 
         Args:
             credentials: What somebody signs in with.
-            guid: The image's, validated.
+            guid: The image's.
 
         Raises:
+            InvalidInputError: `guid` is not a canonical UUID.
             InvalidCredentialsError: Nobody can have such credentials.
             TooManyFailuresError: They don't hold, and too many wrong ones came from this address.
             DBConnectionError: The database can't be reached.
         """
+        guid = validate_guid(guid)
         username, password = _validate(credentials, self._lengths)
         viewer = self._user_repo.authenticate_viewer(username, guid)
         if viewer is not None and self._is_remembered(viewer.user, password):

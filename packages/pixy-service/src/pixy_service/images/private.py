@@ -147,23 +147,10 @@ class PrivateImageService(ImageReader):
             DBConnectionError: The database can't be reached.
         """
         guid = validate_guid(guid)
-        return self.complete_details(guid, self._find_image(guid))
-
-    def complete_details(self, guid: str, image: Image | None) -> Image | Creation:
-        """Return an image that was found, or else what `get_details` does.
-
-        Args:
-            guid: Validated.
-            image: What was found of this guid that the user may see.
-
-        Raises:
-            RecordNotFoundError: No such image or creation, or none that the user may see.
-            DBConnectionError: The database can't be reached.
-        """
-        if image is not None:
-            return image
-        # it may become an image between two looks
-        details = self._own_creations().find(guid) or self._find_image(guid)
+        # a creation may become an image between the first two queries
+        details = (
+            self._find_image(guid) or self._own_creations().find(guid) or self._find_image(guid)
+        )
         if details is None:
             raise RecordNotFoundError
         return details

@@ -12,7 +12,8 @@ from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import request_response
+from starlette.routing import Match, request_response
+from starlette.types import Scope
 
 AsyncFunction = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -49,6 +50,19 @@ class DirectRoute(APIRoute):
             return response
 
         return handle
+
+
+class PublicRoute(DirectRoute):
+    """A route that matches only requests without an `Authorization` header."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match like `DirectRoute`, but leave requests with credentials to the private router."""
+        # kept for the other routes of the router
+        has_credentials: bool | None = scope.get("pixy.has_credentials")
+        if has_credentials is None:
+            has_credentials = any(name == b"authorization" for name, _ in scope["headers"])
+            scope["pixy.has_credentials"] = has_credentials
+        return (Match.NONE, {}) if has_credentials else super().matches(scope)
 
 
 def _list_parameters(endpoint: Callable[..., Any]) -> Iterator[tuple[str, AsyncFunction]]:

@@ -1,7 +1,7 @@
-"""The private router: what a signed-in user may read, and every write.
+"""The private router: the reads of requests with credentials, and all writes.
 
-It comes after the public router, which leaves it every request with credentials. Writes are
-private always, so that one without credentials is told to sign in.
+It comes after the public router, which only matches requests without credentials. A write
+without credentials is answered 401.
 """
 
 from typing import Annotated
@@ -38,25 +38,27 @@ Private = Annotated[PrivateImages, Depends(get_private_images)]
 SignedIn = Annotated[PrivateImageService, Depends(sign_in)]
 
 
-# in the order of how often they are asked for: each is tried until one matches, and a decorator
-# that stands below another adds its route first
+# the most frequent first: routes are tried until one matches. Of two decorators the lower one
+# adds its route first
 
 
 @router.head("/image/{guid}", **openapi.HEAD_IMAGE)
 @router.get("/image/{guid}", **openapi.GET_IMAGE)
 async def get_image(request: Request, images: Private) -> Response:
-    """Answer with the details of an image that the user may see, or of an own creation."""
-    service, details = await images.find_details(read_guid(request))
+    """Return the details of an image that the user may see, or of an own creation."""
+    user, details = await images.find_details(read_guid(request))
     if isinstance(details, Image):
         return image_response(details)
-    has_preview = await get_runtime(request).pools.files.run(service.partials.has, details)
+    runtime = get_runtime(request)
+    partials = runtime.services.private_images(user).partials
+    has_preview = await runtime.pools.files.run(partials.has, details)
     return details_response(request, details, has_preview)
 
 
 @router.head("/image/{guid}/content", **openapi.HEAD_CONTENT)
 @router.get("/image/{guid}/content", **openapi.GET_CONTENT)
 async def get_content(request: Request, images: Private) -> Response:
-    """Answer with the file of an image that the user may see, or with a smaller picture."""
+    """Return the file of an image that the user may see, or a thumbnail."""
     guid = read_guid(request)
     if (width := read_width(request)) is not None:
         return await thumbnail_response(request, images, guid, width, PRIVATE_CACHING)
@@ -66,7 +68,7 @@ async def get_content(request: Request, images: Private) -> Response:
 @router.head("/image/{guid}/preview", **openapi.HEAD_PREVIEW)
 @router.get("/image/{guid}/preview", **openapi.GET_PREVIEW)
 async def get_preview(request: Request, images: Private) -> Response:
-    """Answer with what there is to see of an own creation, or where its image is."""
+    """Return the latest partial image of an own creation, or where its image is."""
     guid = validate_guid(read_guid(request))
     service = await images.sign_in()
     preview = await get_runtime(request).pools.files.run(load_preview, service, guid)
@@ -76,7 +78,7 @@ async def get_preview(request: Request, images: Private) -> Response:
 @router.head("/image", **openapi.HEAD_IMAGES)
 @router.get("/image", **openapi.LIST_IMAGES)
 async def list_images(request: Request, images: Private) -> Response:
-    """Answer with the images that the user may see, or own creations; newest first."""
+    """Return the images that the user may see, or own creations; newest first."""
     paging = read_paging(request)
     status = paging.status
     if status != CreationStatus.READY:
@@ -99,7 +101,7 @@ async def list_images(request: Request, images: Private) -> Response:
 
 @router.post("/image", **openapi.CREATE_IMAGE)
 async def create_image(request: Request, images: SignedIn) -> Response:
-    """Generate an image; it is stored even when the client doesn't wait for it."""
+    """Generate an image; it is stored even if the client does not wait."""
     wanted = await read_model(request, ImageRequest)
     key, preference = read_idempotency_key(request), read_preference(request)
     if key is not None:
@@ -122,6 +124,6 @@ async def update_image(request: Request, images: SignedIn) -> Response:
 
 @router.delete("/image/{guid}", **openapi.DELETE_IMAGE)
 async def delete_image(request: Request, images: SignedIn) -> Response:
-    """Delete an image, its row and its file, or what is known of a failed creation."""
+    """Delete an image with its row and its file, or a failed creation."""
     await get_runtime(request).pools.writes.run(images.delete_image, read_guid(request))
     return Response(status_code=204, headers=NO_STORE)

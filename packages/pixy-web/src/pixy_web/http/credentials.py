@@ -1,4 +1,4 @@
-"""HTTP Basic (RFC 7617), and the image service of the user who sends it.
+"""HTTP Basic (RFC 7617): strict parsing of the header, and the dependencies that sign in.
 
 FastAPI's own parser refuses passwords in UTF-8 and accepts NUL.
 """
@@ -13,6 +13,30 @@ from pixy_core import AuthenticationRequiredError, InvalidCredentialsError
 from pixy_core.users import has_control_characters
 from pixy_service import Credentials, PrivateImageService
 from pixy_web.runtime import PrivateImages, get_runtime
+
+
+async def get_private_images(request: Request) -> PrivateImages:
+    """Return the image service for a request's credentials, which are not checked yet.
+
+    Raises:
+        AuthenticationRequiredError: The request carries no credentials.
+        InvalidCredentialsError: They are malformed.
+    """
+    return PrivateImages(get_runtime(request), read_credentials(request))
+
+
+async def sign_in(request: Request) -> PrivateImageService:
+    """Check a request's credentials, and return the user's service.
+
+    Writes depend on it, so that the body is read only for users.
+
+    Raises:
+        AuthenticationRequiredError: The request carries no credentials.
+        InvalidCredentialsError: The credentials are wrong.
+        TooManyFailuresError: Too many wrong ones came from this address.
+    """
+    images = await get_private_images(request)
+    return await images.sign_in()
 
 
 def read_credentials(request: Request) -> Credentials:
@@ -57,27 +81,3 @@ def parse_basic_token(token: bytes, address: str) -> Credentials:
     if not colon or has_control_characters(text):
         raise InvalidCredentialsError
     return Credentials(username=username, password=password, address=address)
-
-
-async def get_private_images(request: Request) -> PrivateImages:
-    """Return the image service for a request with credentials, which its calls check.
-
-    Raises:
-        AuthenticationRequiredError: The request carries no credentials.
-        InvalidCredentialsError: They are malformed.
-    """
-    return PrivateImages(get_runtime(request), read_credentials(request))
-
-
-async def sign_in(request: Request) -> PrivateImageService:
-    """Check the credentials and return the user's service.
-
-    Writes depend on it, so that the body is read for signed-in users only.
-
-    Raises:
-        AuthenticationRequiredError: The request carries no credentials.
-        InvalidCredentialsError: The credentials are wrong.
-        TooManyFailuresError: Too many wrong ones came from this address.
-    """
-    images = await get_private_images(request)
-    return await images.sign_in()

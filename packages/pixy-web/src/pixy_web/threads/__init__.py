@@ -1,1 +1,1 @@
-"""The thread pools, their limits and their queues."""
+"""Thread pools, their limits and their queues."""

@@ -1,4 +1,4 @@
-"""Threads that those who ask for them use in turn."""
+"""Fair queueing: sources take turns in a thread pool."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -16,17 +16,17 @@ PATIENCE = 5.0
 
 
 class FairThreads:
-    """Runs at most one call of each source at a time, and lets the sources take turns.
+    """Runs at most one call of each source at a time; sources take turns.
 
-    Where too many calls wait, the newest call of the source with the most is refused, so a
-    source that floods the queue keeps nobody else out.
+    When too many calls wait, the newest call of the source with most calls is refused, so a
+    source that floods the queue does not keep others out.
 
     Args:
-        threads: Where the calls run.
-        size: How many threads there are.
+        threads: Runs the calls.
+        size: Number of threads.
         limit: Calls that may wait.
         patience: Seconds that a call may wait.
-        check: Called in the context of a call that had to wait, before it runs; may raise.
+        check: Called in the context of a call that had to wait, before it runs; it may raise.
     """
 
     def __init__(
@@ -44,33 +44,28 @@ class FairThreads:
         self._patience = patience
         self._check = check
         self._running: set[str] = set()
-        # by source, the one whose turn is next first
+        # by source, in the order of their turns
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     async def run(self, source: str, function: Callable[..., T], *arguments: object) -> T:
-        """Run `function` in one of the threads, with the caller's context variables.
-
-        Args:
-            source: Whose call it is.
-            function: What to run.
-            arguments: Its arguments.
+        """Run a function of a source in one of the threads, with the caller's context variables.
 
         Raises:
             SignInBusyError: Too many calls wait, or this one has waited too long.
             BaseException: Whatever the function raises.
         """
-        # nobody is overtaken: while a thread is free, only sources that run already wait
+        # this overtakes nobody: while a thread is free, only calls of running sources wait
         if self._free and source not in self._running:
             self._start(source)
         else:
             await self._wait(source)
-        # a caller who is cancelled leaves the thread at work: its place is free when it is done
+        # the thread of a cancelled caller goes on; its place is free when it is done
         task = asyncio.create_task(self._threads.run(function, *arguments))
         task.add_done_callback(partial(self._finish, source))
         return await asyncio.shield(task)
 
     def close(self) -> None:
-        """Wait for what runs, then end the threads."""
+        """Wait for running calls, then end the threads."""
         self._threads.close()
 
     async def _wait(self, source: str) -> None:
@@ -98,7 +93,7 @@ class FairThreads:
         calls.pop().set_exception(SignInBusyError())
 
     def _forget(self, source: str, turn: asyncio.Future[None]) -> None:
-        """Take back the turn of a call that won't run."""
+        """Remove a call that will not run."""
         if turn.done() and not turn.cancelled() and turn.exception() is None:
             self._release(source)
             return
@@ -114,7 +109,7 @@ class FairThreads:
 
     def _finish(self, source: str, task: asyncio.Task[Any]) -> None:
         if not task.cancelled():
-            task.exception()  # whoever awaited it may be gone
+            task.exception()  # marks it as retrieved: its caller may be gone
         self._release(source)
 
     def _release(self, source: str) -> None:
@@ -124,7 +119,7 @@ class FairThreads:
             pass
 
     def _start_next(self) -> bool:
-        """Let the first call run whose source may; return False if there is none."""
+        """Start the first call whose source does not run; return False if there is none."""
         source = next((each for each in self._waiting if each not in self._running), None)
         if source is None:
             return False
@@ -134,7 +129,7 @@ class FairThreads:
             self._waiting.move_to_end(source)
         else:
             del self._waiting[source]
-        if not turn.done():  # else its caller is gone, and about to forget it
+        if not turn.done():  # else its caller was cancelled, and is about to forget it
             self._start(source)
             turn.set_result(None)
         return True

@@ -1,4 +1,4 @@
-"""Work that several callers want at once, and that is done once."""
+"""Single flight: concurrent callers of the same work share one result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
@@ -10,23 +10,18 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Gives callers who want the same at the same time one result."""
+    """Runs work once for all who ask for the same key at the same time."""
 
     def __init__(self) -> None:
         self._running: dict[Hashable, asyncio.Future[T]] = {}
 
     async def run(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
-        """Return the result of `work`, or of that which another caller has begun.
+        """Return the result of `work`, or of the same work that another caller has started.
 
-        Where the other fails or is cancelled, this caller does the work itself, except when there
-        is no room for it.
-
-        Args:
-            key: What is wanted.
-            work: Makes it.
+        If that fails or is cancelled, this caller does the work itself, unless it was refused.
 
         Raises:
-            ThreadsBusyError: There is no room for this work.
+            ThreadsBusyError: The work was refused.
             BaseException: Whatever `work` raises.
         """
         while (other := self._running.get(key)) is not None:
@@ -45,7 +40,7 @@ class SingleFlight(Generic[T]):
             result = await work()
         except ThreadsBusyError as error:
             outcome.set_exception(error)
-            outcome.exception()  # perhaps nobody else waits for it
+            outcome.exception()  # marks it as retrieved: perhaps nobody else waits for it
             raise
         except BaseException:
             outcome.cancel()

@@ -1,23 +1,26 @@
-"""Threads that the application owns, and the one hop from the event loop into them."""
+"""A thread pool with a bounded queue, and the hop from the event loop into it."""
 
 import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextvars import copy_context
 from queue import SimpleQueue
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from pixy_core import PixyProxyException
-from pixy_service.scheduling import Call, WaitingCalls
 
 T = TypeVar("T")
 
 PATIENCE = 5.0
 """Seconds that a call may wait for a thread."""
 
+_SWEEP_INTERVAL = 0.25
+"""Seconds between two searches for calls that have waited too long."""
+
 
 class ThreadsBusyError(PixyProxyException):
-    """Too many calls wait for these threads already, or this one has waited too long."""
+    """Too many calls wait for these threads, or this one has waited too long."""
 
     message = "Too many requests of this kind are waiting"
 
@@ -30,34 +33,70 @@ class ThumbnailsBusyError(ThreadsBusyError):
     """Too many thumbnails wait to be made."""
 
 
-class _Outcome(NamedTuple):
-    future: asyncio.Future[Any]
-    result: object
-    error: BaseException | None
+class _Call:
+    """A function, its arguments and context, and the future that its caller awaits."""
+
+    __slots__ = (
+        "_arguments",
+        "_claimed",
+        "_context",
+        "_error",
+        "_function",
+        "_result",
+        "future",
+        "waits_since",
+    )
+
+    def __init__(self, function: Callable[..., Any], arguments: tuple[object, ...]) -> None:
+        self.future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.waits_since: float | None = None
+        self._context = copy_context()
+        self._function = function
+        self._arguments = arguments
+        self._claimed = threading.Lock()
+        self._result: Any = None
+        self._error: BaseException | None = None
+
+    def claim(self) -> bool:
+        """Return True once, to a thread that is to run it or to the loop that refuses it."""
+        return self._claimed.acquire(blocking=False) and not self.future.done()
+
+    @property
+    def is_claimed(self) -> bool:
+        return self._claimed.locked()
+
+    def run(self, check: Callable[[], None] | None) -> None:
+        """Run the function, after `check` if the call had to wait."""
+        try:
+            if self.waits_since is not None and check is not None:
+                self._context.run(check)
+            self._result = self._context.run(self._function, *self._arguments)
+        except BaseException as error:  # noqa: BLE001 - raised where the call is awaited
+            self._error = error
 
     def deliver(self) -> None:
-        if self.future.done():  # its task was cancelled, or it had waited too long
+        """Set the result, unless the call was cancelled or refused."""
+        if self.future.done():
             return
-        if self.error is None:
-            self.future.set_result(self.result)
+        if self._error is None:
+            self.future.set_result(self._result)
         else:
-            self.future.set_exception(self.error)
+            self.future.set_exception(self._error)
 
 
 class Threads:
     """A fixed number of threads for one kind of work.
 
-    A hop into them costs a third of one through `loop.run_in_executor`: its result travels
-    in one future instead of two, and results that are there together wake the loop once.
+    A hop costs a third of `loop.run_in_executor`: it takes one future instead of two, and results
+    that are ready together wake the loop once.
 
     Args:
-        size: How many threads there are.
-        name: What they are called in a debugger or profiler.
+        size: Number of threads.
+        name: Prefix of their names in a debugger or profiler.
         limit: Calls that may run or wait at once.
         patience: Seconds that a call may wait for a thread.
         refusal: Raised for a call over the limit, or one that has waited too long.
-        check: Called in the context of a call that had to wait, before it runs; what it raises
-            is raised where the call is awaited.
+        check: Called in the context of a call that had to wait, before it runs; it may raise.
     """
 
     def __init__(
@@ -71,13 +110,16 @@ class Threads:
         check: Callable[[], None] | None = None,
     ) -> None:
         self.size = size
-        self._calls: SimpleQueue[Call | None] = SimpleQueue()
-        self._waiting = WaitingCalls(patience, refusal)
-        self._outcomes: deque[_Outcome] = deque()
-        self._delivering = False
         self._limit = limit
+        self._patience = patience
         self._refusal = refusal
         self._check = check
+        # threads take calls from the queue; the loop keeps those that had to wait for refusal
+        self._queue: SimpleQueue[_Call | None] = SimpleQueue()
+        self._waiting: deque[_Call] = deque()
+        self._sweep: asyncio.TimerHandle | None = None
+        self._finished: deque[_Call] = deque()
+        self._delivering = False
         self._unfinished = 0
         # daemons: a server that is told twice to stop doesn't close what it has opened
         self._threads = [
@@ -88,7 +130,7 @@ class Threads:
             thread.start()
 
     async def run(self, function: Callable[..., T], *arguments: object) -> T:
-        """Run `function` in one of the threads, with the caller's context variables.
+        """Run a function in one of the threads, with the caller's context variables.
 
         A call whose task is cancelled before its turn is not run.
 
@@ -98,46 +140,59 @@ class Threads:
         """
         if self._unfinished >= self._limit:
             raise self._refusal
-        call = Call(asyncio.get_running_loop(), function, arguments)
+        call = _Call(function, arguments)
         if self._unfinished >= self.size:
-            self._waiting.append(call)
-        # counted here, where only the event loop counts, before anything is awaited
+            self._let_wait(call)
+        # counted on the event loop, before anything is awaited
         self._unfinished += 1
-        self._calls.put(call)
+        self._queue.put(call)
         result: T = await call.future
         return result
 
     def close(self) -> None:
-        """Wait for what runs and waits, then end the threads."""
+        """Wait for all calls, then end the threads."""
         for _ in self._threads:
-            self._calls.put(None)
+            self._queue.put(None)
         for thread in self._threads:
             thread.join()
 
+    def _let_wait(self, call: _Call) -> None:
+        loop = call.future.get_loop()
+        call.waits_since = loop.time()
+        self._waiting.append(call)
+        if self._sweep is None:
+            self._sweep = loop.call_later(_SWEEP_INTERVAL, self._refuse_late, loop)
+
+    def _refuse_late(self, loop: asyncio.AbstractEventLoop) -> None:
+        latest = loop.time() - self._patience
+        while self._waiting:
+            call = self._waiting[0]
+            if not call.is_claimed and (call.waits_since or 0) > latest:
+                break
+            self._waiting.popleft()
+            if call.claim():
+                call.future.set_exception(self._refusal())
+        self._sweep = None
+        if self._waiting:
+            self._sweep = loop.call_later(_SWEEP_INTERVAL, self._refuse_late, loop)
+
     def _work(self) -> None:
-        while (call := self._calls.get()) is not None:
+        while (call := self._queue.get()) is not None:
             loop = call.future.get_loop()
-            self._outcomes.append(self._run(call))
+            if call.claim():
+                call.run(self._check)
+            self._finished.append(call)
             del call  # an idle thread must not keep an image in memory
-            # the flag is read after the outcome is there, and cleared before outcomes are taken
+            # the flag is read after the call is appended, and cleared before calls are delivered
             if not self._delivering:
                 self._delivering = True
                 loop.call_soon_threadsafe(self._deliver)
 
-    def _run(self, call: Call) -> _Outcome:
-        if not call.begin():
-            return _Outcome(call.future, None, None)
-        try:
-            if call.waits_since and self._check is not None:
-                call.context.run(self._check)
-            result = call.context.run(call.function, *call.arguments)
-        except BaseException as error:  # noqa: BLE001 - raised where the call is awaited
-            return _Outcome(call.future, None, error)
-        return _Outcome(call.future, result, None)
-
     def _deliver(self) -> None:
         self._delivering = False
-        while self._outcomes:
+        while self._finished:
             self._unfinished -= 1
-            self._outcomes.popleft().deliver()
-        self._waiting.forget_begun()
+            self._finished.popleft().deliver()
+        # with their results
+        while self._waiting and self._waiting[0].is_claimed:
+            self._waiting.popleft()

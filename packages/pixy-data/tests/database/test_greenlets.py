@@ -1,4 +1,4 @@
-"""Queries on the event loop: what runs meanwhile, what runs elsewhere, what breaks."""
+"""Queries on the event loop: concurrency, the fallback into threads, lost connections."""
 
 import asyncio
 import contextvars
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 
 from pixy_core import DBConnectionError
-from pixy_data import Database, DatabaseContext, Queries, open_database
+from pixy_data import Database, DatabaseContext, open_database
+from pixy_data.database.greenlets import GreenletPool
 
 if TYPE_CHECKING:
     from mysql_server import MySQLServer
@@ -24,8 +25,8 @@ WHO = "SELECT CONNECTION_ID()"
 SLEEP = "SELECT SLEEP(:seconds)"
 
 
-class Elsewhere:
-    """Threads, and how often they were needed."""
+class Fallback:
+    """Threads, and how many calls they ran."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -45,11 +46,11 @@ class LibuvLoop(asyncio.SelectorEventLoop):
         super().add_reader(fd, callback, *arguments)
 
 
-def on_loop(test: Callable[[Queries, Elsewhere], Awaitable[T]], size: int = 4) -> T:
-    elsewhere = Elsewhere()
+def on_loop(test: Callable[[GreenletPool, Fallback], Awaitable[T]], size: int = 4) -> T:
+    fallback = Fallback()
 
     async def run() -> T:
-        return await test(Queries(size, elsewhere.run), elsewhere)
+        return await test(GreenletPool(size, fallback.run), fallback)
 
     with asyncio.Runner(loop_factory=LibuvLoop) as runner:
         return runner.run(run())
@@ -62,20 +63,20 @@ def server_database(
     """A database with four open connections, in the clear and over TLS."""
     url = f"{mysql_server.create_database()}?ssl_mode={request.param}"
     database = open_database(url, read_timeout=1)
-    connections = [database.connections.acquire() for _ in range(4)]
+    connections = [database.runner.acquire() for _ in range(4)]
     for connection in connections:
-        database.connections.release(connection)
+        database.runner.release(connection)
     yield database
     database.close()
 
 
 @pytest.fixture
 def one_connection(server_database: Database) -> Iterator[Database]:
-    """The same with a single one, which the loop and threads have to share."""
-    held = [server_database.connections.acquire() for _ in range(3)]
+    """The same with one free connection, which the loop and threads have to share."""
+    held = [server_database.runner.acquire() for _ in range(3)]
     yield server_database
     for connection in held:
-        server_database.connections.release(connection)
+        server_database.runner.release(connection)
 
 
 def fetch(database: Database, sql: str = WHO, **parameters: object) -> Any:
@@ -92,36 +93,36 @@ def find_thread(database: Database) -> int:
 def test_a_call_runs_in_this_thread_with_the_callers_context() -> None:
     name = contextvars.ContextVar("name", default="nobody")
 
-    async def test(calls: Queries, elsewhere: Elsewhere) -> list[tuple[str, int]]:
+    async def test(pool: GreenletPool, fallback: Fallback) -> list[tuple[str, int]]:
         def look() -> tuple[str, int]:
             return name.get(), threading.get_ident()
 
-        first = await calls.run(look)
+        first = await pool.run(look)
         name.set("ada")
-        return [first, await calls.run(look)]
+        return [first, await pool.run(look)]
 
     here = threading.get_ident()
     assert on_loop(test) == [("nobody", here), ("ada", here)]
 
 
 def test_a_failure_is_raised_where_the_call_is_awaited() -> None:
-    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
+    async def test(pool: GreenletPool, fallback: Fallback) -> None:
         for _ in range(3):
             with pytest.raises(ZeroDivisionError):
-                await calls.run(lambda: 1 / 0)
+                await pool.run(lambda: 1 / 0)
 
     on_loop(test, size=1)
 
 
-def test_the_loop_goes_on_while_a_server_works(server_database: Database) -> None:
-    async def test(calls: Queries, elsewhere: Elsewhere) -> tuple[int, int]:
+def test_the_loop_goes_on_while_the_server_works(server_database: Database) -> None:
+    async def test(pool: GreenletPool, fallback: Fallback) -> tuple[int, int]:
         ask = partial(fetch, server_database, SLEEP, seconds=0.5)
-        waits = [asyncio.create_task(calls.run(ask)) for _ in range(4)]
+        waits = [asyncio.create_task(pool.run(ask)) for _ in range(4)]
         turns = 0
         while not all(wait.done() for wait in waits):
             turns += 1
             await asyncio.sleep(0.01)
-        return turns, elsewhere.count
+        return turns, fallback.count
 
     turns, count = on_loop(test)
     assert turns > 5
@@ -129,28 +130,28 @@ def test_the_loop_goes_on_while_a_server_works(server_database: Database) -> Non
 
 
 def test_each_of_many_calls_gets_its_own_answer(server_database: Database) -> None:
-    async def test(calls: Queries, elsewhere: Elsewhere) -> list[Any]:
+    async def test(pool: GreenletPool, fallback: Fallback) -> list[Any]:
         asks = (partial(fetch, server_database, "SELECT :n", n=n) for n in range(200))
-        answers = await asyncio.gather(*map(calls.run, asks))
-        assert elsewhere.count == 0
+        answers = await asyncio.gather(*map(pool.run, asks))
+        assert fallback.count == 0
         return answers
 
     assert [int(answer) for answer in on_loop(test)] == list(range(200))
 
 
-def test_what_would_stop_the_loop_runs_elsewhere(server_database: Database) -> None:
+def test_a_call_that_would_block_the_loop_runs_in_a_thread(server_database: Database) -> None:
     def begin() -> int:
         with DatabaseContext(server_database):
             return threading.get_ident()
 
-    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
+    async def test(pool: GreenletPool, fallback: Fallback) -> None:
         here = threading.get_ident()
-        held = [server_database.connections.acquire() for _ in range(4)]
-        assert await calls.run(find_thread, server_database) != here
+        held = [server_database.runner.acquire() for _ in range(4)]
+        assert await pool.run(find_thread, server_database) != here
         for connection in held:
-            server_database.connections.release(connection)
-        assert await calls.run(find_thread, server_database) == here
-        assert await calls.run(begin) != here
+            server_database.runner.release(connection)
+        assert await pool.run(find_thread, server_database) == here
+        assert await pool.run(begin) != here
 
     on_loop(test)
 
@@ -158,15 +159,15 @@ def test_what_would_stop_the_loop_runs_elsewhere(server_database: Database) -> N
 def test_a_connection_that_the_server_closes_is_replaced(
     mysql_server: "MySQLServer", server_database: Database
 ) -> None:
-    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
-        first = await calls.run(fetch, server_database)
+    async def test(pool: GreenletPool, fallback: Fallback) -> None:
+        first = await pool.run(fetch, server_database)
         mysql_server.execute(f"KILL {first}")
-        second = await calls.run(fetch, server_database)
+        second = await pool.run(fetch, server_database)
         assert second != first
         for _ in range(5):
-            assert await calls.run(fetch, server_database) == second
-        # the loop goes on with the one that a thread has opened, though the others are suspect
-        assert elsewhere.count == 1
+            assert await pool.run(fetch, server_database) == second
+        # the loop goes on with the connection that a thread opened, though the others are stale
+        assert fallback.count == 1
 
     on_loop(test)
 
@@ -177,9 +178,9 @@ def test_a_connection_that_is_lost_during_a_query_is_replaced(
     def ask() -> tuple[Any, Any]:
         return fetch(server_database), fetch(server_database, SLEEP, seconds=0.5)
 
-    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
-        first = await calls.run(fetch, server_database)
-        asking = asyncio.create_task(calls.run(ask))
+    async def test(pool: GreenletPool, fallback: Fallback) -> None:
+        first = await pool.run(fetch, server_database)
+        asking = asyncio.create_task(pool.run(ask))
         await asyncio.sleep(0.2)
         mysql_server.execute(f"KILL {first}")
         second, _ = await asking
@@ -188,58 +189,58 @@ def test_a_connection_that_is_lost_during_a_query_is_replaced(
     on_loop(test)
 
 
-def test_a_server_that_is_silent_is_given_up(
+def test_a_server_that_does_not_answer_is_a_connection_error(
     mysql_server: "MySQLServer", server_database: Database
 ) -> None:
-    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
-        before = await calls.run(fetch, server_database)
+    async def test(pool: GreenletPool, fallback: Fallback) -> None:
+        before = await pool.run(fetch, server_database)
         mysql_server.suspend()
         try:
             with pytest.raises(DBConnectionError):
-                await calls.run(fetch, server_database)
+                await pool.run(fetch, server_database)
         finally:
             mysql_server.resume()
-        assert elsewhere.count == 0
-        assert await calls.run(fetch, server_database) != before
+        assert fallback.count == 0
+        assert await pool.run(fetch, server_database) != before
 
     on_loop(test)
 
 
-def test_who_waits_no_longer_leaves_a_sound_connection(server_database: Database) -> None:
-    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
-        asking = asyncio.create_task(calls.run(partial(fetch, server_database, SLEEP, seconds=0.3)))
+def test_a_cancelled_call_leaves_a_usable_connection(server_database: Database) -> None:
+    async def test(pool: GreenletPool, fallback: Fallback) -> None:
+        asking = asyncio.create_task(pool.run(partial(fetch, server_database, SLEEP, seconds=0.3)))
         await asyncio.sleep(0.05)
         asking.cancel()
         asks = (partial(fetch, server_database, "SELECT :n", n=n) for n in range(20))
-        assert [int(n) for n in await asyncio.gather(*map(calls.run, asks))] == list(range(20))
+        assert [int(n) for n in await asyncio.gather(*map(pool.run, asks))] == list(range(20))
 
     on_loop(test, size=1)
 
 
-def test_loop_and_threads_take_turns_with_a_connection(one_connection: Database) -> None:
-    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
+def test_the_loop_and_threads_can_share_a_connection(one_connection: Database) -> None:
+    async def test(pool: GreenletPool, fallback: Fallback) -> None:
         for _ in range(5):
-            one = await calls.run(fetch, one_connection)
-            other = await elsewhere.run(fetch, one_connection)
+            one = await pool.run(fetch, one_connection)
+            other = await fallback.run(fetch, one_connection)
             assert one == other
             await asyncio.sleep(0.01)
 
     on_loop(test)
 
 
-def test_a_connection_of_the_loop_is_a_threads_as_it_was(one_connection: Database) -> None:
-    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
-        await calls.run(fetch, one_connection)
+def test_a_thread_can_use_a_connection_of_the_loop(one_connection: Database) -> None:
+    async def test(pool: GreenletPool, fallback: Fallback) -> None:
+        await pool.run(fetch, one_connection)
         slow = partial(fetch, one_connection, SLEEP, seconds=0.3)
-        assert await elsewhere.run(slow) == 0
+        assert await fallback.run(slow) == 0
 
     on_loop(test)
 
 
 def test_an_answer_that_a_thread_has_read_is_taken_for_no_other(one_connection: Database) -> None:
-    async def test(calls: Queries, elsewhere: Elsewhere) -> int:
-        await calls.run(fetch, one_connection)
-        connection = one_connection.connections.acquire()
+    async def test(pool: GreenletPool, fallback: Fallback) -> int:
+        await pool.run(fetch, one_connection)
+        connection = one_connection.runner.acquire()
         driver = connection.driver
         driver.query(b"SELECT 1")
         driver.store_result()
@@ -249,7 +250,7 @@ def test_an_answer_that_a_thread_has_read_is_taken_for_no_other(one_connection: 
         await asyncio.sleep(0)
         driver.read_query_result()
         driver.store_result()
-        one_connection.connections.release(connection)
+        one_connection.runner.release(connection)
         turns = 0
 
         async def count() -> None:
@@ -259,17 +260,17 @@ def test_an_answer_that_a_thread_has_read_is_taken_for_no_other(one_connection: 
                 await asyncio.sleep(0.01)
 
         counting = asyncio.create_task(count())
-        await calls.run(partial(fetch, one_connection, SLEEP, seconds=0.5))
+        await pool.run(partial(fetch, one_connection, SLEEP, seconds=0.5))
         counting.cancel()
         return turns
 
     assert on_loop(test) > 5
 
 
-def test_loop_and_threads_keep_to_their_own_connections(server_database: Database) -> None:
-    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
+def test_the_loop_and_threads_keep_their_own_connections(server_database: Database) -> None:
+    async def test(pool: GreenletPool, fallback: Fallback) -> None:
         seen = [
-            (await calls.run(fetch, server_database), await elsewhere.run(fetch, server_database))
+            (await pool.run(fetch, server_database), await fallback.run(fetch, server_database))
             for _ in range(3)
         ]
         assert len(set(seen)) == 1
@@ -282,33 +283,33 @@ def test_over_the_limit_a_call_is_refused_and_later_ones_are_not(
     server_database: Database,
 ) -> None:
     async def run() -> None:
-        calls = Queries(1, Elsewhere().run, limit=2, refusal=LookupError)
+        pool = GreenletPool(1, Fallback().run, limit=2, refusal=LookupError)
         ask = partial(fetch, server_database, SLEEP, seconds=0.3)
-        waiting = [asyncio.create_task(calls.run(ask)) for _ in range(3)]
+        waiting = [asyncio.create_task(pool.run(ask)) for _ in range(3)]
         await asyncio.sleep(0)
         with pytest.raises(LookupError):
-            await calls.run(ask)
+            await pool.run(ask)
         assert await asyncio.gather(*waiting) == [0, 0, 0]
-        assert await calls.run(ask) == 0
+        assert await pool.run(ask) == 0
 
     asyncio.run(run())
 
 
-def test_a_call_that_waits_too_long_or_for_nobody_is_not_run(server_database: Database) -> None:
+def test_a_call_that_waits_too_long_or_is_cancelled_is_not_run(server_database: Database) -> None:
     run: list[int] = []
 
     async def wait() -> None:
-        calls = Queries(1, Elsewhere().run, patience=0.1, refusal=LookupError)
+        pool = GreenletPool(1, Fallback().run, patience=0.1, refusal=LookupError)
         slow = partial(fetch, server_database, SLEEP, seconds=0.8)
-        running = asyncio.create_task(calls.run(slow))
+        running = asyncio.create_task(pool.run(slow))
         await asyncio.sleep(0)
-        cancelled = asyncio.create_task(calls.run(run.append, 1))
+        cancelled = asyncio.create_task(pool.run(run.append, 1))
         await asyncio.sleep(0)
         cancelled.cancel()
         with pytest.raises(LookupError):
-            await calls.run(run.append, 2)
+            await pool.run(run.append, 2)
         assert await running == 0
-        await calls.run(run.append, 3)
+        await pool.run(run.append, 3)
 
     asyncio.run(wait())
     assert run == [3]
@@ -321,26 +322,24 @@ def test_a_call_that_had_to_wait_is_checked_before_it_runs(server_database: Data
         raise LookupError
 
     async def wait() -> None:
-        calls = Queries(1, Elsewhere().run, check=check)
-        running = asyncio.create_task(
-            calls.run(partial(fetch, server_database, SLEEP, seconds=0.2))
-        )
+        pool = GreenletPool(1, Fallback().run, check=check)
+        running = asyncio.create_task(pool.run(partial(fetch, server_database, SLEEP, seconds=0.2)))
         await asyncio.sleep(0)
         with pytest.raises(LookupError):
-            await calls.run(run.append, 1)
+            await pool.run(run.append, 1)
         assert await running == 0
-        await calls.run(run.append, 2)
+        await pool.run(run.append, 2)
 
     asyncio.run(wait())
     assert run == [2]
 
 
-def test_a_loop_that_ends_leaves_nothing_open(server_database: Database) -> None:
-    async def test(calls: Queries, elsewhere: Elsewhere) -> None:
-        await calls.run(fetch, server_database)
+def test_a_closed_loop_leaves_nothing_open(server_database: Database) -> None:
+    async def test(pool: GreenletPool, fallback: Fallback) -> None:
+        await pool.run(fetch, server_database)
         asyncio.get_running_loop().call_soon(
             lambda: asyncio.create_task(
-                calls.run(partial(fetch, server_database, SLEEP, seconds=0.5))
+                pool.run(partial(fetch, server_database, SLEEP, seconds=0.5))
             )
         )
         await asyncio.sleep(0.05)
