@@ -21,7 +21,7 @@ RUN_BY = {
     ("docs/deploy.md", "systemd"): "tests/e2e/test_deploying.py",
     ("docs/deploy.md", "crontab"): "tests/e2e/test_deploying.py",
     ("docs/deploy.md", "console"): "tests/e2e/test_deploying.py",
-    ("docs/operations.md", "log"): "tests/conventions/test_log_sample.py",
+    ("docs/operations.md", "log"): "tests/docs/test_log_sample.py",
     ("docs/proxy.md", "nginx"): "tests/security/test_reverse_proxy.py",
     ("docs/proxy.md", "sh"): "tests/security/test_reverse_proxy.py",
     ("README.md", "sh"): "tests/install/test_install.py",

@@ -1,0 +1,70 @@
+"""The log in docs/operations.md: the same run prints the same lines, every one in the format."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx2
+
+from log_format import END, LINE, START
+from markdown_pages import read_blocks
+from printed_text import PrintedText
+from reverse_proxies import find_free_port
+
+OPERATIONS = Path(__file__).parents[2] / "docs/operations.md"
+PIXY = Path(sys.executable).parent / "pixy"
+ADA = ("ada", "correct horse battery")
+
+
+def write_log(folder: Path, port: int) -> str:
+    """Do what the page says, and return the log of it."""
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"}
+    environment |= {"PIXY_GENERATOR": "sketch", "PIXY_PORT": str(port)}
+    add = [PIXY, "user", "add", ADA[0], "--class-key", "maths", "--create", "--password-stdin"]
+    subprocess.run(
+        add, cwd=folder, env=environment, input=ADA[1], text=True, check=True, capture_output=True
+    )
+    log = folder / "log"
+    with log.open("wb") as stderr:
+        server = subprocess.Popen([PIXY, "serve"], cwd=folder, env=environment, stderr=stderr)
+    try:
+        deadline = time.monotonic() + 30
+        while "startup complete" not in log.read_text():
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.05)
+        send_requests(f"http://127.0.0.1:{port}", folder)
+        server.send_signal(signal.SIGTERM)
+        server.wait(timeout=30)
+    finally:
+        server.kill()
+        server.wait()
+    return log.read_text()
+
+
+def send_requests(url: str, folder: Path) -> None:
+    with httpx2.Client(base_url=url, trust_env=False, verify=False, timeout=30) as client:
+        client.get("/health/live")
+        image = client.post("/image", auth=ADA, json={"prompt": "a lighthouse"}).json()
+        path = f"/image/{image['guid']}"
+        client.get(path, auth=ADA)
+        client.get(f"{path}/content", auth=ADA)
+        client.get("/image", auth=("ada", "wrong"))
+        client.get("/nowhere")
+        client.put("/image")
+        (folder / "pixy-data/images" / image["guid"][:2] / image["filename"]).unlink()
+        client.get(f"{path}/content", auth=ADA)
+
+
+def test_a_run_logs_what_the_page_shows(tmp_path: Path) -> None:
+    (sample,) = read_blocks(OPERATIONS, "log")
+    port = find_free_port()
+    log = write_log(tmp_path, port)
+    assert PrintedText({"8125": str(port)}).matches(sample, log), log
+    lines = [LINE.fullmatch(line) for line in log.splitlines()]
+    assert all(lines)
+    messages = [line["message"] for line in lines if line]
+    starts = sum(START.fullmatch(message) is not None for message in messages)
+    ends = sum(END.fullmatch(message) is not None for message in messages)
+    assert starts == ends == 8
