@@ -148,7 +148,7 @@ def test_a_creation_is_never_ready(service: RunningService) -> None:
     status = schemas["Creation"]["properties"]["status"]
     assert status["enum"] == ["pending", "failed", "unknown"]
     assert "CreationStatus" not in schemas
-    assert status["description"].startswith("`pending`: it is being made.")
+    assert status["description"].startswith("`pending`: the image is being made.")
 
 
 def test_descriptions_hold_no_remark_on_the_source(service: RunningService) -> None:
