@@ -140,3 +140,15 @@ def test_nothing_jumps_while_the_pictures_come(visit, make_images, size: dict[st
     expect(footer).to_be_visible()
     footer.scroll_into_view_if_needed()
     assert gallery.page.evaluate("jumps") == []
+
+
+def test_a_shortened_prompt_keeps_its_emoji_whole(visit, make_images) -> None:
+    # an emoji has two UTF-16 units, and labels end after an odd number of them
+    make_images("🦊" * 200)
+    gallery = visit(user="ada")
+    assert gallery.grid.locator("img").evaluate_all("all => all.every(i => i.alt.isWellFormed())")
+    gallery.grid.get_by_role("link").first.click()
+    gallery.viewer.get_by_role("button", name="Delete").click()
+    expect(gallery.note).to_contain_text("Deleted: 🦊")
+    assert gallery.note.evaluate("note => note.textContent.isWellFormed()")
+    gallery.note.get_by_role("button", name="Undo").click()
