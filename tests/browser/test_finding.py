@@ -173,6 +173,14 @@ def test_a_date_is_typed_to_its_end(visit) -> None:
     expect(start).not_to_have_value("20262-12-31")
 
 
+def test_who_is_signed_out_is_told_what_filters_for_users_need(visit) -> None:
+    gallery = visit("/#/?mine=true")
+    status = gallery.page.get_by_role("status").first
+    expect(status).to_have_text("Sign in to see what these filters find.")
+    gallery.sign_in("ben")
+    expect_prompts(gallery, "海の船", "a boat of ben's")
+
+
 def test_what_is_found_is_shown_from_its_top(visit, pixy) -> None:
     # the copies are in the list, not in the search's index
     copy_images(pixy.folder / "pixy-data", 300)
