@@ -207,6 +207,29 @@ def test_what_was_sent_with_a_lost_session_is_not_shown_to_another_user(visit, p
     expect(gallery.works).to_have_count(0)
 
 
+def test_a_lost_session_leaves_the_words_of_a_search_to_its_user_only(visit, pixy) -> None:
+    pixy.add_user("ivy", "maths")
+    gallery = visit(user="ivy")
+    gallery.refusals = {401}
+    field = gallery.page.get_by_role("searchbox")
+
+    def lose_session() -> None:
+        pixy.run("user", "disable", "ivy")
+        field.fill("a secret of ivy's")
+        expect(gallery.note).to_contain_text("Sign in again")
+        pixy.run("user", "enable", "ivy")
+
+    lose_session()
+    gallery.sign_in("ivy")
+    expect(field).to_have_value("a secret of ivy's")
+    field.fill("")
+    expect(gallery.page).to_have_url(re.compile("#/$"))
+    lose_session()
+    gallery.sign_in("ben")
+    expect(field).to_have_value("")
+    expect(gallery.page).to_have_url(re.compile("#/$"))
+
+
 def test_signing_out_leaves_no_words_of_a_user_on_the_page(visit, make_images) -> None:
     secret = "words of ada alone"
     make_images(secret, visibility="private")
