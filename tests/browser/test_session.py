@@ -230,6 +230,23 @@ def test_a_lost_session_leaves_the_words_of_a_search_to_its_user_only(visit, pix
     expect(gallery.page).to_have_url(re.compile("#/$"))
 
 
+def test_the_focus_is_not_lost_with_what_held_it(visit, pixy) -> None:
+    pixy.add_user("fay", "maths")
+    gallery = visit(user="fay", viewport=PHONE)
+    gallery.refusals = {401}
+    page = gallery.page
+    # not on Sign out: a second Enter in the form would end the session
+    expect(page.get_by_role("link", name="PixyProxy: all pictures")).to_be_focused()
+    gallery.sign_out()
+    sign_in = page.get_by_role("button", name="Sign in")
+    expect(sign_in).to_be_focused()
+    gallery.sign_in("fay")
+    pixy.run("user", "disable", "fay")
+    gallery.make("a boat")
+    expect(gallery.note).to_contain_text("Sign in again")
+    expect(sign_in).to_be_focused()
+
+
 def test_signing_out_leaves_no_words_of_a_user_on_the_page(visit, make_images) -> None:
     secret = "words of ada alone"
     make_images(secret, visibility="private")
