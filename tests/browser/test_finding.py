@@ -181,6 +181,18 @@ def test_who_is_signed_out_is_told_what_filters_for_users_need(visit) -> None:
     expect_prompts(gallery, "海の船", "a boat of ben's")
 
 
+def test_a_search_that_fails_does_not_show_what_was_found_before(visit) -> None:
+    gallery = visit()
+    gallery.breaks = {"ERR_INTERNET_DISCONNECTED"}
+    expect_prompts(gallery, "海の船", "a lighthouse at dusk")
+    gallery.page.context.set_offline(True)
+    search(gallery, "boat")
+    expect(gallery.page.locator("#state")).to_contain_text("The connection to the server failed")
+    expect_prompts(gallery)
+    gallery.page.context.set_offline(False)
+    expect(gallery.page.locator("#state")).to_contain_text("Nothing found")
+
+
 def test_what_is_found_is_shown_from_its_top(visit, pixy) -> None:
     # the copies are in the list, not in the search's index
     copy_images(pixy.folder / "pixy-data", 300)

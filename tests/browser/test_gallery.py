@@ -152,3 +152,44 @@ def test_a_shortened_prompt_keeps_its_emoji_whole(visit, make_images) -> None:
     expect(gallery.note).to_contain_text("Deleted: 🦊")
     assert gallery.note.evaluate("note => note.textContent.isWellFormed()")
     gallery.note.get_by_role("button", name="Undo").click()
+
+
+def test_a_next_page_that_fails_is_told_where_it_was_wanted(visit, pixy, make_images) -> None:
+    make_images("the first of many")
+    copy_images(pixy.folder / "pixy-data", 150)
+    gallery = visit(viewport=PHONE)
+    gallery.breaks = {"ERR_INTERNET_DISCONNECTED"}
+    status = gallery.page.locator("#state")
+    expect(gallery.grid.locator(".loaded").first).to_be_visible()
+    gallery.page.context.set_offline(True)
+    gallery.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(status).to_contain_text("The connection to the server failed")
+    gallery.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(status).to_be_in_viewport()
+    expect(gallery.page.get_by_role("button", name="Try again")).to_be_in_viewport()
+    before = gallery.grid.evaluate("grid => grid.clientHeight")
+    # it goes on once the connection is back
+    gallery.page.context.set_offline(False)
+    expect(gallery.page.get_by_role("button", name="Try again")).to_be_hidden()
+    expect(gallery.grid).to_have_attribute("aria-busy", "false")
+    assert gallery.grid.evaluate("grid => grid.clientHeight") > before
+
+
+def test_a_picture_that_was_given_up_is_loaded_once_the_connection_is_back(
+    visit, make_images
+) -> None:
+    (guid,) = make_images("given up")
+    gallery = visit()
+    gallery.breaks = {"ERR_FAILED", "ERR_INTERNET_DISCONNECTED"}
+    gallery.page.clock.install()
+    gallery.page.route(f"**/{guid}/content?*", lambda route: route.abort())
+    gallery.page.reload()
+    tile = gallery.grid.locator(f"[data-guid='{guid}']")
+    for _ in range(8):
+        gallery.page.clock.run_for(10_000)
+        gallery.page.wait_for_load_state("networkidle")
+    expect(tile).to_have_class("tile broken")
+    gallery.page.unroute_all()
+    gallery.page.context.set_offline(True)
+    gallery.page.context.set_offline(False)
+    expect(tile).to_have_class("tile loaded")

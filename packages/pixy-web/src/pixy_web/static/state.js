@@ -11,6 +11,7 @@ export class State {
     [this.#collection, this.#session] = [collection, session];
     collection.addEventListener("change", () => this.#update());
     find("more").addEventListener("click", () => collection.loadMore());
+    window.addEventListener("online", () => collection.fault !== null && collection.loadMore());
   }
 
   #update() {
