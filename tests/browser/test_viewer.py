@@ -225,3 +225,28 @@ def test_a_prompt_is_used_with_its_shape_and_not_with_its_audience(
         "size": size,
         "visibility": "private",
     }
+
+
+def test_a_picture_that_can_not_be_loaded_is_asked_for_again(visit, images) -> None:
+    gallery = visit(user="ada")
+    gallery.breaks = {"ERR_FAILED", "ERR_INTERNET_DISCONNECTED"}
+    file = f"**/{images['mine']}/content"
+    gallery.page.route(file, lambda route: route.abort())
+    gallery.picture("mine").click()
+    alert = gallery.viewer.get_by_role("alert")
+    shown = gallery.viewer.locator("img.loaded")
+    expect(alert).to_have_text("The picture can’t be loaded.")
+    gallery.page.unroute(file)
+    gallery.viewer.get_by_role("button", name="Try again").click()
+    expect(alert).to_be_hidden()
+    expect(shown).to_have_js_property("naturalWidth", 1024)
+    gallery.page.keyboard.press("Escape")
+    gallery.page.route(file, lambda route: route.abort())
+    gallery.picture("mine").click()
+    expect(alert).to_be_visible()
+    gallery.page.unroute(file)
+    # nor is a tap needed once the connection is back
+    gallery.page.context.set_offline(True)
+    gallery.page.context.set_offline(False)
+    expect(alert).to_be_hidden()
+    expect(shown).to_have_js_property("naturalWidth", 1024)
