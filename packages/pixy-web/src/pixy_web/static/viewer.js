@@ -54,6 +54,8 @@ export class Viewer {
       this.messages.moveTo(this.#root);
       document.documentElement.classList.add("viewing");
     }
+    // on phones it scrolls as a whole, and the next picture is above
+    this.#root.scrollTop = 0;
     const known = this.collection.find(guid);
     if (known) this.#show(known);
     try {
