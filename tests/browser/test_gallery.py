@@ -1,12 +1,13 @@
 """Looking: the grid of pictures."""
 
 import re
+import shutil
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Browser, Route, expect
 
 from copied_images import copy_images
-from gallery_page import DESK, PHONE, open_context
+from gallery_page import CHROMIUM_OPTIONS, DESK, PHONE, GalleryPage, open_context
 
 
 def test_without_images_it_says_so(visit) -> None:
@@ -193,3 +194,27 @@ def test_a_picture_that_was_given_up_is_loaded_once_the_connection_is_back(
     gallery.page.context.set_offline(True)
     gallery.page.context.set_offline(False)
     expect(tile).to_have_class("tile loaded")
+
+
+def test_large_letters_fit_on_a_phone(browser: Browser, pixy, make_images) -> None:
+    make_images("read with large letters")
+    # what a person sets as the size of letters in the browser, twice the usual
+    large = browser.browser_type.launch(
+        executable_path=shutil.which("chromium"),
+        args=[*CHROMIUM_OPTIONS, "--blink-settings=defaultFontSize=32"],
+    )
+    with large:
+        gallery = GalleryPage(open_context(large, viewport=PHONE).new_page(), pixy.url)
+        gallery.open().sign_in("ada")
+        page = gallery.page
+        assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
+        page.get_by_role("button", name="Filters").click()
+        for name in ("Shared with", "Made from", "until", "Only mine"):
+            expect(page.get_by_label(name)).to_be_in_viewport(ratio=1)
+            box = page.get_by_label(name).bounding_box()
+            assert box["x"] + box["width"] <= PHONE["width"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        gallery.picture("read with large letters").click()
+        expect(gallery.viewer.get_by_role("heading")).to_be_visible()
+        assert gallery.viewer.evaluate("node => node.scrollWidth") <= PHONE["width"]
+        gallery.check()
