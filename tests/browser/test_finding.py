@@ -143,6 +143,56 @@ def test_a_closed_panel_shows_how_many_filters_are_active(visit) -> None:
     expect(button.get_by_text("0")).to_be_hidden()
 
 
+@pytest.mark.parametrize(
+    "search", ["from=soon", "until=20262-01-01", "from=2026-13-01", "visibility=all", "sort=old"]
+)
+def test_what_an_address_asks_for_and_nobody_can_search_for_is_ignored(visit, search) -> None:
+    gallery = visit(f"/#/?q=lighthouse&{search}")
+    expect_prompts(gallery, "a lighthouse at dusk")
+    expect(gallery.page.get_by_role("button", name="Filters", exact=True)).to_be_visible()
+
+
+def test_a_date_is_typed_to_its_end(visit) -> None:
+    gallery = visit()
+    gallery.page.get_by_role("button", name="Filters").click()
+    start = gallery.page.get_by_label("Made from")
+    start.focus()
+    # after each digit of the year the field holds a date
+    for key in "12311999":
+        gallery.page.keyboard.press(key)
+        expect(gallery.grid).to_have_attribute("aria-busy", "false")
+    expect(start).to_have_value("1999-12-31")
+    expect(gallery.page.get_by_role("button", name="Filters, 1 active")).to_be_visible()
+    expect_prompts(gallery, "海の船", "a lighthouse at dusk")
+    asked = [request for request in gallery.requests if "created_after" in request]
+    assert len(asked) == 1
+    # the field takes no year of five digits
+    start.blur()
+    start.focus()
+    gallery.page.keyboard.type("123120262")
+    expect(start).not_to_have_value("20262-12-31")
+
+
+def test_who_is_signed_out_is_told_what_filters_for_users_need(visit) -> None:
+    gallery = visit("/#/?mine=true")
+    status = gallery.page.get_by_role("status").first
+    expect(status).to_have_text("Sign in to see what these filters find.")
+    gallery.sign_in("ben")
+    expect_prompts(gallery, "海の船", "a boat of ben's")
+
+
+def test_a_search_that_fails_does_not_show_what_was_found_before(visit) -> None:
+    gallery = visit()
+    gallery.breaks = {"ERR_INTERNET_DISCONNECTED"}
+    expect_prompts(gallery, "海の船", "a lighthouse at dusk")
+    gallery.page.context.set_offline(True)
+    search(gallery, "boat")
+    expect(gallery.page.locator("#state")).to_contain_text("The connection to the server failed")
+    expect_prompts(gallery)
+    gallery.page.context.set_offline(False)
+    expect(gallery.page.locator("#state")).to_contain_text("Nothing found")
+
+
 def test_what_is_found_is_shown_from_its_top(visit, pixy) -> None:
     # the copies are in the list, not in the search's index
     copy_images(pixy.folder / "pixy-data", 300)

@@ -1,12 +1,13 @@
 """Looking: the grid of pictures."""
 
 import re
+import shutil
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Browser, Route, expect
 
 from copied_images import copy_images
-from gallery_page import DESK, PHONE, open_context
+from gallery_page import CHROMIUM_OPTIONS, DESK, PHONE, GalleryPage, open_context
 
 
 def test_without_images_it_says_so(visit) -> None:
@@ -141,3 +142,80 @@ def test_nothing_jumps_while_the_pictures_come(visit, make_images, size: dict[st
     expect(footer).to_be_visible()
     footer.scroll_into_view_if_needed()
     assert gallery.page.evaluate("jumps") == []
+
+
+def test_a_shortened_prompt_keeps_its_emoji_whole(visit, make_images) -> None:
+    # an emoji has two UTF-16 units, and labels end after an odd number of them
+    make_images("🦊" * 200)
+    gallery = visit(user="ada")
+    assert gallery.grid.locator("img").evaluate_all("all => all.every(i => i.alt.isWellFormed())")
+    gallery.grid.get_by_role("link").first.click()
+    gallery.viewer.get_by_role("button", name="Delete").click()
+    expect(gallery.note).to_contain_text("Deleted: 🦊")
+    assert gallery.note.evaluate("note => note.textContent.isWellFormed()")
+    gallery.note.get_by_role("button", name="Undo").click()
+
+
+def test_a_next_page_that_fails_is_told_where_it_was_wanted(visit, pixy, make_images) -> None:
+    make_images("the first of many")
+    copy_images(pixy.folder / "pixy-data", 150)
+    gallery = visit(viewport=PHONE)
+    gallery.breaks = {"ERR_INTERNET_DISCONNECTED"}
+    status = gallery.page.locator("#state")
+    expect(gallery.grid.locator(".loaded").first).to_be_visible()
+    gallery.page.context.set_offline(True)
+    gallery.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(status).to_contain_text("The connection to the server failed")
+    gallery.page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(status).to_be_in_viewport()
+    expect(gallery.page.get_by_role("button", name="Try again")).to_be_in_viewport()
+    before = gallery.grid.evaluate("grid => grid.clientHeight")
+    # it goes on once the connection is back
+    gallery.page.context.set_offline(False)
+    expect(gallery.page.get_by_role("button", name="Try again")).to_be_hidden()
+    expect(gallery.grid).to_have_attribute("aria-busy", "false")
+    assert gallery.grid.evaluate("grid => grid.clientHeight") > before
+
+
+def test_a_picture_that_was_given_up_is_loaded_once_the_connection_is_back(
+    visit, make_images
+) -> None:
+    (guid,) = make_images("given up")
+    gallery = visit()
+    gallery.breaks = {"ERR_FAILED", "ERR_INTERNET_DISCONNECTED"}
+    gallery.page.clock.install()
+    gallery.page.route(f"**/{guid}/content?*", lambda route: route.abort())
+    gallery.page.reload()
+    tile = gallery.grid.locator(f"[data-guid='{guid}']")
+    for _ in range(8):
+        gallery.page.clock.run_for(10_000)
+        gallery.page.wait_for_load_state("networkidle")
+    expect(tile).to_have_class("tile broken")
+    gallery.page.unroute_all()
+    gallery.page.context.set_offline(True)
+    gallery.page.context.set_offline(False)
+    expect(tile).to_have_class("tile loaded")
+
+
+def test_large_letters_fit_on_a_phone(browser: Browser, pixy, make_images) -> None:
+    make_images("read with large letters")
+    # what a person sets as the size of letters in the browser, twice the usual
+    large = browser.browser_type.launch(
+        executable_path=shutil.which("chromium"),
+        args=[*CHROMIUM_OPTIONS, "--blink-settings=defaultFontSize=32"],
+    )
+    with large:
+        gallery = GalleryPage(open_context(large, viewport=PHONE).new_page(), pixy.url)
+        gallery.open().sign_in("ada")
+        page = gallery.page
+        assert page.evaluate("getComputedStyle(document.documentElement).fontSize") == "32px"
+        page.get_by_role("button", name="Filters").click()
+        for name in ("Shared with", "Made from", "until", "Only mine"):
+            expect(page.get_by_label(name)).to_be_in_viewport(ratio=1)
+            box = page.get_by_label(name).bounding_box()
+            assert box["x"] + box["width"] <= PHONE["width"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        gallery.picture("read with large letters").click()
+        expect(gallery.viewer.get_by_role("heading")).to_be_visible()
+        assert gallery.viewer.evaluate("node => node.scrollWidth") <= PHONE["width"]
+        gallery.check()

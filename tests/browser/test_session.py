@@ -209,6 +209,46 @@ def test_what_was_sent_with_a_lost_session_is_not_shown_to_another_user(visit, p
     expect(gallery.works).to_have_count(0)
 
 
+def test_a_lost_session_leaves_the_words_of_a_search_to_its_user_only(visit, pixy) -> None:
+    pixy.add_user("ivy", "maths")
+    gallery = visit(user="ivy")
+    gallery.refusals = {401}
+    field = gallery.page.get_by_role("searchbox")
+
+    def lose_session() -> None:
+        pixy.run("user", "disable", "ivy")
+        field.fill("a secret of ivy's")
+        expect(gallery.note).to_contain_text("Sign in again")
+        pixy.run("user", "enable", "ivy")
+
+    lose_session()
+    gallery.sign_in("ivy")
+    expect(field).to_have_value("a secret of ivy's")
+    field.fill("")
+    expect(gallery.page).to_have_url(re.compile("#/$"))
+    lose_session()
+    gallery.sign_in("ben")
+    expect(field).to_have_value("")
+    expect(gallery.page).to_have_url(re.compile("#/$"))
+
+
+def test_the_focus_is_not_lost_with_what_held_it(visit, pixy) -> None:
+    pixy.add_user("fay", "maths")
+    gallery = visit(user="fay", viewport=PHONE)
+    gallery.refusals = {401}
+    page = gallery.page
+    # not on Sign out: a second Enter in the form would end the session
+    expect(page.get_by_role("link", name="PixyProxy: all pictures")).to_be_focused()
+    gallery.sign_out()
+    sign_in = page.get_by_role("button", name="Sign in")
+    expect(sign_in).to_be_focused()
+    gallery.sign_in("fay")
+    pixy.run("user", "disable", "fay")
+    gallery.make("a boat")
+    expect(gallery.note).to_contain_text("Sign in again")
+    expect(sign_in).to_be_focused()
+
+
 def test_signing_out_leaves_no_words_of_a_user_on_the_page(visit, make_images) -> None:
     secret = "words of ada alone"
     make_images(secret, visibility="private")

@@ -225,3 +225,57 @@ def test_a_prompt_is_used_with_its_shape_and_not_with_its_audience(
         "size": size,
         "visibility": "private",
     }
+
+
+def test_the_next_picture_is_shown_from_its_top_on_a_phone(visit, images) -> None:
+    gallery = visit(viewport=PHONE)
+    gallery.picture("three").click()
+    heading = gallery.viewer.get_by_role("heading")
+    expect(heading).to_have_text("three")
+    gallery.viewer.evaluate("node => node.scrollTo(0, 300)")
+    gallery.page.keyboard.press("ArrowRight")
+    expect(heading).to_have_text("two")
+    assert gallery.viewer.evaluate("node => node.scrollTop") == 0
+
+
+def test_a_prompt_is_unfolded_where_it_was_cut(visit, make_images) -> None:
+    make_images("a field of tulips under a wide sky, row after row, " * 200)
+    gallery = visit(user="ada", viewport=PHONE)
+    gallery.picture("a field of tulips").click()
+    heading = gallery.viewer.get_by_role("heading")
+    expect(gallery.viewer.locator("img.loaded")).to_be_visible()
+    # the button is then the first that is in view as a whole, which browsers keep in place
+    heading.evaluate(
+        "node => node.closest('dialog').scrollBy(0, node.getBoundingClientRect().top + 20)"
+    )
+    top = heading.bounding_box()["y"]
+    gallery.viewer.get_by_role("button", name="Show the whole prompt").click()
+    expect(gallery.viewer.get_by_role("button", name="Show less")).to_be_attached()
+    assert heading.bounding_box()["y"] == top < 0
+    gallery.viewer.get_by_role("button", name="Show less").click()
+    expect(heading).to_be_in_viewport(ratio=1)
+
+
+def test_a_picture_that_can_not_be_loaded_is_asked_for_again(visit, images) -> None:
+    gallery = visit(user="ada")
+    gallery.breaks = {"ERR_FAILED", "ERR_INTERNET_DISCONNECTED"}
+    file = f"**/{images['mine']}/content"
+    gallery.page.route(file, lambda route: route.abort())
+    gallery.picture("mine").click()
+    alert = gallery.viewer.get_by_role("alert")
+    shown = gallery.viewer.locator("img.loaded")
+    expect(alert).to_have_text("The picture can’t be loaded.")
+    gallery.page.unroute(file)
+    gallery.viewer.get_by_role("button", name="Try again").click()
+    expect(alert).to_be_hidden()
+    expect(shown).to_have_js_property("naturalWidth", 1024)
+    gallery.page.keyboard.press("Escape")
+    gallery.page.route(file, lambda route: route.abort())
+    gallery.picture("mine").click()
+    expect(alert).to_be_visible()
+    gallery.page.unroute(file)
+    # nor is a tap needed once the connection is back
+    gallery.page.context.set_offline(True)
+    gallery.page.context.set_offline(False)
+    expect(alert).to_be_hidden()
+    expect(shown).to_have_js_property("naturalWidth", 1024)

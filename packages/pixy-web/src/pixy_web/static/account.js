@@ -31,8 +31,12 @@ export class Account {
   /** Show what somebody who is signed in sees, or a stranger. */
   show() {
     const { username } = this.#session;
+    const focused = document.activeElement;
     find("username").textContent = username ?? "";
     document.documentElement.classList.toggle("signed-in", username !== null);
+    // what is hidden now loses the focus; not to Sign out, where a second Enter would end the session
+    const isLost = !focused.checkVisibility() && !find("viewer").open;
+    if (isLost) find(username === null ? "sign-in-button" : "brand").focus({ preventScroll: true });
   }
 
   #open() {

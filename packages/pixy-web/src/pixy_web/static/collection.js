@@ -34,7 +34,7 @@ export class Collection extends EventTarget {
     this.#loading = new AbortController();
     Object.assign(this, { query, fault: null, isLoading: false });
     this.#next = null;
-    await this.#take((signal) => this.#api.list(query, signal), () => (this.images = []));
+    await this.#take((signal) => this.#api.list(query, signal), { isFirst: true });
   }
 
   /** Know nothing until the next `load`: what one user may see is not for the next. */
@@ -52,14 +52,14 @@ export class Collection extends EventTarget {
     else if (this.fault !== null) await this.load(this.query);
   }
 
-  async #take(fetchPage, prepare = () => {}) {
+  async #take(fetchPage, { isFirst } = {}) {
     const { signal } = this.#loading;
     this.isLoading = true;
     this.#tell();
     try {
       const page = await fetchPage(signal);
       if (signal.aborted) return;
-      prepare();
+      if (isFirst) this.images = [];
       this.#next = page.next;
       this.fault = null;
       const known = new Set(this.images.map((image) => image.guid));
@@ -67,6 +67,8 @@ export class Collection extends EventTarget {
     } catch (error) {
       if (signal.aborted || isAborted(error)) return;
       this.fault = error;
+      // what an earlier search found would look like the answer to this one
+      if (isFirst) this.images = [];
     }
     this.isLoading = false;
     this.#tell();

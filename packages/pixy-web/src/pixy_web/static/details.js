@@ -18,7 +18,11 @@ export class Details {
 
   constructor({ api, session, collection, deletions, composer, route, messages }) {
     Object.assign(this, { api, session, collection, deletions, composer, route, messages });
-    find("whole-prompt").addEventListener("click", () => this.#showPrompt(!this.#isWhole));
+    find("whole-prompt").addEventListener("click", () => {
+      this.#showPrompt(!this.#isWhole);
+      // what was read below is gone, so go back to the words
+      if (!this.#isWhole) find("viewer-prompt").scrollIntoView({ block: "nearest" });
+    });
     new ResizeObserver(() => this.#offerWhole()).observe(find("viewer-prompt"));
     find("copy-link").addEventListener("click", () => this.#copyLink());
     find("download").addEventListener("click", (event) => this.#download(event));

@@ -39,5 +39,7 @@ export function find(id) {
 /** Shorten a text for a label; a prompt may have 32,000 characters. */
 export function shorten(text, length = 160) {
   const line = text.replace(/\s+/g, " ").trim();
-  return line.length > length ? `${line.slice(0, length - 1)}…` : line;
+  if (line.length <= length) return line;
+  // an emoji has two UTF-16 units: half of one is shown as a replacement character
+  return `${line.slice(0, length - 1).replace(/[\uD800-\uDBFF]$/, "")}…`;
 }

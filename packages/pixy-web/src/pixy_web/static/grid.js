@@ -27,6 +27,7 @@ export class Grid {
     new ResizeObserver(() => this.#arrange()).observe(root);
     window.addEventListener("scroll", () => this.#schedule(), { passive: true });
     window.addEventListener("resize", () => this.#schedule());
+    window.addEventListener("online", () => this.#tiles.forEach((tile) => tile.mend()));
     root.addEventListener("keydown", (event) => this.#move(event));
     root.addEventListener("focusin", (event) => this.#setCurrent(event.target.closest("li").dataset.guid));
     session.addEventListener("change", () => this.#clear());

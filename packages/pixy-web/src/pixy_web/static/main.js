@@ -41,6 +41,7 @@ new Works({ root: find("works"), creations, composer, messages });
 new State(collection, session);
 
 let searched = null;
+let searcher = session.username;
 
 /** Load what the address asks for, unless it is shown already. */
 function followSearch() {
@@ -56,9 +57,13 @@ function followSearch() {
 
 function startOver({ detail }) {
   searched = null;
-  // only a user can ask for their own pictures; and a sign-out leaves no words of a search to the next user
-  const { q, from, until } = detail.rejected ? readRoute().query : {};
-  if (session.username === null) route.search(withoutGaps({ q, from, until }));
+  const { username } = session;
+  // a sign-out leaves no words of a search to the next user, and a lost session only to its own
+  const isOthers = username === null ? !detail.rejected : searcher !== null && searcher !== username;
+  if (username !== null || !detail.rejected) searcher = username;
+  // only a user can ask for their own pictures
+  const { q, from, until } = isOthers ? {} : readRoute().query;
+  if (username === null || isOthers) route.search(withoutGaps({ q, from, until }));
   else followSearch();
 }
 

@@ -1,6 +1,15 @@
 // The page's address: which picture is open, and what is searched for. All of it stands in the fragment, so no server
 // and no proxy on the way logs it: `#/image/GUID?q=boats`.
 
+// what the server and the form can take; an address that was typed or cut short may hold anything
+const READABLE = {
+  q: /\S/,
+  visibility: /^(private|class|public)$/,
+  mine: /^true$/,
+  from: /^[12]\d{3}-\d\d-\d\d$/,
+  until: /^[12]\d{3}-\d\d-\d\d$/,
+};
+
 /** Return the address of a picture, with the present search. */
 export function pathOf(guid) {
   return `#/image/${guid}${searchText(readRoute().query)}`;
@@ -11,8 +20,13 @@ export function readRoute() {
   const [path, search = ""] = location.hash.split("?");
   return {
     guid: /^#\/image\/([0-9a-f-]{36})$/.exec(path)?.[1] ?? null,
-    query: Object.fromEntries(new URLSearchParams(search)),
+    query: Object.fromEntries([...new URLSearchParams(search)].filter(isReadable)),
   };
+}
+
+function isReadable([name, value]) {
+  const isDate = name === "from" || name === "until";
+  return READABLE[name]?.test(value) && !(isDate && Number.isNaN(Date.parse(value)));
 }
 
 /** Return the address of a picture to give to others: without what the user happens to search for. */

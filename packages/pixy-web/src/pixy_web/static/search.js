@@ -27,7 +27,8 @@ export class Search {
   fill() {
     const { query } = readRoute();
     for (const field of this.#fields()) {
-      if (field === document.activeElement && field.name === "q") continue;
+      // what is being typed is not complete yet, and not searched for
+      if (field === document.activeElement && field.matches("[name=q], [type=date]")) continue;
       if (field.type === "checkbox") field.checked = query[field.name] === field.value;
       else field.value = query[field.name] ?? "";
     }

@@ -10,7 +10,9 @@ const PAUSES = [1000, 3000, 9000];
 export class Tile {
   #release;
   #releaseRough = () => {};
+  #showAgain;
   #link;
+  #pauses = PAUSES;
   #retry = 0;
 
   /**
@@ -29,12 +31,15 @@ export class Tile {
       this.#releaseRough();
     });
     const show = () => pixels.show(img, image, box.width);
-    let pauses = PAUSES;
+    this.#showAgain = () => {
+      this.#release();
+      this.#release = show();
+    };
     img.addEventListener("error", () => {
-      const [pause, ...later] = pauses;
-      pauses = later;
+      const [pause, ...later] = this.#pauses;
+      this.#pauses = later;
       if (pause === undefined) this.root.classList.add("broken");
-      else this.#retry = setTimeout(() => this.#showAgain(show), pause);
+      else this.#retry = setTimeout(this.#showAgain, pause);
     });
     const caption = element("span", { class: "caption", "aria-hidden": "true", dir: "auto" }, shorten(image.prompt));
     this.#link = element("a", { href: pathOf(image.guid), tabindex: -1 }, img, caption);
@@ -52,9 +57,12 @@ export class Tile {
     this.#releaseRough = () => URL.revokeObjectURL(url);
   }
 
-  #showAgain(show) {
-    this.#release();
-    this.#release = show();
+  /** Ask once more for a picture that could not be loaded. */
+  mend() {
+    if (!this.root.classList.contains("broken")) return;
+    this.root.classList.remove("broken");
+    this.#pauses = PAUSES;
+    this.#showAgain();
   }
 
   place({ left, top, width, height }) {

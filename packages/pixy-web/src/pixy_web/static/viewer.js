@@ -28,6 +28,8 @@ export class Viewer {
       event.preventDefault();
       this.route.leaveImage();
     });
+    find("viewer-again").addEventListener("click", () => this.#reopen());
+    window.addEventListener("online", () => find("viewer-again").checkVisibility() && this.#reopen());
     this.#img.addEventListener("load", () => this.#img.classList.add("loaded"));
     followSwipes(find("stage"), (step) => this.#step(step));
     route.addEventListener("change", () => this.follow());
@@ -52,6 +54,8 @@ export class Viewer {
       this.messages.moveTo(this.#root);
       document.documentElement.classList.add("viewing");
     }
+    // on phones it scrolls as a whole, and the next picture is above
+    this.#root.scrollTop = 0;
     const known = this.collection.find(guid);
     if (known) this.#show(known);
     try {
@@ -107,7 +111,7 @@ export class Viewer {
       releaseThumbnail();
       this.#img.src = whole.src;
     });
-    whole.addEventListener("error", () => isWanted && this.#tellFault("The picture can’t be loaded."));
+    whole.addEventListener("error", () => isWanted && this.#tellFault("The picture can’t be loaded.", true));
     const releaseWhole = this.pixels.show(whole, image);
     return () => {
       isWanted = false;
@@ -125,13 +129,16 @@ export class Viewer {
       isHidden
         ? "This picture isn’t public, or was deleted. If it was shared with you, sign in to see it."
         : explain(error),
+      error.code !== "record_not_found",
     );
     this.#update();
     this.#holdFocus();
   }
 
-  #tellFault(text) {
+  #tellFault(text, isPassing) {
     find("unavailable").hidden = false;
+    find("viewer-again").hidden = !isPassing;
+    find("viewer-sign-in").hidden = isPassing;
     find("viewer-fault").textContent = text;
   }
 
