@@ -125,11 +125,11 @@ class Setting:
     @cached_property
     def front(self) -> Process:
         """Nginx in front of another PixyProxy, whose files nginx sends itself."""
-        settings = {"PIXY_ACCEL_REDIRECT": "/internal/", "PIXY_TRUSTED_PROXIES": "127.0.0.1"}
-        pixy = self.run(self.make_pixy("behind", **settings))
-        return self.run(
-            contenders.make_front(self.folder / "front", self.data / "images", pixy.url)
+        behind = self.make_pixy(
+            "behind", PIXY_ACCEL_REDIRECT="/internal/", PIXY_TRUSTED_PROXIES="127.0.0.1"
         )
+        url = self.run(behind).url
+        return self.run(contenders.make_front(self.folder / "front", self.data / "images", url))
 
     @cached_property
     def deep_pixy(self) -> Process:

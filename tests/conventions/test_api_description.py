@@ -9,7 +9,7 @@ DESCRIBED = re.findall(r"^- \*\*(C\d{3})\*\*", PAGE, re.MULTILINE)
 CODES = re.findall(
     r'(?:\d{3}(?:, |: )|^    code = )"([a-z_]+)"',
     (ROOT / "packages/pixy-web/src/pixy_web/http/error_handler.py").read_text()
-    + (ROOT / "packages/pixy-core/src/pixy_core/generation_errors.py").read_text(),
+    + (ROOT / "packages/pixy-core/src/pixy_core/exceptions.py").read_text(),
     re.MULTILINE,
 )
 TESTED = {

@@ -32,7 +32,7 @@ DRAWINGS = {("docs/architecture.md", ""), ("docs/performance.md", "text")}
 RUN_PAGES = (ROOT / "tests/docs/test_pages.py").read_text()
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 DEVELOPERS = re.compile(
-    r"\./dev (nox( -l)?|bash|pixy demo|pytest (?P<tests>\S+)( .*)?)"
+    r"\./dev (nox( -l| -t slow)?|bash|pixy demo|pytest (?P<tests>\S+)( .*)?)"
     r"|\./dev nox -s '?(?P<session>\w+)\S*( .*)?"
     r"|PYTHONPATH=tests/support python (?P<script>\S+)"
 )

@@ -29,7 +29,9 @@ export class State {
     if (fault !== null) return explain(fault);
     if (isLoading) return images.length ? "" : "Loading…";
     if (images.length) return `${count(images.length)}, ${isComplete ? "all of them" : "and more below"}.`;
-    if (this.#session.username === null && (query.mine || query.visibility)) return "Sign in to see what these filters find.";
+    if (this.#session.username === null && (query.mine || query.visibility)) {
+      return "Sign in to see what these filters find.";
+    }
     if (Object.keys(query).length) return "Nothing found. Try other words, or fewer filters.";
     return this.#session.username ? "No pictures yet. Describe the first one above." : "No public pictures yet.";
   }
