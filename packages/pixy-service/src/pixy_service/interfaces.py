@@ -1,4 +1,4 @@
-"""What a service of images, and one of users, can do; no behaviour stands here."""
+"""The interfaces of the image service and the user service."""
 
 from abc import ABC, abstractmethod
 
@@ -6,54 +6,42 @@ from pixy_core import Image, ImageDetailCreate, User
 
 
 class ImageServiceInterface(ABC):
-    """What every caller is offered, signed in or not; each implementation knows its caller."""
+    """What every caller is offered, signed in or not. An object serves one caller.
+
+    A guid is an image's public name, canonical and in lower case.
+
+    Raises:
+        InvalidInputError: From every method: an argument breaks a rule.
+        PixyProxyException: From every method: another failure that has a class.
+    """
 
     @abstractmethod
     def create_image(self, image: ImageDetailCreate) -> Image:
         """Make an image from a prompt and store it.
 
-        Args:
-            image: The prompt, and who may see the image.
-
         Raises:
-            InvalidInputError: A value breaks a rule of the model.
             GenerationError: The image could not be made.
             ConstraintViolationError: The database refused the row.
-            PixyProxyException: Another failure that has a name.
         """
 
     @abstractmethod
     def get_image_by_guid(self, guid: str) -> Image:
-        """Return one image that the caller may see.
-
-        Args:
-            guid: The image's public name, canonical and in lower case.
+        """Return an image.
 
         Raises:
-            InvalidInputError: `guid` is no canonical UUID.
-            RecordNotFoundError: No such image, or none that the caller may see.
-            PixyProxyException: Another failure that has a name.
+            RecordNotFoundError: There is none that the caller may see.
         """
 
     @abstractmethod
     def get_all_images(self) -> list[Image]:
-        """Return every image that the caller may see, newest first.
-
-        Raises:
-            PixyProxyException: A failure that has a name.
-        """
+        """Return all images that the caller may see, newest first."""
 
     @abstractmethod
     def get_image_file(self, guid: str) -> str:
-        """Return the absolute path of the file of an image that the caller may see.
-
-        Args:
-            guid: The image's public name, canonical and in lower case.
+        """Return the absolute path of an image's file.
 
         Raises:
-            InvalidInputError: `guid` is no canonical UUID.
-            RecordNotFoundError: No such image, or none that the caller may see.
-            PixyProxyException: Another failure that has a name.
+            RecordNotFoundError: There is none that the caller may see.
         """
 
 
@@ -62,7 +50,7 @@ class UserServiceInterface(ABC):
 
     @abstractmethod
     def authenticate_user(self, username: str) -> User:
-        """Return a user by name, disabled or not; a password is not checked here.
+        """Return a user, disabled or not, without checking a password.
 
         Args:
             username: 1 to 64 characters.
@@ -70,5 +58,4 @@ class UserServiceInterface(ABC):
         Raises:
             InvalidInputError: No user can have this name.
             RecordNotFoundError: No user has it.
-            PixyProxyException: Another failure that has a name.
         """

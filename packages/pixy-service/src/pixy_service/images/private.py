@@ -1,7 +1,4 @@
-"""Images for a caller who has signed in: public ones, those of the class, and the user's own.
-
-How an image is made stands in creation.py, how it is taken away in deletion.py.
-"""
+"""Images for signed-in users: public ones, those of the user's class, and the user's own."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -51,11 +48,11 @@ class ImageTools:
 
 
 class PrivateImageService(ImageReader):
-    """What one user may do: make images, look at visible ones, and change the own ones.
+    """What one user may do: make images, read visible ones, and change the user's own.
 
     Args:
         tools: What all users share.
-        user: Who asks; somebody whose credentials have been checked.
+        user: The user, whose credentials have been checked.
     """
 
     def __init__(self, tools: ImageTools, user: User) -> None:
@@ -66,21 +63,20 @@ class PrivateImageService(ImageReader):
 
     @property
     def partials(self) -> PartialImages:
-        """What there is to see of the user's own images in the making; kept, it'd be a cycle."""
+        """The partial images of the user's own creations. Storing it would be a reference cycle."""
         return PartialImages(self._tools.stores.content.partials, self.get_details)
 
     def create_image(self, image: ImageDetailCreate) -> Image:
-        """Make an image from a prompt, store it, and return it when all is done.
+        """Make an image from a prompt, store it, and return it.
 
         Args:
-            image: The prompt, who may see the image, and, in an ImageRequest, how it is drawn.
+            image: The prompt and the visibility; an ImageRequest also has size and quality.
 
         Raises:
-            InvalidInputError: A value breaks a rule of the model.
+            GenerationError: All slots are taken, or the image could not be made.
+            ImagePendingError: It is safe on disk and waits for the database.
+            StorageUnavailableError: Its bytes can't be stored.
             ServiceClosedError: The service is shutting down.
-            GenerationError: All places are taken, or the image could not be made.
-            StorageUnavailableError: Its bytes could not be stored.
-            PixyProxyException: Another failure that has a name.
         """
         created = self.submit_image(image).created.result()
         if isinstance(created.image, Creation):
@@ -93,14 +89,14 @@ class PrivateImageService(ImageReader):
         """Start to make an image, and return at once.
 
         Args:
-            image: The prompt, who may see the image, and, in an ImageRequest, how it is drawn.
-            idempotency_key: The caller's own name for the request: with the same one it is
+            image: As for `create_image`.
+            idempotency_key: The caller's own name for the request. Requests with the same key are
                 run, and paid for, once.
 
         Raises:
-            InvalidInputError: A value breaks a rule of the model.
+            InvalidInputError: A value breaks a rule.
+            GenerationBusyError: All slots are taken.
             ServiceClosedError: The service is shutting down.
-            GenerationBusyError: All places are taken.
         """
         request = validate_create(image, self._tools.max_prompt_length)
         self._tools.creator.check(request)
@@ -114,21 +110,15 @@ class PrivateImageService(ImageReader):
         return Submission(asked, created)
 
     def find_replay(self, image: ImageDetailCreate, idempotency_key: str) -> Created | None:
-        """Return what an earlier request with the same key made; None if this is to run.
+        """Return the result of an earlier request with the same key; None if this one is to run.
 
-        It takes no place for generations, so it answers while all are taken.
-
-        Args:
-            image: What is asked for.
-            idempotency_key: The request's key.
+        It needs no slot, so it works while all are taken.
 
         Raises:
-            InvalidInputError: A value breaks a rule.
-            IdempotencyKeyInUseError: The first request with this key still runs.
+            IdempotencyKeyInUseError: The earlier request still runs.
             IdempotencyKeyReusedError: It asked for something else.
             GenerationError: It failed after it was paid for, or may have been.
-            ImageDeletedError: It made an image that has been deleted.
-            DBConnectionError: The database can't be reached.
+            ImageDeletedError: Its image has been deleted.
         """
         request = validate_create(image, self._tools.max_prompt_length)
         key = validate_idempotency_key(idempotency_key)
@@ -136,15 +126,10 @@ class PrivateImageService(ImageReader):
         return None if creation is None else self._tools.creator.replay(creation)
 
     def get_details(self, guid: str) -> Image | Creation:
-        """Return an image that the user may see, or the user's own creation that is none yet.
-
-        Args:
-            guid: The public name, canonical and in lower case.
+        """Return an image that the user may see, or an own creation without an image.
 
         Raises:
-            InvalidInputError: `guid` is no canonical UUID.
-            RecordNotFoundError: No such image or creation, or none that the user may see.
-            DBConnectionError: The database can't be reached.
+            RecordNotFoundError: There is neither.
         """
         guid = validate_guid(guid)
         # a creation may become an image between the first two queries
@@ -156,16 +141,11 @@ class PrivateImageService(ImageReader):
         return details
 
     def get_image_by_guid(self, guid: str) -> Image:
-        """Return one image that the user may see.
-
-        Args:
-            guid: The image's public name, canonical and in lower case.
+        """Return an image that the user may see.
 
         Raises:
-            InvalidInputError: `guid` is no canonical UUID.
-            RecordNotFoundError: No such image, or none that the user may see.
-            ImagePendingError: It is the user's own, and still being made.
-            DBConnectionError: The database can't be reached.
+            RecordNotFoundError: There is none.
+            ImagePendingError: It is the user's own, and is still being made.
         """
         return require_image(self.get_details(guid))
 
@@ -175,45 +155,30 @@ class PrivateImageService(ImageReader):
         """Return a page of the user's own creations of one status, newest first.
 
         Args:
-            status: Pending, failed or unknown; what is ready is an image.
+            status: Pending, failed or unknown; a ready one is an image.
             limit: 1 to MAX_PAGE_SIZE creations.
             cursor: The `next_cursor` of the page before; None for the first page.
-
-        Raises:
-            InvalidInputError: The limit is out of range, or the cursor not one of this list.
-            DBConnectionError: The database can't be reached.
         """
         return self._own_creations().list(status, limit, cursor)
 
     def change_visibility(self, guid: str, visibility: Visibility) -> Image:
-        """Change who may see an image of the user's own, and return it as it is then.
-
-        Args:
-            guid: The image's public name, canonical and in lower case.
-            visibility: Who may see it from now on.
+        """Change who may see an own image, and return the image.
 
         Raises:
-            InvalidInputError: An argument breaks its rule.
-            RecordNotFoundError: No such image, or none that the user may see.
-            PermissionDeniedError: It is somebody else's.
+            RecordNotFoundError: There is none that the user may see.
+            PermissionDeniedError: It belongs to another user.
             ImagePendingError: It is still being made.
-            DBConnectionError: The database can't be reached.
         """
         guid, visibility = validate_guid(guid), validate_visibility(visibility)
         return run_transaction(self._tools.stores.database, lambda: self._change(guid, visibility))
 
     def delete_image(self, guid: str) -> None:
-        """Delete an image of the user's own for good, or what is known of one that failed.
-
-        Args:
-            guid: The image's public name, canonical and in lower case.
+        """Delete an own image for good, or the record of a failed creation.
 
         Raises:
-            InvalidInputError: `guid` is no canonical UUID.
-            RecordNotFoundError: No such image, or none that the user may see.
-            PermissionDeniedError: It is somebody else's.
+            RecordNotFoundError: There is none that the user may see.
+            PermissionDeniedError: It belongs to another user.
             ImagePendingError: It is still being made.
-            DBConnectionError: The database can't be reached.
         """
         self._tools.remover.delete(validate_guid(guid), self._user)
 

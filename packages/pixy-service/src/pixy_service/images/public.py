@@ -1,4 +1,4 @@
-"""Images for a caller who has not signed in: public ones, and read-only."""
+"""Public images, for callers without credentials."""
 
 from typing import NoReturn
 
@@ -10,7 +10,7 @@ from pixy_service.images.thumbnails import Thumbnails
 
 
 class PublicImageService(ImageReader):
-    """What strangers may do: look at public images, without being told whose they are.
+    """What callers without credentials may do: read public images. They are not told the owners.
 
     Args:
         database: Holds the key that signs cursors.

@@ -1,6 +1,6 @@
-"""How images are read: the part that the public and the private service have in common.
+"""Reading images: what the public and the private service have in common.
 
-Which images the caller may see is decided in the modules of the two services.
+Each service decides which images its caller may see.
 """
 
 import logging
@@ -33,11 +33,11 @@ FetchImages = Callable[[int, Position | None], list[Image]]
 
 @dataclass(frozen=True)
 class ImagePage:
-    """A part of a list.
+    """A page of a list.
 
     Attributes:
-        images: Newest first; never more than the limit that was asked for.
-        next_cursor: Where the list goes on, or None at its end.
+        images: Newest first; at most as many as the limit.
+        next_cursor: The cursor of the next page; None on the last.
     """
 
     images: list[Image]
@@ -46,19 +46,23 @@ class ImagePage:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An image together with the bytes of its file, which are what its details say."""
+    """An image and the bytes of its file, checked against its hash."""
 
     image: Image
     content: bytes = field(repr=False)
 
 
 class ImageReader(ImageServiceInterface):
-    """The read methods, over whatever `_find_image` and `_list_images` let the caller see.
+    """The methods that read, restricted to what `_find_image` and `_list_images` return.
 
     Args:
-        content: Where the files are.
+        content: The files.
         thumbnails: Smaller pictures of them.
         cursors: The cursors of this caller's list.
+
+    Raises:
+        InvalidInputError: From every method: an argument breaks a rule.
+        DBConnectionError: From every method: the database can't be reached.
     """
 
     def __init__(self, content: ContentStore, thumbnails: Thumbnails, cursors: Cursors) -> None:
@@ -76,18 +80,13 @@ class ImageReader(ImageServiceInterface):
 
     @abstractmethod
     def _search_images(self, match: ImageFilter, limit: int, after: Position | None) -> list[Image]:
-        """Return of those that `_list_images` does only what a filter lets through."""
+        """Like `_list_images`, restricted by a filter."""
 
     def get_image_by_guid(self, guid: str) -> Image:
-        """Return one image that the caller may see.
-
-        Args:
-            guid: The image's public name, canonical and in lower case.
+        """Return an image that the caller may see.
 
         Raises:
-            InvalidInputError: `guid` is no canonical UUID.
-            RecordNotFoundError: No such image, or none that the caller may see.
-            DBConnectionError: The database can't be reached.
+            RecordNotFoundError: There is none.
         """
         image = self._find_image(validate_guid(guid))
         if image is None:
@@ -95,12 +94,9 @@ class ImageReader(ImageServiceInterface):
         return image
 
     def get_all_images(self) -> list[Image]:
-        """Return every image that the caller may see, newest first.
+        """Return all images that the caller may see, newest first.
 
-        The whole list is held in memory; `list_images` gives it in parts.
-
-        Raises:
-            DBConnectionError: The database can't be reached.
+        The whole list is held in memory; `list_images` returns it in pages.
         """
         images: list[Image] = []
         after: Position | None = None
@@ -119,12 +115,10 @@ class ImageReader(ImageServiceInterface):
         Args:
             limit: 1 to MAX_PAGE_SIZE images.
             cursor: The `next_cursor` of the page before; None for the first page.
-            match: What the list is narrowed to; a cursor is good with the same one only.
+            match: A filter. A cursor belongs to one filter.
 
         Raises:
-            InvalidInputError: The limit is out of range, the cursor not one of this list, or the
-                filter breaks its rules.
-            DBConnectionError: The database can't be reached.
+            InvalidInputError: The limit, the cursor or the filter is invalid.
         """
         limit = validate_limit(limit)
         fetch, cursors = self._narrow(match)
@@ -147,42 +141,30 @@ class ImageReader(ImageServiceInterface):
     def get_image_file(self, guid: str) -> str:
         """Return the absolute path of the file of an image that the caller may see.
 
-        Args:
-            guid: The image's public name, canonical and in lower case.
-
         Raises:
-            InvalidInputError: `guid` is no canonical UUID.
-            RecordNotFoundError: No such image, or none that the caller may see.
-            DBConnectionError: The database can't be reached.
+            RecordNotFoundError: There is none.
         """
         return str(self._content.locate(self.get_image_by_guid(guid).filename))
 
     def read_image(self, guid: str) -> ImageFile:
         """Return an image that the caller may see, with the bytes of its file.
 
-        Args:
-            guid: The image's public name, canonical and in lower case.
-
         Raises:
-            InvalidInputError: `guid` is no canonical UUID.
-            RecordNotFoundError: No such image, or none that the caller may see.
-            ContentDamagedError: The file is missing, or not what the details say.
-            DBConnectionError: The database can't be reached.
+            RecordNotFoundError: There is none.
+            ContentDamagedError: Its file is missing, or differs from its row.
         """
         image = self.get_image_by_guid(guid)
         return ImageFile(image, self.read_content(image))
 
     def read_content(self, image: Image) -> bytes:
-        """Return the bytes of an image that this service has just given out.
+        """Return the bytes of an image.
 
         Args:
-            image: As a method of this object returned it: what the caller may see was decided
-                there.
+            image: As a method of this object returned it.
 
         Raises:
             RecordNotFoundError: It has been deleted since.
-            ContentDamagedError: The file is missing, or not what the details say.
-            DBConnectionError: The database can't be reached.
+            ContentDamagedError: Its file is missing, or differs from its row.
         """
         return self._if_still_there(image, self._content.read)
 
@@ -211,33 +193,30 @@ class ImageReader(ImageServiceInterface):
             raise
 
     def find_thumbnail(self, image: Image, width: int, media_type: str) -> bytes | None:
-        """Return a smaller picture that is there already, or None: it has to be made.
+        """Return a cached thumbnail, or None if it has to be made.
 
         Args:
             image: As a method of this object returned it.
-            width: One of THUMBNAIL_WIDTHS; an original is never made wider than it is.
+            width: One of THUMBNAIL_WIDTHS; an original is never made wider.
             media_type: One of THUMBNAIL_TYPES.
 
         Raises:
-            InvalidInputError: There are no thumbnails of that width or type.
-            ContentDamagedError: The image's file can't be one of the store.
+            ContentDamagedError: The image's file name is not one of the store.
         """
         validate_thumbnail(width, media_type)
         return self._thumbnails.find(image, width, media_type)
 
     def make_thumbnail(self, image: Image, width: int, media_type: str) -> bytes:
-        """Return a smaller picture, made now if it is not there yet: work for a core, not a wait.
+        """Return a thumbnail; make and cache it if necessary, which keeps a core busy.
 
         Args:
-            image: As a method of this object returned it.
-            width: One of THUMBNAIL_WIDTHS; an original is never made wider than it is.
+            image: As for `find_thumbnail`, like the following ones.
+            width: One of THUMBNAIL_WIDTHS.
             media_type: One of THUMBNAIL_TYPES.
 
         Raises:
-            InvalidInputError: There are no thumbnails of that width or type.
             RecordNotFoundError: The image has been deleted since.
-            ContentDamagedError: The image's file is missing, or not what the details say.
-            DBConnectionError: The database can't be reached.
+            ContentDamagedError: Its file is missing, or differs from its row.
         """
         validate_thumbnail(width, media_type)
         return self._thumbnails.make(image, width, media_type, self.read_content)
