@@ -1,4 +1,4 @@
-"""Cursors: where a list goes on, in a form that a caller can pass back but not forge."""
+"""Cursors: the position in a list, in a form that callers can pass back but not forge."""
 
 import base64
 import binascii
@@ -19,12 +19,12 @@ _MAX_CURSOR_LENGTH = 128
 
 
 class Cursors:
-    """Turns positions into cursors and back, for one scope of listing.
+    """Turns positions into cursors and back, for the lists of one scope.
 
     Args:
-        read_key: Returns the signing key, 32 bytes, the same in every process that serves the
-            same database; it is called when a cursor is needed, not before.
-        scope: Whose list it is. A cursor of one scope is refused in every other.
+        read_key: Returns the signing key: 32 bytes that all processes on a database share. It is
+            called when a cursor is needed.
+        scope: Whose list it is. A cursor of one scope is invalid in every other.
     """
 
     def __init__(self, read_key: Callable[[], bytes], scope: str) -> None:
@@ -32,29 +32,20 @@ class Cursors:
         self._scope = scope
 
     def narrow(self, condition: str) -> "Cursors":
-        """Return the cursors of a part of this list: each is good for that part only.
-
-        Args:
-            condition: What the part has in common, always written the same way.
-        """
+        """Return the cursors of a filtered list; `condition` identifies the filter."""
         return Cursors(self._read_key, f"{self._scope}?{condition}")
 
     def encode(self, position: Position) -> str:
-        """Return an opaque, URL-safe cursor for a position.
-
-        Raises:
-            DBConnectionError: The signing key can't be read.
-        """
+        """Return an opaque, URL-safe cursor for a position."""
         microseconds = (position.created_at - _EPOCH) // timedelta(microseconds=1)
         payload = _POSITION.pack(microseconds, uuid.UUID(position.guid).bytes)
         return base64.urlsafe_b64encode(payload + self._sign(payload)).decode().rstrip("=")
 
     def decode(self, cursor: object) -> Position:
-        """Return the position that a cursor stands for.
+        """Return the position of a cursor.
 
         Raises:
-            InvalidInputError: This scope never gave out such a cursor.
-            DBConnectionError: The signing key can't be read.
+            InvalidInputError: It is not a cursor of this scope.
         """
         signed = _decode_base64(cursor)
         payload, mac = signed[: _POSITION.size], signed[_POSITION.size :]

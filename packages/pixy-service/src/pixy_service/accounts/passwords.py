@@ -1,7 +1,4 @@
-"""Passwords: how they are hashed, how one is checked, and how a success is remembered.
-
-Who a user is stands in users.py; how credentials travel is a matter of the web layer.
-"""
+"""Passwords: hashing, checking, and remembering that one was right."""
 
 import hashlib
 import secrets
@@ -34,7 +31,7 @@ _NOBODY = (
 
 @dataclass(frozen=True)
 class Credentials:
-    """What somebody signs in with, and from which address; no printed form has the password."""
+    """A user name, a password, and the address they came from; its repr has no password."""
 
     username: str
     password: str = field(repr=False)
@@ -42,14 +39,14 @@ class Credentials:
 
 
 def hash_password(password: str, max_length: int = DEFAULT_LIMITS.password_length) -> str:
-    """Return the argon2id hash of a new password, as it is stored.
+    """Return the argon2id hash of a new password.
 
     Args:
         password: At least 8 characters, no control characters.
-        max_length: Bytes of UTF-8 that it may have.
+        max_length: Maximum bytes in UTF-8.
 
     Raises:
-        InvalidInputError: It is anything else.
+        InvalidInputError: It breaks these rules.
     """
     encoded = _encode_password(password, max_length)
     if encoded is None or len(password) < MIN_PASSWORD_LENGTH:
@@ -66,9 +63,14 @@ class CredentialService:
 
     Args:
         user_repo: The rows of the users.
-        limit: How many wrong passwords are borne.
-        lengths: How long names and passwords may be.
-        concurrency: Hashes at the same time; each takes 19 MiB and a core.
+        limit: The limit of wrong passwords.
+        lengths: Maximum lengths of names and passwords.
+        concurrency: Hashes at the same time; each takes 19 MiB and keeps a core busy.
+
+    Raises:
+        InvalidCredentialsError: From every method: nobody can have such credentials.
+        TooManyFailuresError: From every method: too many wrong passwords came from this address.
+        DBConnectionError: From every method: the database can't be reached.
     """
 
     def __init__(
@@ -87,18 +89,9 @@ class CredentialService:
         self._lock = threading.Lock()
 
     def recall(self, credentials: Credentials) -> User | None:
-        """Return the user if these credentials were checked before and still hold.
+        """Return the user if these credentials were checked before and are still right.
 
-        It reads a row or two and hashes no password, so it is quick. None means nothing but
-        that `check` has to decide.
-
-        Args:
-            credentials: What somebody signs in with.
-
-        Raises:
-            InvalidCredentialsError: Nobody can have such credentials.
-            TooManyFailuresError: They don't, and too many wrong ones came from this address.
-            DBConnectionError: The database can't be reached.
+        It hashes no password, so it is quick. None: not remembered; call `check`.
         """
         username, password = _validate(credentials, self._lengths)
         user = self._user_repo.authenticate_user(username)
@@ -108,17 +101,10 @@ class CredentialService:
         return None
 
     def recall_viewer(self, credentials: Credentials, guid: str) -> Viewer | None:
-        """Return what `recall` does, with an image if that user may see it, by one statement.
-
-        Args:
-            credentials: What somebody signs in with.
-            guid: The image's.
+        """Like `recall`, with an image if the user may see it, in one query.
 
         Raises:
             InvalidInputError: `guid` is not a canonical UUID.
-            InvalidCredentialsError: Nobody can have such credentials.
-            TooManyFailuresError: They don't hold, and too many wrong ones came from this address.
-            DBConnectionError: The database can't be reached.
         """
         guid = validate_guid(guid)
         username, password = _validate(credentials, self._lengths)
@@ -129,18 +115,13 @@ class CredentialService:
         return None
 
     def check(self, credentials: Credentials) -> User:
-        """Return the user whom these credentials belong to.
+        """Return the user of these credentials.
 
-        It costs one hash, whether the user is known, unknown or disabled, and waits while
-        `concurrency` others hash.
-
-        Args:
-            credentials: What somebody signs in with.
+        It costs one hash, also for unknown and disabled users, and waits while `concurrency` others
+        run.
 
         Raises:
-            InvalidCredentialsError: The user is unknown or disabled, or the password wrong.
-            TooManyFailuresError: Too many wrong passwords for this name came from this address.
-            DBConnectionError: The database can't be reached.
+            InvalidCredentialsError: The user is unknown or disabled, or the password is wrong.
         """
         username, password = _validate(credentials, self._lengths)
         with self.limit.guess(username, credentials.address):
@@ -189,7 +170,7 @@ def _hasher() -> argon2.PasswordHasher:
 
 
 def _validate(credentials: Credentials, lengths: Limits) -> tuple[str, bytes]:
-    """Return the name and the password's bytes, refusing what nobody can have."""
+    """Return the name and the bytes of the password."""
     try:
         username = validate_username(credentials.username, lengths.username_length)
     except InvalidInputError as error:
@@ -201,9 +182,9 @@ def _validate(credentials: Credentials, lengths: Limits) -> tuple[str, bytes]:
 
 
 def _encode_password(password: str, max_length: int) -> bytes | None:
-    """Return a password's bytes, or None if no password can be this.
+    """Return the bytes of a password, or None if it can't be one.
 
-    NFC and the ban on control characters are RFC 8265's, section 4.2, which RFC 7617 asks for.
+    NFC and the ban on control characters: RFC 8265, section 4.2, which RFC 7617 refers to.
     """
     try:
         # as typed first: normalising takes a time that grows with the square of the length

@@ -1,7 +1,7 @@
 """The limits of wrong passwords: for a user name and address, and for an address.
 
-What a right password is stands in passwords.py. The counts are kept in the database, so all
-workers and machines share them (`docs/decisions/0006-sign-in-limit.md`).
+The counts are in the database, so all workers and machines share them
+(docs/decisions/0006-sign-in-limit.md).
 """
 
 import hashlib
@@ -24,13 +24,13 @@ _NO_NAME = b"\xff\xff\xff\xff"
 
 
 class SignInRule(NamedTuple):
-    """How many wrong passwords are borne.
+    """The limits of wrong passwords.
 
     Attributes:
         max_failures: For one user name from one address.
         period: Seconds in which they are counted.
-        max_address_failures: From one address, for all names together. A school or office may
-            share an address, so this is far more than one person's mistakes.
+        max_address_failures: From one address, for all names together. A school or office may share
+            an address, so this is far more than one person's mistakes.
     """
 
     max_failures: int = 5
@@ -42,19 +42,23 @@ USUAL_RULE = SignInRule()
 
 
 class _Counter(NamedTuple):
-    """One count of failures: its key in the rows, and how many it bears."""
+    """A count of failures: its key in the rows, and its limit."""
 
     key: str
     max_failures: int
 
 
 class SignInLimit:
-    """Refuses a client that has failed too often for a user name, known or not, or altogether.
+    """Refuses a client after too many wrong passwords, for one user name or for all.
 
     Args:
-        failures: The rows of what failed.
+        failures: The rows of failures.
         read_key: Returns the key that hides names and addresses in the rows; called when needed.
-        rule: How many failures are borne.
+        rule: The limits.
+
+    Raises:
+        TooManyFailuresError: From every method: the limit is reached.
+        DBConnectionError: From every method: the database can't be reached.
     """
 
     def __init__(
@@ -75,30 +79,22 @@ class SignInLimit:
         """Return if a client may try a password for a user name.
 
         Args:
-            username: Whom it wants to be, in NFC.
-            address: Where it is: an IP address, or whatever the server calls it.
-
-        Raises:
-            TooManyFailuresError: It has failed too often.
-            DBConnectionError: The database can't be reached.
+            username: In NFC.
+            address: An IP address, or what the server calls it.
         """
         for counter in self._counters(username, address):
             self._check(counter)
 
     @contextmanager
     def guess(self, username: str, address: str) -> Iterator[None]:
-        """Let a client try one password, in its turn; InvalidCredentialsError counts it as wrong.
+        """A context manager in which a client tries one password.
 
-        The guesses of an address run one after the other in a process, so those sent at once are
-        not all checked before the first of them is counted.
+        InvalidCredentialsError counts as a wrong one. The guesses of an address run one after the
+        other in a process, so that several at once are counted before the next is checked.
 
         Args:
-            username: Whom it wants to be, in NFC.
-            address: Where it is.
-
-        Raises:
-            TooManyFailuresError: It has failed too often, before or with this guess.
-            DBConnectionError: The database can't be reached.
+            username: In NFC.
+            address: As for `check`.
         """
         counters = self._counters(username, address)
         with self._turn(site_of(address)):
@@ -171,11 +167,7 @@ class _Turn:
 
 
 def site_of(address: str) -> str:
-    """Return what one client can't change about its address: of IPv6, the first half.
-
-    Args:
-        address: An IP address, or whatever the server calls it.
-    """
+    """Return the part of an address that one client can't change: of IPv6, the first half."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:  # the path of a Unix socket, or nothing

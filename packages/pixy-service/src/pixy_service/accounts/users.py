@@ -1,7 +1,4 @@
-"""Users: who they are, and how they are added, listed, disabled and given a new password.
-
-Whether somebody is who he says stands in passwords.py.
-"""
+"""Users: adding, listing, disabling, and changing passwords."""
 
 from pixy_core import ConstraintViolationError, RecordNotFoundError, User
 from pixy_data import UserRepositoryInterface
@@ -11,11 +8,15 @@ from pixy_service.validation import DEFAULT_LIMITS, Limits, validate_class_key, 
 
 
 class UserService(UserServiceInterface):
-    """What a sign-in asks about users, and what the command line does with them.
+    """The users: what a sign-in asks about them, and what the command line changes.
 
     Args:
         user_repo: The rows of the users.
-        lengths: How long new names and passwords may be.
+        lengths: Maximum lengths of new names and passwords.
+
+    Raises:
+        InvalidInputError: From every method: an argument breaks a rule.
+        DBConnectionError: From every method: the database can't be reached.
     """
 
     def __init__(
@@ -25,15 +26,10 @@ class UserService(UserServiceInterface):
         self._lengths = lengths
 
     def authenticate_user(self, username: str) -> User:
-        """Return a user by name, disabled or not; a password is not checked here.
-
-        Args:
-            username: 1 to 64 characters.
+        """Return a user, disabled or not, without checking a password.
 
         Raises:
-            InvalidInputError: No user can have this name.
-            RecordNotFoundError: No user has it.
-            DBConnectionError: The database can't be reached.
+            RecordNotFoundError: There is no such user.
         """
         user = self.user_repo.authenticate_user(validate_username(username))
         if user is None:
@@ -41,17 +37,15 @@ class UserService(UserServiceInterface):
         return user
 
     def add_user(self, username: str, password: str, class_key: str) -> User:
-        """Add a user and return it as it is stored.
+        """Add a user, and return it as it is stored.
 
         Args:
             username: 1 to 64 characters, no colon.
             password: At least 8 characters; only its hash is stored.
-            class_key: The class, or team, that the user belongs to; 1 to 64 characters.
+            class_key: The class or team of the user, 1 to 64 characters.
 
         Raises:
-            InvalidInputError: An argument breaks its rule.
-            ConstraintViolationError: There is such a user.
-            DBConnectionError: The database can't be reached.
+            ConstraintViolationError: The name is taken.
         """
         username, class_key = self._validate(username, class_key)
         hashed = hash_password(password, self._lengths.password_length)
@@ -59,16 +53,10 @@ class UserService(UserServiceInterface):
         return self.user_repo.insert_user(user)
 
     def check_new_user(self, username: str, class_key: str) -> None:
-        """Return if such a user could be added, before anybody is asked for a password.
-
-        Args:
-            username: As for `add_user`.
-            class_key: As for `add_user`.
+        """Return if a user could be added, before anybody is asked for a password.
 
         Raises:
-            InvalidInputError: An argument breaks its rule.
-            ConstraintViolationError: There is such a user.
-            DBConnectionError: The database can't be reached.
+            ConstraintViolationError: The name is taken.
         """
         username, _ = self._validate(username, class_key)
         if self.user_repo.authenticate_user(username) is not None:
@@ -81,24 +69,14 @@ class UserService(UserServiceInterface):
         )
 
     def list_users(self) -> list[User]:
-        """Return all users by name.
-
-        Raises:
-            DBConnectionError: The database can't be reached.
-        """
+        """Return all users, ordered by name."""
         return self.user_repo.list_users()
 
     def set_password(self, username: str, password: str) -> None:
-        """Give a user a new password; the old one is refused from the next request on.
-
-        Args:
-            username: 1 to 64 characters.
-            password: At least 8 characters.
+        """Change a user's password; the old one is refused from the next request on.
 
         Raises:
-            InvalidInputError: An argument breaks its rule.
             RecordNotFoundError: There is no such user.
-            DBConnectionError: The database can't be reached.
         """
         username = validate_username(username)
         hashed = hash_password(password, self._lengths.password_length)
@@ -107,26 +85,16 @@ class UserService(UserServiceInterface):
     def disable_user(self, username: str) -> None:
         """Refuse a user's credentials from the next request on.
 
-        Args:
-            username: 1 to 64 characters.
-
         Raises:
-            InvalidInputError: No user can have this name.
             RecordNotFoundError: There is no such user.
-            DBConnectionError: The database can't be reached.
         """
         _require(self.user_repo.update_disabled(validate_username(username), True))
 
     def enable_user(self, username: str) -> None:
         """Accept a user's credentials again.
 
-        Args:
-            username: 1 to 64 characters.
-
         Raises:
-            InvalidInputError: No user can have this name.
             RecordNotFoundError: There is no such user.
-            DBConnectionError: The database can't be reached.
         """
         _require(self.user_repo.update_disabled(validate_username(username), False))
 

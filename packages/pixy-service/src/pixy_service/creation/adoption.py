@@ -1,7 +1,6 @@
 """Turns a journal entry into a visible image: publish the file, insert the row, remove the entry.
 
-The process that made the image does this, and a recovery when that one can't; both at once do no
-harm.
+The process that made the image does this, or a recovery; both at once do no harm.
 """
 
 import logging
@@ -26,28 +25,24 @@ _ATTEMPTS = 3
 
 
 class ImageAdopter:
-    """Makes rows from journal entries.
+    """Turns journal entries into images.
 
     Args:
-        stores: Where they are made, and from what.
+        stores: Rows, files and the journal.
     """
 
     def __init__(self, stores: ImageStores) -> None:
         self._stores = stores
 
     def adopt(self, entry: JournalEntry) -> Image:
-        """Make the image of an entry visible, and return it; again is fine.
-
-        Args:
-            entry: From the journal.
+        """Make the image of an entry visible, and return it; repeating this is harmless.
 
         Raises:
             ImageDeletedError: It was visible, and has been deleted.
             ContentDamagedError: Its bytes are gone.
             ConstraintViolationError: Its owner is gone.
-            StoreMismatchError: The folder is not the one that the rows are about.
-            StorageUnavailableError: Its file can't be moved, or the entry not removed.
-            PixyProxyException: The database failed; the entry stays.
+            StoreMismatchError: The image folder belongs to another database.
+            StorageUnavailableError: Its file can't be moved, or the entry can't be removed.
         """
         guid = entry.image.guid
         try:
@@ -96,7 +91,7 @@ class ImageAdopter:
         return self._stores.images.insert_image(entry.image, owner, entry.created_at)
 
     def _restore_key(self, entry: JournalEntry, owner: User) -> None:
-        """Remember the key of a request whose claim the database has lost, for its retries."""
+        """Store the key of a request whose claim the database has lost, for its retries."""
         guid, key = entry.image.guid, entry.idempotency_key
         if key is None or entry.fingerprint is None:
             return

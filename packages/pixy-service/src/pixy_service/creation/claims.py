@@ -1,7 +1,7 @@
 """The claims of this process: taken before the provider is asked, settled by its answer.
 
-What the database can't be told now is told later, as long as this process lives; after that the
-lease of the claim runs out, and recovery.py decides.
+What the database can't be told now is told later, as long as this process lives. After that the
+lease of the claim runs out, and recovery decides.
 """
 
 import logging
@@ -29,13 +29,13 @@ logger = logging.getLogger(__name__)
 
 
 class Claim(NamedTuple):
-    """What the database holds for a request.
+    """A pending creation of this process, or the earlier creation that answers the request.
 
     Attributes:
-        creation: Its creation.
+        creation: The creation.
         is_replay: Whether an earlier request with the same key made it.
         key: The request's idempotency key.
-        fingerprint: The request's.
+        fingerprint: The request's fingerprint.
     """
 
     creation: Creation
@@ -45,7 +45,7 @@ class Claim(NamedTuple):
 
 
 class _Restorer:
-    """Inserts the row of one claim again, where a failover has lost it."""
+    """Inserts the row of a claim again after a failover has lost it."""
 
     def __init__(
         self, stores: ImageStores, claim: Claim, request: ImageDetailCreate, owner: User
@@ -60,7 +60,6 @@ class _Restorer:
 
         Raises:
             ConstraintViolationError: Its key belongs to another claim by now, or the owner is gone.
-            PixyProxyException: The database failed.
         """
         run_transaction(self._stores.database, self._restore)
 
@@ -86,7 +85,10 @@ class Claims:
     """Takes claims for this process, keeps their leases, and settles them.
 
     Args:
-        stores: Where the rows of claims are.
+        stores: The rows.
+
+    Raises:
+        PixyProxyException: From every method that writes: the database failed.
     """
 
     def __init__(self, stores: ImageStores) -> None:
@@ -99,11 +101,11 @@ class Claims:
         self._unsettled: dict[str, Callable[[], object]] = {}
 
     def take(self, guid: str, request: ImageDetailCreate, owner: User, key: str | None) -> Claim:
-        """Commit a claim, or find the one whose image answers the request.
+        """Commit a claim, or find the creation whose image answers the request.
 
         Args:
             guid: A new one, for the image.
-            request: What is asked for, validated.
+            request: Validated.
             owner: Who asks.
             key: The request's idempotency key.
 
@@ -112,7 +114,6 @@ class Claims:
             IdempotencyKeyReusedError: It asked for something else.
             GenerationError: It failed after it was paid for, or may have been.
             ConstraintViolationError: The owner is gone.
-            PixyProxyException: The database failed; nothing is claimed.
         """
         self._hold(guid)
         try:
@@ -138,11 +139,6 @@ class Claims:
     def find_replay(self, request: ImageDetailCreate, owner: User, key: str) -> Creation | None:
         """Find the creation whose image answers a request, without claiming anything.
 
-        Args:
-            request: What is asked for, validated.
-            owner: Who asks.
-            key: The request's idempotency key.
-
         Raises:
             PixyProxyException: As `take`.
         """
@@ -154,14 +150,10 @@ class Claims:
         return None if may_replace(creation, is_same_request) else creation
 
     def mark_asked(self, guid: str) -> None:
-        """Note that the provider is asked from now on; what fails here has cost nothing.
-
-        Args:
-            guid: Of a claim of this process's.
+        """Note that the provider is about to be asked. A failure here has cost nothing.
 
         Raises:
-            DatabaseBusyError: The claim's lease ran out before.
-            PixyProxyException: The database failed.
+            DatabaseBusyError: The claim's lease has run out.
         """
         try:
             is_still_there = self._stores.creations.mark_asked(guid)
@@ -175,21 +167,12 @@ class Claims:
             self._at_provider.add(guid)
 
     def note_answer(self, guid: str) -> None:
-        """Note that the provider has answered: from now on the row may be changed or removed.
-
-        Args:
-            guid: Of a claim of this process's.
-        """
+        """Note that the provider has answered: the row may now be changed or removed."""
         with self._restoring:
             self._at_provider.discard(guid)
 
     def fail(self, guid: str, error: GenerationError) -> None:
-        """Note why there is no image.
-
-        Args:
-            guid: Of a claim of this process's.
-            error: What happened.
-        """
+        """Note why there is no image."""
         is_unknown = isinstance(error, GenerationUnknownError)
         status = CreationStatus.UNKNOWN if is_unknown else CreationStatus.FAILED
         logger.log(
@@ -210,31 +193,19 @@ class Claims:
         self._settle(guid, note)
 
     def end(self, guid: str) -> None:
-        """Stop extending the lease of a claim.
-
-        Args:
-            guid: Of a claim of this process's, or of none.
-        """
+        """Stop extending the lease of a claim; an unknown guid is ignored."""
         self.note_answer(guid)
         with self._lock:
             self._held.discard(guid)
             self._restorers.pop(guid, None)
 
     def holds(self, guid: str) -> bool:
-        """Tell whether this process is at work on a claim.
-
-        Args:
-            guid: Of any claim, or of none.
-        """
+        """Return whether this process works on a claim."""
         with self._lock:
             return guid in self._held
 
     def extend(self) -> None:
-        """Begin a new lease of each claim of this process's.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
+        """Begin a new lease for each claim of this process."""
         with self._lock:
             held = list(self._held)
         for guid in held:
@@ -242,11 +213,7 @@ class Claims:
                 self._restore(guid)
 
     def settle(self) -> None:
-        """Tell the database what it could not be told before.
-
-        Raises:
-            PixyProxyException: It failed again.
-        """
+        """Tell the database what it could not be told before."""
         with self._lock:
             unsettled = list(self._unsettled.items())
         for guid, settlement in unsettled:
@@ -273,7 +240,7 @@ class Claims:
         return run_transaction(self._stores.database, work)
 
     def _restore(self, guid: str) -> None:
-        """Insert the row of a claim again if it is gone while the provider works."""
+        """Insert the row of a claim again if it disappeared while the provider works."""
         with self._restoring:
             if guid not in self._at_provider:
                 return

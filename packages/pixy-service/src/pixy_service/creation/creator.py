@@ -1,7 +1,7 @@
-"""How an image is made: reserve its files, claim, ask the provider, keep the bytes, show it.
+"""The order of a create: reserve files, claim, ask the provider, keep the bytes, adopt.
 
-Whatever happens, the provider is asked at most once for a claim, and what it made is safe from
-the moment its journal entry is (docs/decisions/0005-create-order.md has the order and why).
+The provider is asked at most once for a claim. Once the journal entry is written, the image can't
+be lost (docs/decisions/0005-create-order.md has the order and the reasons).
 """
 
 import logging
@@ -48,10 +48,10 @@ _USUAL_SIZE = (1536, 1024)
 
 
 class Created(NamedTuple):
-    """What a request made: an image, or one that is safe and not to be seen yet.
+    """The result of a create.
 
     Attributes:
-        image: The image, or its creation while it waits for the database.
+        image: The image, or its creation if it is safe on disk and waits for the database.
         is_replay: Whether an earlier request with the same idempotency key made it.
     """
 
@@ -60,15 +60,15 @@ class Created(NamedTuple):
 
 
 class ImageCreator:
-    """Makes images; one call runs from its start to its end in one thread.
+    """Makes images; one call runs from start to end in one thread.
 
     Args:
         stores: Rows, files and the journal.
-        claims: What this process is making.
-        adopter: Makes files and rows visible.
-        generator: What draws.
-        timeout: Seconds from the start of a generation for which an image that was made, and
-            can't be stored, is tried again.
+        claims: The claims of this process.
+        adopter: Makes images visible.
+        generator: Makes the bytes.
+        timeout: Seconds from the start of a generation. Until then, storing an image is tried
+            again.
     """
 
     def __init__(
@@ -99,20 +99,19 @@ class ImageCreator:
 
         Args:
             request: What is asked for.
-            owner: Whose it will be.
+            owner: The image's owner.
             key: The request's idempotency key.
-            on_asked: Told of the creation just before the provider is asked for it.
+            on_asked: Called with the creation just before the provider is asked.
 
         Raises:
-            DBConnectionError: The database can't be reached, and the provider was not asked.
-            StorageUnavailableError: Bytes can't be written, and the provider was not asked.
-            GenerationError: The generator made no image.
+            DBConnectionError: The database can't be reached; the provider was not asked.
+            StorageUnavailableError: Files can't be written; the provider was not asked.
+            GenerationError: There is no image.
             IdempotencyKeyInUseError: The first request with this key still runs.
             IdempotencyKeyReusedError: It asked for something else.
-            ImageDeletedError: It made an image that has been deleted.
+            ImageDeletedError: Its image has been deleted.
             ConstraintViolationError: The owner is gone.
-            PixyProxyException: Another failure; without a class of its own only one that is
-                a mistake in this program.
+            PixyProxyException: Another failure; without a class of its own it is a bug.
         """
         guid = str(uuid.uuid4())
         stores, size = self._stores, _estimate_size(request)
@@ -129,25 +128,18 @@ class ImageCreator:
             raise PixyProxyException from error
 
     def check(self, request: ImageRequest) -> None:
-        """Return if the generator can draw what is asked for.
-
-        Args:
-            request: Validated.
+        """Return if the generator supports the size and quality of a request.
 
         Raises:
-            InvalidInputError: It has no such size or quality.
+            InvalidInputError: It does not.
         """
         self._generator.check(request.size, request.quality)
 
     def replay(self, creation: Creation) -> Created:
-        """Return what an earlier request with the same key made.
-
-        Args:
-            creation: That request's.
+        """Return the image of an earlier creation with the same key.
 
         Raises:
-            ImageDeletedError: The image has been deleted.
-            PixyProxyException: The database failed.
+            ImageDeletedError: It has been deleted.
         """
         image = self._stores.images.find_image(creation.guid)
         if image is None:
@@ -206,7 +198,7 @@ class ImageCreator:
     def _keep(
         self, reservation: Reservation, entry: JournalEntry, content: bytes, deadline: float
     ) -> None:
-        """Write the bytes and the entry, until it works or the time is over: it was paid for."""
+        """Write the bytes and the journal entry, again and again until the deadline."""
         guid, pause = entry.image.guid, _FIRST_PAUSE
         while True:
             try:
@@ -223,7 +215,7 @@ class ImageCreator:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _give_up(self, creation: Creation, content: bytes, error: Exception) -> ImageNotStoredError:
-        """Keep an image in the quarantine if that works, and return what to raise."""
+        """Put an image into the quarantine if possible, and return what to raise."""
         is_mistake = not isinstance(error, StorageUnavailableError | MemoryError)
         logger.critical(
             "image %s was made, and could not be stored",
@@ -236,7 +228,7 @@ class ImageCreator:
         return lost
 
     def _show(self, creation: Creation, entry: JournalEntry) -> Image | Creation:
-        """Make the image visible; where that can't be done now, recovery will."""
+        """Make the image visible. If that fails now, recovery does it later."""
         try:
             return self._adopter.adopt(entry)
         except ImageDeletedError:
@@ -281,7 +273,7 @@ def _describe_image(
 
 
 def _estimate_size(request: ImageDetailCreate) -> int:
-    """Return the bytes that an image needs at most, unless it is incompressible and transparent."""
+    """Return the maximum bytes of an image, except incompressible transparent ones."""
     size = read_size(request.size) if isinstance(request, ImageRequest) else None
     width, height = size or _USUAL_SIZE
     return 3 * width * height + 64 * 1024

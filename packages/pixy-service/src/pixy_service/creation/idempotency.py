@@ -1,8 +1,8 @@
-"""What an idempotency key means: which request it stands for, and what a second one is answered.
+"""Idempotency keys: what a second request with the same key is answered.
 
-A key is its owner's own, and is remembered for a day after the first request has ended. The
-rules follow https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/, and one
-of ours: what was paid for, or may have been, is never bought again.
+A key belongs to its owner and is kept for a day after the first request has ended. The rules follow
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/, and one more: what was
+paid for, or may have been, is never bought again.
 """
 
 import hashlib
@@ -24,11 +24,7 @@ from pixy_core import (
 def compute_fingerprint(request: ImageDetailCreate) -> str:
     """Return a hash that two requests share only if they ask for the same.
 
-    What is left out and what is given as it is by default are the same, so a member that a
-    later version adds changes no fingerprint.
-
-    Args:
-        request: Validated.
+    Members with default values are left out, so a member that a later version adds changes nothing.
     """
     members = request.model_dump(mode="json", exclude_defaults=True)
     canonical = json.dumps(members, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -62,11 +58,7 @@ def may_replace(creation: Creation, is_same_request: bool) -> bool:
 
 
 def describe_problem(error: GenerationError) -> CreationProblem:
-    """Return what is kept of a failed generation.
-
-    Args:
-        error: Why there is no image.
-    """
+    """Return what is stored of a failed generation."""
     return CreationProblem(
         code=error.code,
         detail=str(error),

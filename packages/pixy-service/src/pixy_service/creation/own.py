@@ -1,7 +1,4 @@
-"""Creations as their owner sees them: what is being made, what failed, and what nobody knows.
-
-Nobody else is shown any. What is ready is an image.
-"""
+"""Creations as their owners see them: pending, failed and unknown. Ready ones are images."""
 
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -22,13 +19,11 @@ from pixy_service.validation import validate_limit
 
 @dataclass(frozen=True)
 class Submission:
-    """A request for an image that runs, whatever becomes of its caller.
+    """A running request for an image. Its futures can't be cancelled.
 
     Attributes:
-        asked: The creation, just before the provider is asked; never, when it ends before that.
-        created: What it made; its exception is a PixyProxyException.
-
-    Neither can be cancelled.
+        asked: The creation, set just before the provider is asked; never if it ends before that.
+        created: The result; its exception is a PixyProxyException.
     """
 
     asked: Future[Creation]
@@ -37,11 +32,11 @@ class Submission:
 
 @dataclass(frozen=True)
 class CreationPage:
-    """A part of a list of creations.
+    """A page of a list of creations.
 
     Attributes:
-        creations: Newest first; never more than the limit that was asked for.
-        next_cursor: Where the list goes on, or None at its end.
+        creations: Newest first; at most as many as the limit.
+        next_cursor: The cursor of the next page; None on the last.
     """
 
     creations: list[Creation]
@@ -54,7 +49,7 @@ class OwnCreations:
     Args:
         database: Holds the key that signs cursors.
         creations: The rows.
-        user: Whose they are.
+        user: The user.
     """
 
     def __init__(self, database: Database, creations: CreationRepository, user: User) -> None:
@@ -63,14 +58,7 @@ class OwnCreations:
         self._owner = user.username
 
     def find(self, guid: str) -> Creation | None:
-        """Return a creation that has not become an image.
-
-        Args:
-            guid: Validated.
-
-        Raises:
-            DBConnectionError: The database can't be reached.
-        """
+        """Return a creation that has no image; None if there is none."""
         creation = self._creations.find_creation(guid, self._owner)
         return None if creation is None or creation.status == CreationStatus.READY else creation
 
@@ -78,13 +66,12 @@ class OwnCreations:
         """Return a page of the creations of one status, newest first.
 
         Args:
-            status: Which ones.
+            status: The status.
             limit: 1 to MAX_PAGE_SIZE creations.
             cursor: The `next_cursor` of the page before; None for the first page.
 
         Raises:
-            InvalidInputError: The limit is out of range, or the cursor not one of this list.
-            DBConnectionError: The database can't be reached.
+            InvalidInputError: The limit is out of range, or the cursor belongs to another list.
         """
         limit = validate_limit(limit)
         cursors = Cursors(lambda: self._database.secret("cursor"), f"user:{self._owner}:{status}")
@@ -98,14 +85,11 @@ class OwnCreations:
 
 
 def require_image(details: Image | Creation) -> Image:
-    """Return the details of an image, and refuse those of a creation that is none yet.
-
-    Args:
-        details: What a user may see.
+    """Return an image; refuse a creation that has none.
 
     Raises:
-        ImagePendingError: It is still being made.
-        RecordNotFoundError: There won't be an image, or nobody knows.
+        ImagePendingError: The image is still being made.
+        RecordNotFoundError: There is no image, or nobody knows.
     """
     if isinstance(details, Image):
         return details

@@ -1,4 +1,4 @@
-"""Partial images: kept while their image is made, and shown to whom it will belong.
+"""Partial images: kept while their image is made, and shown to its owner.
 
 Nothing here may fail or delay the image itself, which is paid for.
 """
@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 
 class PartialImageKeeper:
-    """Keeps the latest partial image of one creation until the block with it is left.
+    """A context manager that keeps the latest partial image of one creation.
 
-    Each is checked and written in a thread of its own, for which nobody waits: its disk may hang.
+    A thread checks and writes each, and nobody waits for it: its disk may hang.
 
     Args:
         store: Where it is kept.
@@ -51,14 +51,7 @@ class PartialImageKeeper:
             self._store.delete(self._guid)
 
     def take(self, content: bytes) -> None:
-        """Take a partial image, and return at once.
-
-        Args:
-            content: Its bytes.
-
-        Raises:
-            Nothing.
-        """
+        """Take the bytes of a partial image, and return at once."""
         self._has_taken = True
         self._latest.append(content)
         context = contextvars.copy_context()
@@ -71,7 +64,7 @@ class PartialImageKeeper:
             logger.warning("a partial image of %s is not kept: %s", self._guid, error)
 
     def _keep(self) -> None:
-        """Keep the latest, unless the thread before has done so."""
+        """Write the latest partial image, unless another thread has done so."""
         with self._turn:
             if self._ended.is_set() or not self._latest:
                 return
@@ -87,11 +80,11 @@ class PartialImageKeeper:
 
 
 class PartialImages:
-    """The partial images of one user's own creations; nobody else is shown any.
+    """The partial images of one user's own creations.
 
     Args:
         store: Where they are kept.
-        get_details: Returns an image that the user may see, or a creation of the user's own.
+        get_details: Returns an image that the user may see, or an own creation.
     """
 
     def __init__(
@@ -101,26 +94,15 @@ class PartialImages:
         self._get_details = get_details
 
     def has(self, details: Image | Creation) -> bool:
-        """Tell whether there is something to see of what `get_details` has returned.
-
-        Args:
-            details: An image, of which there is not, or a creation.
-        """
+        """Return whether a creation has a partial image; an image has none."""
         return details.status == CreationStatus.PENDING and self._store.has(details.guid)
 
     def find(self, guid: str) -> PartialImage | Image | None:
-        """Return the latest partial image of a creation.
-
-        Args:
-            guid: The public name, canonical and in lower case.
-
-        Returns:
-            It, or the image that the creation has become; None when there is nothing to see.
+        """Return the latest partial image of a creation, its finished image, or None.
 
         Raises:
-            InvalidInputError: `guid` is no canonical UUID.
-            RecordNotFoundError: No such image or creation, or none that the user may see.
-            DBConnectionError: The database can't be reached.
+            InvalidInputError: `guid` is not a canonical UUID.
+            RecordNotFoundError: There is no image or creation that the user may see.
         """
         details = self._get_details(guid)
         if isinstance(details, Image):

@@ -1,4 +1,4 @@
-"""Which failed generations leave something for an operator to look at."""
+"""Keeps for an operator what failed generations may have paid for."""
 
 import logging
 
@@ -9,13 +9,13 @@ logger = logging.getLogger(__name__)
 
 
 def keep_answer(quarantine: Quarantine, creation: Creation, error: GenerationError) -> None:
-    """Keep what the provider sent instead of an image, if that may have been paid for.
+    """Keep what the provider sent instead of an image, if it may have been paid for.
 
-    What can't be kept is logged, and changes nothing for the caller.
+    A failure is logged, and changes nothing for the caller.
 
     Args:
         quarantine: Where it is kept.
-        creation: What was asked for.
+        creation: The creation.
         error: Why there is no image, with the answer if there was one.
     """
     if not error.answer or error.billed == "no":

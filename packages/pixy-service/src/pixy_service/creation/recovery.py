@@ -1,7 +1,7 @@
-"""Finishes creations whose process is gone, or could not finish them.
+"""Finishes creations that a dead process left, or that this one could not finish.
 
-A recovery runs in every process, when it starts and every few seconds; several at once do no
-harm. It makes rows, and never deletes what may still become one.
+A recovery runs in every process, at its start and every few seconds; several at once do no harm.
+It never deletes what may still become an image.
 """
 
 import logging
@@ -38,10 +38,10 @@ class Recovery:
     Args:
         stores: Rows, files and the journal.
         claims: The claims of this process.
-        adopter: Makes images of journal entries.
+        adopter: Turns journal entries into images.
         finish_deletions: Removes the files of deleted images.
-        patience: Seconds, by this process's own clock, for which a lease must have stayed as it
-            is before its process is judged gone. The database's clock may jump in a failover.
+        patience: Seconds, by this process's own clock, for which a lease must not have changed
+            before its process is considered dead. The database's clock may jump in a failover.
         pause: Seconds between two runs, and between two extensions of the leases.
     """
 
@@ -68,9 +68,9 @@ class Recovery:
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Run now, and every few seconds until `close`, in a thread of its own.
+        """Start a thread that runs now and every few seconds until `close`.
 
-        Another thread extends the leases, so that a slow disk does not let them run out.
+        Another thread extends the leases, so that they do not depend on the disk.
         """
         self._start_thread("recovery", self.run_once)
         self._start_thread("lease renewal", self._claims.extend)
@@ -85,7 +85,7 @@ class Recovery:
         """Do everything that can be done now.
 
         Raises:
-            StoreMismatchError: The folder is not the one that the rows are about.
+            StoreMismatchError: The image folder belongs to another database.
             PixyProxyException: The database or the disk failed.
         """
         # after an outage, of which a failure here tells, the living extend their leases first
@@ -100,12 +100,11 @@ class Recovery:
         self._stores.database.find_writer()
 
     def adopt_journal(self) -> None:
-        """Make images of the journal's entries; what can't be made one is kept, and logged.
+        """Turn the journal's entries into images. An entry for which that fails is kept and logged.
 
         Raises:
-            StoreMismatchError: The folder is not the one that the rows are about.
+            StoreMismatchError: The image folder belongs to another database.
             StorageUnavailableError: The journal can't be read.
-            PixyProxyException: The database failed.
         """
         for guid in self._stores.journal.list_guids():
             self._adopt(guid)
@@ -167,15 +166,15 @@ class Recovery:
         logger.warning("image %s was recovered from the journal", entry.image.guid)
 
     def _give_up_entry(self, guid: str) -> None:
-        """Leave an entry to a person, and tell the owner; a start of the server tries again."""
+        """Leave an entry to an operator, and tell the owner; the next start tries it again."""
         self._hopeless.add(guid)
         problem = describe_problem(ImageNotStoredError())
         self._stores.creations.fail_creation(guid, CreationStatus.FAILED, problem)
 
     def _judge_leases(self, seen: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-        """End the creations whose time has run out, and return since when each lease is seen.
+        """End the creations whose time has run out, and return since when each lease is known.
 
-        A lease is its creation and the time of its end, which its process moves by extending it.
+        A lease is identified by its creation and its end, which moves when its process extends it.
         """
         now = time.monotonic()
         seen_now = {}
@@ -203,7 +202,7 @@ class Recovery:
             self._stores.creations.delete_expired(lease)
 
     def _remove_leftovers(self) -> None:
-        """Remove files that were unfinished when their process ended and are in no entry."""
+        """Remove unfinished files of dead processes that are in no journal entry."""
         age = LEASE.total_seconds()
         for leftovers in (self._stores.content.staging.leftovers, self._stores.journal.leftovers):
             for guid, name in leftovers.list_older(age):

@@ -1,7 +1,4 @@
-"""The places in which images are made: how many run at once, and that they end before the process.
-
-What is done in such a place stands in creation.py.
-"""
+"""The slots for generations: how many run at once, and that they end before the process does."""
 
 import contextvars
 import logging
@@ -18,12 +15,12 @@ logger = logging.getLogger(__name__)
 
 
 class GenerationExecutor:
-    """Runs up to `concurrency` generations, each in a thread of its own, and refuses more at once.
+    """Runs up to `concurrency` generations, each in its own thread, and refuses more.
 
-    A generation takes seconds to minutes, so starting its thread costs nothing that counts.
+    A generation takes seconds to minutes, so the cost of starting a thread does not matter.
 
     Args:
-        concurrency: Places; at least 1.
+        concurrency: Number of slots, at least 1.
     """
 
     def __init__(self, concurrency: int) -> None:
@@ -35,15 +32,12 @@ class GenerationExecutor:
     def submit(self, work: Callable[[], T]) -> Future[T]:
         """Start `work` with the caller's context variables, and return at once.
 
-        Args:
-            work: Runs to its end whatever becomes of the future.
-
         Returns:
-            Its result or exception to come; it can't be cancelled.
+            The future result, which can't be cancelled; the work runs to its end.
 
         Raises:
             ServiceClosedError: `close` has been called.
-            GenerationBusyError: All places are taken, or the machine gives no more threads.
+            GenerationBusyError: All slots are taken, or no thread can be started.
         """
         future: Future[T] = Future()
         future.set_running_or_notify_cancel()

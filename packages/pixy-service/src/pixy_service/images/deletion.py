@@ -1,8 +1,8 @@
-"""How an image is deleted: its journal entry, then its row, then its files.
+"""Deletes an image: first its journal entry, then its row, then its files.
 
 The entry would bring the row back. The transaction that deletes the row lists the image in
-`deletions`, and it stays there until the files are removed: by the caller, or by the recovery of
-any process. A file without a row is never served.
+`deletions` until its files are removed, by the caller or by recovery. A file without a row is never
+served.
 """
 
 import logging
@@ -41,18 +41,17 @@ class ImageRemover:
         self._stuck: set[str] = set()
 
     def delete(self, guid: str, user: User) -> None:
-        """Delete an image of the user's own, or what is remembered of one that failed.
+        """Delete an own image, or the record of a failed creation.
 
         Args:
             guid: A validated guid.
             user: Who asks.
 
         Raises:
-            RecordNotFoundError: No such image, or none that the user may see.
-            PermissionDeniedError: It is somebody else's.
+            RecordNotFoundError: There is none that the user may see.
+            PermissionDeniedError: It belongs to another user.
             ImagePendingError: It is still being made.
-            StoreMismatchError: The file is on a volume that is not there.
-            DBConnectionError: The database can't be reached.
+            StoreMismatchError: The image folder belongs to another database, or is not mounted.
         """
         self._stores.content.verify()
         deletion = run_transaction(self._stores.database, lambda: self._delete_row(guid, user))
@@ -65,11 +64,10 @@ class ImageRemover:
             self._note_stuck(deletion, error)
 
     def finish_deletions(self) -> None:
-        """Remove the files of all deleted images; what can't be removed is logged, and stays.
+        """Remove the files of deleted images; a failure is logged, and the image stays listed.
 
         Raises:
-            StoreMismatchError: The folder is not the one that the rows are about.
-            PixyProxyException: The database failed.
+            StoreMismatchError: The image folder belongs to another database.
         """
         after = ""
         while deletions := self._stores.deletions.list_deletions(_BATCH, after):

@@ -1,7 +1,4 @@
-"""Thumbnails: made once of an original that was checked, then found in a cache.
-
-How a picture is shrunk stands in shrinking.py. Who may see it is decided before anyone asks here.
-"""
+"""Thumbnails: made once from a checked original, then read from a cache."""
 
 import logging
 from collections.abc import Callable
@@ -14,11 +11,11 @@ logger = logging.getLogger(__name__)
 
 
 class Thumbnails:
-    """The thumbnails of all images.
+    """The thumbnails of all images. Callers decide who may see them.
 
     Args:
-        content: Where the originals are.
-        cache: Where thumbnails are kept.
+        content: The originals.
+        cache: The thumbnails.
     """
 
     def __init__(self, content: ContentStore, cache: ThumbnailStore) -> None:
@@ -26,15 +23,15 @@ class Thumbnails:
         self._cache = cache
 
     def find(self, image: Image, width: int, media_type: str) -> bytes | None:
-        """Return a thumbnail that was made before, of an original that is unchanged since.
+        """Return a cached thumbnail of an unchanged original, or None.
 
         Args:
-            image: Whose.
+            image: The original.
             width: One of THUMBNAIL_WIDTHS.
             media_type: One of THUMBNAIL_TYPES.
 
         Raises:
-            ContentDamagedError: The row names no file of the store.
+            ContentDamagedError: The image's file name is not one of the store.
         """
         stamp = self._stamp(image)
         return None if stamp is None else self._cache.find(_name(image, width, media_type), stamp)
@@ -42,13 +39,13 @@ class Thumbnails:
     def make(
         self, image: Image, width: int, media_type: str, read: Callable[[Image], bytes]
     ) -> bytes:
-        """Return a thumbnail, made and kept if there is none yet.
+        """Return a thumbnail; make and cache it if necessary.
 
         Args:
-            image: Whose.
+            image: As for `find`, like the following ones.
             width: One of THUMBNAIL_WIDTHS.
             media_type: One of THUMBNAIL_TYPES.
-            read: Returns the original's bytes, once they are found to be right.
+            read: Returns the checked bytes of the original.
 
         Raises:
             ContentDamagedError: The original can't be decoded.
@@ -72,10 +69,7 @@ class Thumbnails:
         return thumbnail
 
     def delete(self, guid: str) -> None:
-        """Remove every thumbnail of an image.
-
-        Args:
-            guid: A validated guid.
+        """Remove all thumbnails of an image.
 
         Raises:
             OSError: One can't be removed.
