@@ -1,7 +1,7 @@
-"""Comparing what the database says with what the disk holds, and putting right what can be.
+"""Compares the database with the disk, and repairs what can be repaired.
 
-Nothing is ever deleted here: a file that no row knows is moved aside, and only if it is older
-than a create can last, and its row, looked for once more, is still not there.
+Nothing is deleted. A file without a row is moved aside, if it is older than a create can last and a
+second look still finds no row.
 """
 
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ from pixy_service.stores import ImageStores
 
 
 class RepairRefusedError(PixyProxyException):
-    """There are files and not a single row: the rows were lost, not the files made too many."""
+    """There are files and no rows: the rows were lost."""
 
     message = "The database holds no image at all: nothing is repaired, and no file is moved"
 
 
 class FindingKind(StrEnum):
-    """What may be wrong."""
+    """The kinds of findings."""
 
     MISSING = "missing"
     CORRUPT = "corrupt"
@@ -54,14 +54,14 @@ _UNDATED = ", and its age can't be told"
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it should be.
+    """A difference between rows and files.
 
     Attributes:
-        kind: What is wrong.
-        guid: The image that it is about; empty where it is about all of them.
-        path: The file, within the data folder; empty where it is about a row alone.
-        reason: In words, nothing of the image itself.
-        repair: What was done about it, or None while it remains.
+        kind: The kind.
+        guid: The image's guid; empty if it concerns all images.
+        path: The file, relative to the data folder; empty if it concerns only a row.
+        reason: A description without content of the image.
+        repair: What was done about it; None if nothing was.
     """
 
     kind: FindingKind
@@ -72,21 +72,20 @@ class Finding:
 
 
 class StoreChecker:
-    """Compares rows and files of an installation that may be in use meanwhile.
+    """Compares rows and files, also while servers run.
 
     Args:
         inventory: The rows.
         files: The files.
-        stores: The journal, what is being made, and what is still to be removed.
-        recovery: Makes rows of the journal's entries; it is not running.
-        data_dir: The folder that paths are told within.
-        min_age: Seconds; a file that changed less long ago may belong to a create under way, and
-            is not moved.
+        stores: The journal, pending creations, and deletions.
+        recovery: Turns journal entries into images; it is not running.
+        data_dir: The folder to which paths are relative.
+        min_age: Seconds; younger files may belong to a running create, and are not moved.
 
     Attributes:
-        images: Rows that were looked at so far.
-        files: Files that were looked at so far.
-        remaining: Findings so far about which nothing was done.
+        images: Number of rows checked so far.
+        files: Number of files checked so far.
+        remaining: Number of findings so far about which nothing was done.
     """
 
     def __init__(
@@ -110,15 +109,15 @@ class StoreChecker:
         self.remaining = 0
 
     def check(self, *, repair: bool = False) -> Iterator[Finding]:
-        """Compare everything, and tell each finding as it is made.
+        """Compare everything, and yield each finding.
 
         Args:
-            repair: Whether to put right what can be.
+            repair: Whether to repair what can be repaired.
 
         Raises:
-            StoreMismatchError: The folder and the database don't belong together.
-            RepairRefusedError: There are files, and not a single row.
-            PixyProxyException: The database or the disk failed; what was done stays done.
+            StoreMismatchError: The folder and the database do not belong together.
+            RepairRefusedError: There are files and no rows.
+            PixyProxyException: The database or the disk failed; finished repairs stay.
         """
         self._stores.content.verify()
         for finding in self._find(repair=repair):
@@ -194,7 +193,7 @@ class StoreChecker:
             yield self._set_aside(file, finding) if repair and file.age is not None else finding
 
     def _is_in_use(self, file: FoundFile) -> bool:
-        """Return whether a file without a row belongs to a create, or a delete, under way.
+        """Return whether a file without a row belongs to a running create or delete.
 
         The order matters: an entry is removed after its row is committed, a file after its row.
         """
@@ -206,7 +205,7 @@ class StoreChecker:
         )
 
     def _is_old(self, file: FoundFile) -> bool:
-        """Return whether a file can't be of a create under way, as far as can be told."""
+        """Return whether a file is certainly too old for a running create."""
         return file.age is None or file.age >= self._min_age
 
     def _find_untracked(self, part: list[FoundFile]) -> list[FoundFile]:

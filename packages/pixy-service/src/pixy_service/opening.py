@@ -1,7 +1,4 @@
-"""How an application, or a command line, opens what it works with.
-
-What is put together stands in services.py.
-"""
+"""Opens what an application or a command line works with."""
 
 import logging
 import shlex
@@ -60,26 +57,26 @@ def open_services(
     wait_for_database: bool = False,
     database_read_timeout: int = 10,
 ) -> Services:
-    """Open the database and the image folder, and put the services together.
+    """Open the database and the image folder, and build the services.
 
     Args:
-        database_url: sqlite:///path or mysql://user:password@host:port/name.
-        data_dir: The folder whose `images` folder holds the files, `journal` what is to become a
-            row, and `thumbnails` smaller pictures.
-        generator: Draws the images; the services close it.
-        generation_concurrency: Images that may be in the making at once.
-        generation_timeout: Seconds, from the start of a generation, for which an image that was
-            made, and can't be stored, is tried again.
-        threads: Threads of the application that call the services.
-        sign_in_rule: How many wrong passwords are borne.
-        limits: How long may be what a caller sends.
-        wait_for_database: Whether to open without the database if it is down, and to try
-            again every second; until then every call that needs it raises DBConnectionError.
+        database_url: `sqlite:///path` or `mysql://user:password@host:port/name`.
+        data_dir: The data folder: `images` has the files, `journal` the images without a row, and
+            `thumbnails` smaller pictures.
+        generator: Makes the images; the services close it.
+        generation_concurrency: Images that may be made at once.
+        generation_timeout: Seconds from the start of a generation; until then storing is tried
+            again.
+        threads: Number of the application's threads that call the services.
+        sign_in_rule: The limits of wrong passwords.
+        limits: Maximum lengths of caller input.
+        wait_for_database: Whether to open while the database is down, and to try again every
+            second. Until then, calls that need it raise DBConnectionError.
         database_read_timeout: Seconds that a statement may take.
 
     Raises:
-        ConfigurationError: The URL is wrong, its driver is not installed, or the image folder
-            can't be made.
+        ConfigurationError: The URL is wrong, its driver is not installed, or the image folder can't
+            be created.
         SchemaError: The tables are newer than this program.
         DBConnectionError: The database is down, and `wait_for_database` is false.
     """
@@ -141,10 +138,7 @@ def _make_folder(folder: Path) -> Path:
 
 
 def upgrade_database(database_url: str) -> None:
-    """Bring the tables up to this version of PixyProxy, or make them.
-
-    Args:
-        database_url: sqlite:///path or mysql://user:password@host:port/name.
+    """Create the tables, or migrate them to this version.
 
     Raises:
         ConfigurationError: The URL is wrong, or its driver is not installed.
@@ -155,15 +149,15 @@ def upgrade_database(database_url: str) -> None:
 
 
 def prepare_stores(database_url: str, data_dir: Path) -> None:
-    """Make the image folder and the tables, as far as they are missing and the database answers.
+    """Create the image folder, and the tables if the database is up.
 
     Args:
-        database_url: sqlite:///path or mysql://user:password@host:port/name.
+        database_url: As for `open_services`.
         data_dir: As for `open_services`.
 
     Raises:
-        ConfigurationError: The URL is wrong, its driver is not installed, or the image folder
-            can't be made.
+        ConfigurationError: The URL is wrong, its driver is not installed, or the image folder can't
+            be created.
         SchemaError: The tables are newer than this program.
     """
     _make_folder(data_dir / "images")
@@ -175,11 +169,11 @@ def prepare_stores(database_url: str, data_dir: Path) -> None:
 
 @contextmanager
 def open_users(database_url: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[UserService]:
-    """Open the users of a database alone, for a command line; leaving closes it.
+    """Open only the users of a database, in a context manager for a command line.
 
     Args:
-        database_url: sqlite:///path or mysql://user:password@host:port/name.
-        limits: How long new names and passwords may be.
+        database_url: As for `open_services`.
+        limits: Maximum lengths of new names and passwords.
 
     Raises:
         ConfigurationError: The URL is wrong, or its driver is not installed.
@@ -197,17 +191,17 @@ def open_users(database_url: str, limits: Limits = DEFAULT_LIMITS) -> Iterator[U
 def open_checker(
     database_url: str, data_dir: Path, *, min_age: float, accept_store: bool = False
 ) -> Iterator[StoreChecker]:
-    """Open what compares rows and files, for a command line; leaving closes it.
+    """Open what compares rows and files, in a context manager for a command line.
 
     Args:
-        database_url: sqlite:///path or mysql://user:password@host:port/name.
-        data_dir: The folder whose `images` folder holds the files.
-        min_age: Seconds that a create can last; younger files are left alone.
-        accept_store: Whether to mark folder and database as belonging together, whatever they
-            say themselves.
+        database_url: As for `open_services`.
+        data_dir: As for `open_services`.
+        min_age: Seconds; younger files may belong to a running create, and are not touched.
+        accept_store: Whether to mark folder and database as belonging together, whatever their
+            marks.
 
     Raises:
-        ConfigurationError: The folder or the SQLite file is not there, the URL is wrong, or its
+        ConfigurationError: The folder or the SQLite file is missing, the URL is wrong, or its
             driver is not installed.
         SchemaError: The tables are newer than this program.
         StorageUnavailableError: The folder can't be marked.
@@ -238,17 +232,17 @@ def open_checker(
 def open_backup(
     database_url: str, data_dir: Path, folder: Path, *, files_only: bool = False
 ) -> Iterator[StoreBackup]:
-    """Open what makes a backup, for a command line; leaving closes it.
+    """Open what makes a backup, in a context manager for a command line.
 
     Args:
-        database_url: sqlite:///path or mysql://user:password@host:port/name.
-        data_dir: The folder whose `images` folder holds the files.
-        folder: Where the backup is, or will be.
+        database_url: As for `open_services`.
+        data_dir: As for `open_services`.
+        folder: The folder of the backup.
         files_only: Whether the database is copied by its own tool; on MySQL it must be.
 
     Raises:
-        ConfigurationError: The folder is not there, the URL is wrong, its driver is not
-            installed, or `files_only` does not fit the database.
+        ConfigurationError: The folder is missing, the URL is wrong, its driver is not installed, or
+            `files_only` does not fit the database.
         SchemaError: The tables are missing, or newer than this program.
         DBConnectionError: The database is down.
     """
@@ -279,13 +273,13 @@ def _explain_dump(database: Database, folder: Path) -> str:
 
 @contextmanager
 def open_restore(database_url: str, data_dir: Path, folder: Path) -> Iterator[StoreRestore]:
-    """Open what restores a backup, for a command line; leaving closes it.
+    """Open what restores a backup, in a context manager for a command line.
 
     Args:
-        database_url: A file that does not exist, or a MySQL database into which the dump of the
-            backup was loaded.
+        database_url: A SQLite file that does not exist, or a MySQL database into which the dump of
+            the backup was loaded.
         data_dir: A folder that does not exist, or is empty.
-        folder: The backup.
+        folder: The folder of the backup.
 
     Raises:
         ConfigurationError: The URL is wrong, or its driver is not installed.
@@ -303,7 +297,7 @@ def _name_folders(data_dir: Path) -> ImageFolders:
 
 
 def _require_other_folder(data_dir: Path, folder: Path) -> None:
-    """Refuse a backup that is in what it copies, also where links lead there."""
+    """Refuse a backup inside what it copies, also through links."""
     sources = [path.resolve() for path in (data_dir, *_name_folders(data_dir))]
     for target in (folder, BackupFolder(folder).images):
         if any(target.resolve().is_relative_to(source) for source in sources):

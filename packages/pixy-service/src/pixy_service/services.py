@@ -1,7 +1,4 @@
-"""The composition root: the one place where services meet their stores and their generator.
-
-Nothing is decided here; this module builds and closes, opening.py opens.
-"""
+"""The composition root: builds all services over one database and one folder, and closes them."""
 
 import logging
 import threading
@@ -34,23 +31,24 @@ _RETRY_PAUSE = 1.0
 
 
 class Services:
-    """All services of one application, over one database and one folder of images.
+    """All services of one application.
 
-    Use `opening.open_services` to make it.
+    `open_services` makes it.
 
     Attributes:
-        users: Who the users are.
-        credentials: Whether somebody is one of them.
-        public_images: Images for callers who have not signed in.
+        users: The users.
+        credentials: Checks credentials.
+        public_images: Images for callers without credentials.
 
     Args:
         stores: Rows, files and the journal; this object closes their database.
-        thumbnails: Makes and keeps smaller pictures of them.
-        generator: Draws the images; this object closes it.
-        generation_concurrency: Images that may be in the making at once.
-        generation_timeout: Seconds until one that was made, and can't be stored, is given up.
-        sign_in_limit: How many wrong passwords are borne.
-        limits: How long may be what a caller sends.
+        thumbnails: Smaller pictures of the files.
+        generator: Makes the images; this object closes it.
+        generation_concurrency: Images that may be made at once.
+        generation_timeout: Seconds from the start of a generation; until then storing is tried
+            again.
+        sign_in_limit: The limit of wrong passwords.
+        limits: Maximum lengths of caller input.
     """
 
     _waiter: threading.Thread | None = None
@@ -87,11 +85,7 @@ class Services:
         )
 
     def private_images(self, user: User) -> PrivateImageService:
-        """Return the image service of one user; it costs nothing to make.
-
-        Args:
-            user: Somebody whose credentials have been checked.
-        """
+        """Return the image service of a user whose credentials have been checked; it is cheap."""
         return PrivateImageService(self._tools, user)
 
     def make_query_runner(
@@ -106,7 +100,7 @@ class Services:
 
         Args:
             run_in_thread: Runs a function in the application's own thread pool.
-            concurrency: Functions that may run without a thread at once.
+            concurrency: Maximum number of functions that run without a thread at once.
             refusal: Raised for a call when too many wait, or when it has waited too long.
             check: Called before a call that had to wait runs; it may raise.
         """
@@ -115,18 +109,18 @@ class Services:
         )
 
     def check_ready(self) -> None:
-        """Return if a create could be served now.
+        """Return if an image could be made and stored now.
 
         Raises:
             DBConnectionError: The database can't be reached.
-            DatabaseBusyError: It has no connection to give.
-            StorageUnavailableError: Image bytes can't be written.
+            DatabaseBusyError: It has no free connection.
+            StorageUnavailableError: Files can't be written.
         """
         self._stores.database.ping()
         self._probe.check()
 
     def close(self) -> None:
-        """Wait for the images in the making, then release everything; safe to call twice."""
+        """Wait for the images that are being made, then release everything; safe to call twice."""
         self._closing.set()
         self._tools.executor.close()
         # until here it kept the leases of what ran
@@ -148,7 +142,7 @@ class Services:
         self.close()
 
     def initialise(self, *, wait_for_database: bool) -> None:
-        """Initialise the database, or leave that to a thread if it is down, and start to recover.
+        """Initialise the database now, or in a thread once it is up; then start recovery.
 
         Args:
             wait_for_database: As for `open_services`.
@@ -172,14 +166,14 @@ class Services:
         self._recovery.start()
 
     def _look_at_content(self) -> None:
-        """Mark a new image folder; say at once of another's what each request for it will meet."""
+        """Mark a new image folder; log it if the folder belongs to another database."""
         try:
             self._stores.content.verify()
         except PixyProxyException as error:
             logger.critical("no image can be read or stored: %s", error.explanation)
 
     def _wait_for_database(self) -> None:
-        """Initialise the database in a thread of its own, every second until it works."""
+        """Start a thread that tries to initialise the database every second."""
         self._waiter = threading.Thread(
             target=self._initialise_repeatedly, name="pixy-database-waiter", daemon=True
         )

@@ -1,4 +1,4 @@
-"""Tells whether an image could be stored now, by trying it."""
+"""Tests whether an image could be stored now, by writing one."""
 
 import threading
 import time
@@ -16,10 +16,10 @@ _PATIENCE = 2.0
 
 
 class StorageProbe:
-    """Makes, writes and removes the files of an image that nobody asked for.
+    """Creates, writes and removes the files of a test image.
 
     Args:
-        stores: Where they are made.
+        stores: Where.
     """
 
     def __init__(self, stores: ImageStores) -> None:
@@ -31,9 +31,8 @@ class StorageProbe:
         """Return if an image could be stored now.
 
         Raises:
-            StoreMismatchError: The folder is not the one that the rows are about.
-            StorageUnavailableError: An image can't be stored, or the disk doesn't answer.
-            PixyProxyException: The database failed.
+            StoreMismatchError: The image folder belongs to another database.
+            StorageUnavailableError: An image can't be stored, or the disk does not answer.
         """
         self._stores.content.check_room()
         if not self._turn.acquire(timeout=_PATIENCE):

@@ -1,8 +1,8 @@
-"""Backups of the database, the journal and the files, made while servers run.
+"""Backs up the database, the journal and the files while servers run.
 
 The order makes each image safe. The journal is copied first, each entry with its file. Then the
-database: an image whose entry was gone by the first step has its row by the second. Then the
-files of the copied rows, which never change. The manifest is written last.
+database: an image whose entry was gone in the first step has its row by now. Then the files of the
+copied rows, which never change. The manifest is written last.
 """
 
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ _ANOTHER = (
 
 @dataclass
 class _Progress:
-    """What one run has done so far."""
+    """The progress of one run."""
 
     rows: str
     entries: set[str] = field(default_factory=set)
@@ -53,19 +53,19 @@ class _Progress:
 
 
 class StoreBackup:
-    """Copies one installation into one folder; files that are there already are not copied again.
+    """Copies one installation into one folder; existing copies of files are not copied again.
 
     Args:
-        database: Of the installation; it is only read.
+        database: The installation's; it is only read.
         folders: Its image files and its journal.
-        folder: Where the backup is, or will be.
+        folder: The folder of the backup.
 
     Attributes:
-        images: Rows that the backup has.
-        entries: Entries of the journal that it has.
-        removed: Files of deleted images that were removed from it.
+        images: Number of rows in the backup.
+        entries: Number of journal entries in the backup.
+        removed: Number of files of deleted images that were removed from it.
         copier: Counts what was copied.
-        damaged: Images whose files could not be copied.
+        damaged: Number of images whose files could not be copied.
     """
 
     def __init__(self, database: Database, folders: ImageFolders, folder: BackupFolder) -> None:
@@ -81,12 +81,12 @@ class StoreBackup:
         self.copier = FileCopier()
 
     def run(self) -> Iterator[Finding]:
-        """Make the backup, and tell each image whose file could not be copied.
+        """Make the backup, and yield each image whose file could not be copied.
 
         Raises:
             StoreMismatchError: The image folder and the database do not belong together.
-            BackupError: The backup can't be made; the one before it is as it was.
-            PixyProxyException: The database or the disk failed; the same.
+            BackupError: The backup can't be made; the previous one is unchanged.
+            PixyProxyException: The database or the disk failed; the previous backup is unchanged.
         """
         mark = self._marker.get_mark()
         with self._folder.lock():
@@ -122,7 +122,7 @@ class StoreBackup:
             self._keep_entries(progress, self._folder.folders(previous.rows).journal)
 
     def _keep_entries(self, progress: _Progress, journal: Path) -> None:
-        """Keep the entries of the run before: the dump between them may lack their rows."""
+        """Keep the entries of the previous run: the dump in between may lack their rows."""
         target = self._folder.folders(progress.rows).journal
         for guid in set(Journal(journal).list_guids()) - progress.entries:
             name = f"{guid}.json"
@@ -132,7 +132,7 @@ class StoreBackup:
 
     @contextmanager
     def _open_rows(self, rows: str) -> Iterator[Inventory]:
-        """Open the rows that the backup has: a copy, or those of a server, which are dumped."""
+        """Open the rows of the backup: a SQLite copy, or the server whose dump it is."""
         if not self._database.sqlite:
             yield self._live
             return
@@ -167,7 +167,7 @@ class StoreBackup:
         return self.copier.copy(source, target, size=record.size, sha256=record.sha256)
 
     def _find_unwanted(self, rows: Inventory, progress: _Progress) -> list[FoundFile]:
-        """Return the files of images that were deleted, and forget entries of such images."""
+        """Return the files of deleted images, and remove entries of such images."""
         copied = self._folder.folders(progress.rows)
         for guid in list(progress.entries):
             # an entry is removed when its row is committed, and a row only by a delete

@@ -1,6 +1,6 @@
-"""Restoring a backup to a new data folder: files first, the database last.
+"""Restores a backup to a new data folder: files first, the database last.
 
-A restore that is interrupted leaves no database, so nothing serves half an installation.
+An interrupted restore leaves no database, so nobody serves half an installation.
 """
 
 from collections.abc import Iterator
@@ -52,13 +52,13 @@ class StoreRestore:
 
     Args:
         folder: The backup.
-        database: Of the new installation; it is not open.
-        folders: Its image files and its journal; they are empty or absent.
+        database: The new installation's; it is not open.
+        folders: The new installation's image files and journal; empty or absent.
 
     Attributes:
-        images: Rows that were restored.
-        entries: Entries of the journal that were restored.
-        damaged: Images whose files are missing from the backup, or damaged in it.
+        images: Number of restored rows.
+        entries: Number of restored journal entries.
+        damaged: Number of images whose files are missing or damaged in the backup.
     """
 
     def __init__(self, folder: BackupFolder, database: Database, folders: ImageFolders) -> None:
@@ -70,12 +70,12 @@ class StoreRestore:
         self.images = self.entries = self.damaged = 0
 
     def run(self) -> Iterator[Finding]:
-        """Restore everything, and tell each image whose file is not what it was.
+        """Restore everything, and yield each image whose file is missing or damaged.
 
         Raises:
             ConfigurationError: The database is of the wrong kind.
-            BackupError: The backup is incomplete, or there is something in its place.
-            SchemaError: It is of a newer version.
+            BackupError: The backup is incomplete, or its place is taken.
+            SchemaError: It was made by a newer version.
             PixyProxyException: The database or the disk failed.
         """
         manifest = self._folder.find_manifest()
@@ -97,7 +97,7 @@ class StoreRestore:
 
     @contextmanager
     def _open_rows(self, manifest: BackupManifest) -> Iterator[Database]:
-        """Open the rows: a copy of the file, or what was loaded into a server."""
+        """Open the rows: a copied SQLite file, or what was loaded into a server."""
         url = self._database.url
         if manifest.database is not None:
             self._target.copy_database(
@@ -116,7 +116,7 @@ class StoreRestore:
             database.close()
 
     def _check_mark(self, manifest: BackupManifest, url: str) -> None:
-        """Refuse a database that is not the backup's, before it is migrated."""
+        """Refuse a database that does not belong to the backup, before it is migrated."""
         try:
             database = open_existing_database(url)
             try:
@@ -170,7 +170,7 @@ class StoreRestore:
 
 
 def _delete_row(images: ImageRepository, guid: str) -> None:
-    """Remove the row of an image that was deleted while the backup was made."""
+    """Remove the row of an image that was deleted during the backup."""
     image = images.find_image(guid)
     if image is not None and image.owner is not None:
         images.delete_image(guid, image.owner)

@@ -1,4 +1,4 @@
-"""What every image generator offers, and what it gives back."""
+"""The interface of image generators."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,20 +17,20 @@ MAX_PARTIALS = 3
 
 
 def ignore_partial(content: bytes) -> None:
-    """Show a picture to nobody."""
+    """Ignore a partial image."""
     del content
 
 
 @dataclass(frozen=True)
 class GeneratedImage:
-    """A decodable image, byte for byte as the generator made it.
+    """An image as the generator made it; its bytes can be decoded.
 
     Attributes:
         content: The file's bytes.
-        media_type: image/png, image/jpeg or image/webp; what the bytes are.
+        media_type: `image/png`, `image/jpeg` or `image/webp`, by the bytes.
         width: Pixels.
         height: Pixels.
-        generator: The generator's name, such as "openai".
+        generator: The generator's name, such as `openai`.
         model: The generator's model.
     """
 
@@ -43,21 +43,21 @@ class GeneratedImage:
 
 
 class ImageGenerator(Protocol):
-    """Draws images; one object serves many threads."""
+    """Makes images; one object serves many threads."""
 
     @property
     def name(self) -> str:
-        """The generator's name, as PIXY_GENERATOR has it."""
+        """The generator's name, as in PIXY_GENERATOR."""
 
     def check(self, size: str, quality: str) -> None:
-        """Return if the model can draw so; the provider is not asked.
+        """Return if the model supports a size and quality, without asking the provider.
 
         Args:
-            size: `auto`, or width and height as `ImageRequest` has them.
+            size: `auto`, or width and height as in `ImageRequest`.
             quality: One of `Quality`.
 
         Raises:
-            InvalidInputError: It can't.
+            InvalidInputError: It does not.
         """
 
     def generate(
@@ -69,18 +69,18 @@ class ImageGenerator(Protocol):
         quality: str = AUTO,
         on_partial: OnPartial = ignore_partial,
     ) -> GeneratedImage:
-        """Draw one image, and pay for it at most once.
+        """Make one image, and pay for it at most once.
 
         Args:
             prompt: 1 to 32,000 characters.
-            user: The name of the user who asks; it never leaves this process as it is.
+            user: The name of the user who asks; it does not leave this process unhashed.
             size: As for `check`.
             quality: As for `check`.
-            on_partial: Is shown what is there on the way, if the generator was told to.
+            on_partial: Called with partial images, if the generator makes any.
 
         Raises:
-            GenerationError: No image was made, or whether one was is unknown.
+            GenerationError: There is no image, or it is unknown whether there is one.
         """
 
     def close(self) -> None:
-        """Release what the generator holds; nothing may be generated afterwards."""
+        """Release all resources."""

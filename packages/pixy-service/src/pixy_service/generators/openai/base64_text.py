@@ -1,6 +1,6 @@
-"""Base64 as providers and gateways write it (RFC 4648), decoded as far as it can be.
+"""Lenient base64 (RFC 4648), as providers and gateways write it.
 
-Nothing is refused here: whether the bytes are an image is seen when they are decoded.
+Nothing is refused: whether the bytes are an image is found out when they are decoded.
 """
 
 import binascii
@@ -26,29 +26,20 @@ _escape = re.compile(r"\\(?:[nrt]|u00([0-9A-Fa-f]{2}))")
 
 
 def begins_image(text: str) -> bool:
-    """Tell whether a text begins as an image does, perhaps after the head of a `data:` URL.
-
-    Args:
-        text: Of any kind.
-    """
+    """Return whether a text begins like an image in base64, perhaps in a `data:` URL."""
     return _begins_image(text, 0, _LONGEST_HEAD) is not None
 
 
 def find_base64(text: str) -> list[str]:
-    """Return the parts of a text that begin as images in base64 do, the longest first.
-
-    Args:
-        text: Of any kind.
-    """
+    """Return the parts of a text that begin like images in base64, the longest first."""
     found = (match[0] for match in islice(_find_images(text), _MOST_FOUND))
     return sorted(found, key=len, reverse=True)
 
 
 def decode_base64(text: str) -> bytes:
-    """Decode base64, with or without padding, line breaks, or the head of a `data:` URL.
+    """Decode base64 of either alphabet, with or without padding, line breaks or a `data:` prefix.
 
-    Args:
-        text: Of either alphabet; what belongs to none is skipped, and what precedes an image.
+    Characters of no alphabet are skipped.
     """
     if "%" in text:
         text = unquote(text)

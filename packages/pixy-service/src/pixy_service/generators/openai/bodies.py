@@ -1,6 +1,6 @@
-"""The body of a provider's answer: unpacked here, and never more of it than a limit.
+"""Unpacks the body of an answer, up to a limit.
 
-The transport would unpack what the label says, refuse what is labelled wrong, and know no limit.
+httpx2 would trust the label, fail on a wrong one, and unpack without a limit.
 """
 
 import re
@@ -24,12 +24,9 @@ _begins_text = re.compile(rb'[\s{\["\xef:]|da|ev|id|re').match
 
 
 async def bound_body(response: httpx2.Response) -> None:
-    """Replace the stream of a response by one that is unpacked and bounded.
+    """Replace the stream of a response by an unpacked and bounded one.
 
-    This is a hook of the client, since the SDK reads the body of a refusal before anyone else.
-
-    Args:
-        response: One whose body is not read yet.
+    A hook of the client, because the SDK itself reads the body of a refusal.
     """
     if not isinstance(response.stream, httpx2.AsyncByteStream):
         raise TypeError("the client is not asynchronous")
@@ -42,7 +39,7 @@ async def bound_body(response: httpx2.Response) -> None:
 class _Body(httpx2.AsyncByteStream):
     """The unpacked bytes of another stream, up to the limit.
 
-    A refusal may break off: its status has told the most already.
+    A refusal may break off: its status has already said the most.
     """
 
     def __init__(self, packed: httpx2.AsyncByteStream, label: str, *, is_refusal: bool) -> None:
@@ -71,7 +68,7 @@ class _Body(httpx2.AsyncByteStream):
 
 
 async def _unpack(packed: AsyncIterable[bytes], label: str = "") -> AsyncGenerator[bytes]:
-    """Yield what gzip, zlib or deflate hold, and anything else as it is."""
+    """Yield the content of gzip, zlib or deflate, and other bytes unchanged."""
     head, inflater, is_chosen = b"", None, False
     async for chunk in packed:
         head += chunk
@@ -96,9 +93,9 @@ def _choose_inflater(head: bytes, label: str) -> "_Inflater | None":
 
 
 class _Inflater:
-    """Unpacks in steps, and ends quietly where bytes can't be unpacked.
+    """Unpacks in steps, and ends silently at bytes that can't be unpacked.
 
-    What came before may be all that is needed; a wrong checksum at the end does no harm.
+    What came before may be enough; a wrong checksum at the end is harmless.
     """
 
     def __init__(self, window_bits: int) -> None:
@@ -126,7 +123,7 @@ class _Inflater:
 
 
 def _inflate_until_error(inflating: "zlib._Decompress", packed: bytes) -> bytes:
-    """Return what a step had unpacked before its error, which zlib does not give."""
+    """Return what was unpacked before an error, which zlib does not return."""
     unpacked = bytearray()
     try:
         for index in range(len(packed)):

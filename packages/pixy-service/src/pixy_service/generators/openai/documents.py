@@ -1,7 +1,6 @@
-"""JSON as providers and gateways send it: whatever can be read of it, and no exception.
+"""Lenient JSON: reads what can be read, and never raises.
 
-A number is the text that it was: none is too long, and an error code is the same with and without
-quotes.
+Numbers stay text: none is too long, and an error code is the same with and without quotes.
 """
 
 import json
@@ -19,11 +18,7 @@ _gap = re.compile("(?:[\\s\x00\x1e,]|\xef\xbb\xbf|\ufeff)*")
 
 
 def parse_documents(text: str) -> list[Any]:
-    """Return the JSON documents that stand one after the other, up to what is none.
-
-    Args:
-        text: Of any kind.
-    """
+    """Return the consecutive JSON documents at the start of a text."""
     documents: list[Any] = []
     position = 0
     if sum(map(text.count, ",[{")) > _MOST_BRANCHES:
@@ -40,13 +35,10 @@ def parse_documents(text: str) -> list[Any]:
 
 
 def decode_text(content: bytes | bytearray) -> str:
-    """Return JSON's text, each byte a character; only UTF-16 and UTF-32 are decoded.
+    """Return the text of JSON, one character for each byte; only UTF-16 and UTF-32 are decoded.
 
-    All that is read of it is ASCII. So no byte is refused, and a large image takes no more memory
-    for one letter that is not ASCII.
-
-    Args:
-        content: Of any kind.
+    Only its ASCII is read. No byte is refused, and one non-ASCII letter does not multiply the
+    memory of a large image.
     """
     encoding = json.detect_encoding(bytes(content[:4]))
     return str(content, "latin-1" if encoding.startswith("utf-8") else encoding, "replace")

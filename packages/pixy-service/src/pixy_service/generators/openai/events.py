@@ -1,4 +1,4 @@
-"""Server-sent events (HTML standard, section 9.2.6), read out of the bytes received so far."""
+"""Server-sent events (HTML standard, section 9.2.6), read from a growing buffer."""
 
 import re
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ class Event(NamedTuple):
     """One event.
 
     Attributes:
-        name: Of its `event` field, or "".
-        data: Its `data` fields. Each byte is one character, so that no byte is refused and a large
-            image takes no more memory for one letter that is not ASCII.
+        name: The `event` field, or "".
+        data: The `data` fields, one character for each byte: no byte is refused, and one non-ASCII
+            letter does not multiply the memory of a large image.
     """
 
     name: str
@@ -24,10 +24,10 @@ class Event(NamedTuple):
 
 
 class EventReader:
-    """Reads the events of a growing buffer, each once.
+    """Reads each event of a growing buffer once.
 
     Args:
-        received: Bytes are appended to it; the reader holds no copy.
+        received: The buffer, which is not copied.
     """
 
     def __init__(self, received: bytearray) -> None:
@@ -38,7 +38,7 @@ class EventReader:
         self._data: list[str] = []
 
     def read(self) -> Iterator[Event]:
-        """Yield the events that have become whole since the last call."""
+        """Yield the events that are complete since the last call."""
         while match := _line_end.search(self._received, self._searched):
             end, self._searched = match.span()
             if self._received[end : end + 2] == b"\r\n":
@@ -55,7 +55,7 @@ class EventReader:
         self._searched = len(self._received)
 
     def read_rest(self) -> Iterator[Event]:
-        """Yield what is left when no more bytes come: an event that lacks its blank line."""
+        """Yield the last event, even without its final blank line."""
         yield from self.read()
         if self._line < len(self._received):
             self._take_line(self._line, len(self._received))

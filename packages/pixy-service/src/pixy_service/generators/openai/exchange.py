@@ -1,8 +1,4 @@
-"""The one exchange with OpenAI's API that an image takes.
-
-The only module that imports the SDK. What the provider's refusals mean stands in refusals.py,
-what its answers hold in replies.py.
-"""
+"""The exchange with OpenAI's API for one image. Only this module imports the SDK."""
 
 import asyncio
 import hashlib
@@ -40,13 +36,13 @@ _NEVER_CONNECTED = (
 
 
 class Exchange:
-    """Asks for images, each on a connection of its own.
+    """Asks for images, each on its own connection.
 
     Args:
         api_key: The account's key.
-        base_url: Where the API is.
-        timeout: Seconds that one image may take in all.
-        partial_images: How many unfinished pictures are asked for.
+        base_url: The URL of the API.
+        timeout: Seconds for one image.
+        partial_images: Number of partial images to ask for.
 
     Raises:
         OSError: The certificates can't be read.
@@ -63,19 +59,19 @@ class Exchange:
     async def request(
         self, prompt: str, user: str, options: dict[str, Any], on_partial: OnPartial
     ) -> tuple[Answer, GenerationError | None]:
-        """Ask for one image, once, and return what has arrived, still to be decoded.
+        """Ask for one image, once, and return the undecoded answer.
 
         Args:
-            prompt: What is to be drawn.
+            prompt: The prompt.
             user: Who asks; the provider gets a hash of it.
-            options: Further parameters of the request, the model among them.
+            options: Further parameters of the request, including the model.
             on_partial: As for `ImageGenerator.generate`.
 
         Returns:
-            The answer, and why no more of it arrived, unless it ended as it should.
+            The answer so far, and why it is incomplete, or None.
 
         Raises:
-            GenerationError: The request has not left.
+            GenerationError: Nothing of the request was sent.
         """
         sending, answer = Sending(), Answer(self._partial_images, on_partial)
         failure: GenerationError | None = None
@@ -89,7 +85,7 @@ class Exchange:
         return answer, failure
 
     async def _receive(self, sending: Sending, answer: Answer, **parameters: Any) -> None:
-        """Send the request, and give the answer the bytes that come."""
+        """Send the request, and feed the answer with the received bytes."""
         try:
             async with (
                 asyncio.timeout(self._timeout),
@@ -132,7 +128,7 @@ class Exchange:
 
 
 async def _feed(answer: Answer, content: bytes) -> None:
-    """Give an answer its next bytes, again while there is no memory for them."""
+    """Feed an answer with bytes; try again while memory is short."""
     while True:
         try:
             answer.feed(content)
@@ -150,7 +146,7 @@ def _explain_failure(error: Exception, sending: Sending) -> GenerationError:
     """Return what a failure means, by how far the request has come.
 
     Raises:
-        GenerationError: None of the request has left, so there is no answer to look at.
+        GenerationError: Nothing of the request was sent, so there is no answer.
     """
     if not sending.may_have_left:
         if sending.is_connecting or isinstance(error, GeneratorUnreachableError):

@@ -73,14 +73,10 @@ class OpenAIGenerator:
         }
 
     def check(self, size: str, quality: str) -> None:
-        """Return if the model can draw so, as far as its name tells.
-
-        Args:
-            size: `auto`, or width and height as `ImageRequest` has them.
-            quality: One of `Quality`.
+        """Return if the model supports a size and quality, as far as its name tells.
 
         Raises:
-            InvalidInputError: It can't.
+            InvalidInputError: It does not.
         """
         check_options(self._model, size, quality)
 
@@ -93,14 +89,14 @@ class OpenAIGenerator:
         quality: str = AUTO,
         on_partial: OnPartial = ignore_partial,
     ) -> GeneratedImage:
-        """Draw one image, and pay for it at most once.
+        """Make one image, and pay for it at most once.
 
         Args:
             prompt: 1 to 32,000 characters.
             user: The name of the user who asks; the provider gets a hash of it.
-            size: As for `check`.
-            quality: As for `check`.
-            on_partial: Is shown as many unfinished pictures as were asked for.
+            size: As for `ImageGenerator.check`.
+            quality: As for `ImageGenerator.check`.
+            on_partial: Called with each partial image.
 
         Raises:
             PromptRejectedError: The provider's moderation refused the prompt.
@@ -109,12 +105,12 @@ class OpenAIGenerator:
             GeneratorQuotaError: The account has no budget left.
             GeneratorOverloadedError: It asks us to slow down.
             GeneratorUnreachableError: No connection was made.
-            GeneratorClientError: The request could not even be made.
+            GeneratorClientError: The request could not be sent.
             GenerationTimeoutError: The deadline passed.
             GenerationUnknownError: The exchange broke off.
-            ImageRejectedError: It drew an image, and its moderation refused that.
-            GeneratorResponseError: The answer holds no usable image.
-            ImageNotStoredError: It holds one, and there is no memory to decode it.
+            ImageRejectedError: It made an image, and its moderation withheld it.
+            GeneratorResponseError: The answer has no usable image.
+            ImageNotStoredError: It has one, and there is not enough memory to decode it.
         """
         deadline = time.monotonic() + self._timeout
         # an event loop of its own gives the call a deadline that no dripping body outlives
@@ -135,7 +131,7 @@ class OpenAIGenerator:
         """Do nothing: no connection outlives its image."""
 
     def _open_exchange(self) -> "tuple[Exchange, asyncio.Runner]":
-        """Return the exchange and the loop that it runs on: both take memory and descriptors."""
+        """Return the exchange and its event loop; both need memory and descriptors."""
         try:
             exchange, runner = self._exchange, asyncio.Runner()
             runner.get_loop()

@@ -1,4 +1,4 @@
-"""What one message of a provider says: a body of JSON, or the data of one event."""
+"""Reads one message of a provider: a JSON body, or the data of one event."""
 
 import re
 from collections.abc import Iterator
@@ -31,9 +31,9 @@ class Message(NamedTuple):
 
     Attributes:
         kind: Which image it is about.
-        images: The values that encode one, in their order.
-        error: The error that it tells.
-        has_link: Whether it holds the address of an image.
+        images: The values that may encode an image, in order.
+        error: Its error.
+        has_link: Whether it has a link to an image.
         is_parsed: Whether it is JSON.
     """
 
@@ -45,11 +45,11 @@ class Message(NamedTuple):
 
 
 def read_messages(text: str, name: str = "") -> list[Message]:
-    """Return what a text says, one message for each JSON document in it.
+    """Return one message for each JSON document in a text.
 
     Args:
-        text: JSON, if it is what it should be.
-        name: Of the event.
+        text: Should be JSON.
+        name: The event's name.
     """
     documents = parse_documents(text)
     messages = [_read_document(document, name) for document in documents]
@@ -63,11 +63,7 @@ def read_messages(text: str, name: str = "") -> list[Message]:
 
 
 def read_refusal(text: str) -> ProviderError:
-    """Return the error that the body of a refusal tells, empty if there is none.
-
-    Args:
-        text: JSON, if it is what it should be.
-    """
+    """Return the error in the body of a refusal; empty if there is none."""
     for document in parse_documents(text):
         if isinstance(document, dict):
             return _find_error(document, "") or read_error(document)
@@ -85,7 +81,7 @@ def _read_document(document: Any, name: str) -> Message:
 
 
 def _walk(document: Any) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a document in their order, but no partial image inside it."""
+    """Yield the objects of a document in order, except those inside partial images."""
     nodes = [document]
     while nodes:
         node = nodes.pop()
@@ -97,7 +93,7 @@ def _walk(document: Any) -> Iterator[dict[str, Any]]:
 
 
 def _find_kind(node: dict[str, Any], name: str = "") -> Kind:
-    """Tell the kind by an object's own type, then by its members, then by its event's name."""
+    """Determine the kind by an object's own type, then its members, then its event's name."""
     own = node.get("type")
     told = own if isinstance(own, str) else ""
     if told.endswith(_COMPLETED):
@@ -130,7 +126,7 @@ def _tells_error(document: Any) -> bool:
 
 
 def _search_text(text: str, name: str) -> Message:
-    """Read a text in which no image was found: cut, no JSON, or with members of other names."""
+    """Search a text without a parsed image: cut off, not JSON, or with other member names."""
     if _PARTIAL in name or _partial_member(text):
         return Message(Kind.PARTIAL, [], is_parsed=False)
     images = [

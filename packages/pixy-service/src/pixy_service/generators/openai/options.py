@@ -1,7 +1,7 @@
-"""Which sizes and qualities OpenAI's image models know, told by the models' names.
+"""The sizes and qualities that OpenAI's image models support, by model name.
 
-From the documentation of the SDK's `images.generate`. The provider has the last word: what it
-refuses all the same is a GeneratorRequestError.
+From the documentation of the SDK's `images.generate`. The provider decides in the end: what it
+refuses is a GeneratorRequestError.
 """
 
 import re
@@ -17,15 +17,10 @@ _NEW_QUALITIES = (Quality.XHIGH, Quality.MAX)
 
 
 def check_options(model: str, size: str, quality: str) -> None:
-    """Return if a model can draw so; of one whose name tells no version, the provider will tell.
-
-    Args:
-        model: Its name, such as `gpt-image-2.6-flare`.
-        size: `auto`, or width and height.
-        quality: One of `Quality`.
+    """Return if a model supports a size and quality, or if its name has no known version.
 
     Raises:
-        InvalidInputError: It can't.
+        InvalidInputError: It does not.
     """
     match = _VERSION.match(model)
     if match is None:

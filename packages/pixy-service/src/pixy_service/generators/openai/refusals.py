@@ -1,7 +1,7 @@
-"""What OpenAI's error answers mean, decided by their `error.code` first and their status second.
+"""What the provider's errors mean: decided by `error.code` first, by the status second.
 
-Knows no SDK: exchange.py takes the answers apart. Codes and statuses are those of
-https://platform.openai.com/docs/guides/error-codes, and those that gateways make of them.
+Codes and statuses are those of https://platform.openai.com/docs/guides/error-codes, and those that
+gateways make of them.
 """
 
 import logging
@@ -59,8 +59,8 @@ class ProviderError(NamedTuple):
     Attributes:
         codes: Its `code`, and the more exact one that Azure puts inside it.
         kind: Its `type`.
-        message: The provider's words: not for the log, nor for anybody else.
-        stage: When its moderation stopped it: `input`, `output` or `unknown`.
+        message: The provider's words; never logged or passed on.
+        stage: Where its moderation stopped the request: `input`, `output` or `unknown`.
     """
 
     codes: tuple[str, ...] = ()
@@ -70,16 +70,12 @@ class ProviderError(NamedTuple):
 
     @property
     def code(self) -> str | None:
-        """The code, if it has one."""
+        """The code; None if there is none."""
         return self.codes[0] if self.codes else None
 
 
 def read_error(error: object) -> ProviderError:
-    """Return what an error object says, of whatever shape it is.
-
-    Args:
-        error: Of JSON.
-    """
+    """Read an error object of any shape."""
     if not isinstance(error, dict):
         return ProviderError(message=error if isinstance(error, str) else "")
     details = error.get("moderation_details")
@@ -98,12 +94,7 @@ def _to_text(value: Any) -> str:
 
 
 def classify_refusal(status: int, error: ProviderError) -> type[GenerationError]:
-    """Return the class of an answer that is no success.
-
-    Args:
-        status: The answer's HTTP status: 3xx, 4xx or 5xx.
-        error: Its error.
-    """
+    """Return the exception class for an answer with status 3xx, 4xx or 5xx."""
     if _is_rejection(error):
         # only what was stopped before it was drawn is surely not billed
         is_drawn = error.stage in ("output", "unknown")
@@ -123,12 +114,12 @@ def classify_refusal(status: int, error: ProviderError) -> type[GenerationError]
 def explain_refusal(
     status: int, error: ProviderError, request_id: str | None, retry_after: str | None
 ) -> GenerationError:
-    """Return what to raise for an answer that is no success, and log it.
+    """Return what to raise for an answer with status 3xx, 4xx or 5xx, and log it.
 
     Args:
-        status: The answer's HTTP status.
+        status: The answer's status.
         error: Its error.
-        request_id: The provider's own.
+        request_id: The provider's own id of the request.
         retry_after: The Retry-After header.
     """
     kind = classify_refusal(status, error)
@@ -139,12 +130,12 @@ def explain_refusal(
 def explain_late_refusal(
     error: ProviderError, request_id: str | None, answer: bytes | None, *, is_drawn: bool
 ) -> GenerationError:
-    """Return what to raise for an error in an answer whose status was 200, and log it.
+    """Return what to raise for an error in an answer with status 200, and log it.
 
     Args:
         error: The error.
-        request_id: The provider's own.
-        answer: What the provider sent, kept if it may have been paid for.
+        request_id: The provider's own id of the request.
+        answer: The received bytes, kept if they may have been paid for.
         is_drawn: Whether a partial image came before the error.
     """
     kind = _classify_late_refusal(error, is_drawn=is_drawn)
@@ -175,7 +166,7 @@ def _classify_late_refusal(error: ProviderError, *, is_drawn: bool) -> type[Gene
 
 
 def _find_status(error: ProviderError) -> int:
-    """Return the status that the error would have had in the place of 200."""
+    """Return the status that the error should have had instead of 200."""
     # LiteLLM gives it as the code
     if error.code and _is_status(error.code):
         return int(error.code)
@@ -207,8 +198,7 @@ def _is_quota(error: ProviderError) -> bool:
 def read_retry_after(header: str | None) -> int | None:
     """Return the seconds of a Retry-After header, at most an hour; None for any other form.
 
-    Args:
-        header: The field's value (RFC 9110, section 10.2.3), where there is one.
+    RFC 9110, section 10.2.3.
     """
     if header is None or re.fullmatch(r"[0-9]{1,9}", header) is None:
         return None
@@ -216,6 +206,6 @@ def read_retry_after(header: str | None) -> int | None:
 
 
 def printable_code(code: object) -> str:
-    """Return an error code for the log, or "-" when it is not the plain word that codes are."""
+    """Return an error code for the log, or "-" if it is not a plain word."""
     is_plain = isinstance(code, str) and re.fullmatch(r"[A-Za-z0-9_.]{1,64}", code)
     return str(code) if is_plain else "-"

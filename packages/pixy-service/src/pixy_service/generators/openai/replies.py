@@ -1,8 +1,7 @@
-"""What an answer of the provider comes to: an image, or the reason why there is none.
+"""Finds the image in an answer of the provider, or the reason why there is none.
 
-Whatever comes with a status of 200 may have been paid for. So no label is believed, an image that
-can be decoded is taken however it is wrapped, and an error brings along what could not be read.
-Knows no SDK: exchange.py brings the bytes.
+An answer with status 200 may have been paid for. So labels are not trusted, any image that can be
+decoded is accepted however it is wrapped, and an error carries the bytes that could not be read.
 """
 
 import logging
@@ -30,7 +29,7 @@ _JSON_BEGINNINGS = b'{["\0\xfe\xff'
 
 
 class Picture(NamedTuple):
-    """An image that an answer holds: its bytes, and what they are."""
+    """An image of an answer: its bytes, and what they are."""
 
     content: bytes
     properties: ImageProperties
@@ -40,14 +39,13 @@ class Answer:
     """One answer, from its first byte to its last.
 
     Args:
-        most: How many partial images are passed on, whatever the provider sends; 0 if none was
-            asked for.
-        on_partial: Is given each of them.
+        most: Maximum number of partial images to pass on; 0 if none was asked for.
+        on_partial: Called with each of them.
 
     Attributes:
-        received: Its bytes so far.
+        received: The bytes so far.
         request_id: The provider's own id of the request.
-        is_complete: Whether nothing that follows matters.
+        is_complete: Whether the rest can be ignored.
     """
 
     def __init__(self, most: int, on_partial: OnPartial) -> None:
@@ -69,11 +67,8 @@ class Answer:
     def feed(self, content: bytes) -> None:
         """Take the next bytes, and pass on the partial images in them.
 
-        Args:
-            content: Of any length.
-
         Raises:
-            MemoryError: They were not taken; they may be later.
+            MemoryError: The bytes were not taken; they may be fed again.
         """
         self.received += content
         if self._is_postponed:
@@ -87,15 +82,13 @@ class Answer:
             self._postpone()
 
     def conclude(self, failure: GenerationError | None) -> Picture:
-        """Return the image of what has arrived, when no more is to come.
-
-        It may be called again after a lack of memory.
+        """Return the image of what has arrived. After a lack of memory it may be called again.
 
         Args:
-            failure: Why no more is to come, unless the answer ended as it should.
+            failure: Why the answer is incomplete, or None.
 
         Raises:
-            GenerationError: There is none: `failure`, if the answer does not tell why.
+            GenerationError: There is no image: `failure`, unless the answer says why.
             MemoryError: There is not enough memory to tell.
             OSError: There are not enough descriptors, or not enough memory, to tell.
         """
@@ -117,14 +110,14 @@ class Answer:
         raise self._explain(failure)
 
     def _postpone(self) -> None:
-        """Read everything again when it has arrived: what was being read is incomplete."""
+        """Read everything again at the end, because reading was interrupted."""
         self._is_postponed = True
         self._completed, self._others = [], []
         if self._events is not None:
             self._events = EventReader(self.received)
 
     def _choose_reader(self) -> None:
-        """Tell events from JSON by the first byte that is not blank: types are often wrong."""
+        """Tell events from JSON by the first byte that is not blank; labels are often wrong."""
         if match := _blank.match(self.received, self._blank):
             self._blank = match.end()
         if self._blank < len(self.received):
@@ -171,7 +164,7 @@ class Answer:
                 self._take_message(message)
 
     def _decode_images(self, *, is_cut: bool) -> Iterator[bytes]:
-        """Yield what may be the finished image, the likeliest first."""
+        """Yield candidates for the finished image, the likeliest first."""
         # cut off before it said so, an event may be about a partial image
         if is_cut and self._has_events and self._has_asked_for_partials:
             self._others = []

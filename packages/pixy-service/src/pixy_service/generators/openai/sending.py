@@ -1,7 +1,7 @@
-"""How far a request to the provider has come, by the hooks and the trace of httpx2's client.
+"""Tracks how far a request to the provider has come, by the hooks and the trace of httpx2.
 
-https://www.python-httpx.org/advanced/extensions/#trace names the events. They may change from
-version to version, so that one which isn't known here counts as the request having left.
+https://www.python-httpx.org/advanced/extensions/#trace names the events. They may change between
+versions, so an unknown event counts as if the request had left.
 """
 
 import logging
@@ -33,7 +33,7 @@ class _Stage(Enum):
 
 
 class Sending:
-    """Follows one request; what isn't known to be still here has left."""
+    """The progress of one request."""
 
     def __init__(self) -> None:
         self._stage = _Stage.BUILDING
@@ -41,7 +41,7 @@ class Sending:
 
     @property
     def may_have_left(self) -> bool:
-        """Whether the provider may have got any of the request."""
+        """Whether the provider may have received any of the request."""
         return self._stage is _Stage.LEFT
 
     @property
@@ -50,11 +50,7 @@ class Sending:
         return self._stage is _Stage.CONNECTING
 
     async def begin(self, request: "httpx2.Request") -> None:
-        """Follow a request from now on: a hook of the client that sends it.
-
-        Args:
-            request: Complete.
-        """
+        """Track a complete request from now on; a hook of the client."""
         self._stage = _Stage.LEFT
         request.extensions["trace"] = self._note
 
@@ -69,11 +65,7 @@ class Sending:
 
 
 def explain_unsent(error: Exception) -> GeneratorClientError:
-    """Return what a failure means that came before there was a request to send.
-
-    Args:
-        error: Any; of its words none but the system's are logged.
-    """
+    """Return what a failure before the request means. Only words of the system are logged."""
     reason = getattr(error, "strerror", None) or ""
     # no image can be made until somebody has acted
     logger.critical("the provider could not be asked: %s %s", type(error).__name__, reason)
