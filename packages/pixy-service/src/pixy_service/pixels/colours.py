@@ -1,6 +1,6 @@
-"""Colours as browsers show them: which colour space a file's samples are in, and sRGB of them.
+"""Colours as browsers show them: the colour space of a file, and its conversion to sRGB.
 
-Checked with Chromium 156, which for PNG prefers cICP to iCCP, iCCP to sRGB and sRGB to gAMA.
+Checked with Chromium 156, which for PNG prefers cICP to iCCP, iCCP to sRGB, and sRGB to gAMA.
 """
 
 import io
@@ -51,12 +51,7 @@ _CURVES = {
 
 
 def find_profile(picture: Picture.Image, content: bytes) -> bytes | None:
-    """Return the ICC profile of a file's colours; None if they are sRGB as far as it tells.
-
-    Args:
-        picture: The opened file.
-        content: Its bytes.
-    """
+    """Return the ICC profile of a file; None if it is sRGB or says nothing."""
     if picture.format == "PNG":
         profile = _find_png_profile(read_chunks(content))
     elif picture.format == "JPEG":
@@ -74,8 +69,7 @@ def convert_to_srgb(picture: Picture.Image, profile: bytes | None) -> Picture.Im
 
     Args:
         picture: Of mode L, LA, RGB, RGBA or CMYK.
-        profile: The ICC profile of its colours; one that is broken or for another kind of
-            picture is ignored, as browsers do.
+        profile: Its ICC profile. A broken or unsuitable one is ignored, as browsers do.
     """
     alpha = picture.getchannel("A") if picture.mode in ("LA", "RGBA") else None
     colours = picture if alpha is None else picture.convert(picture.mode.removesuffix("A"))
@@ -107,7 +101,7 @@ def _build_srgb() -> ImageCms.ImageCmsProfile:
 
 
 def _join_jpeg_profile(content: bytes) -> bytes | None:
-    """Return the profile of a JPEG file, of which each segment says its number and how many."""
+    """Return the profile of a JPEG file, which may be split over numbered segments."""
     parts: dict[int, bytes] = {}
     counts = set()
     for data in read_segments(content, _APP2):

@@ -1,6 +1,6 @@
-"""Reading and decoding what was paid for, on a machine that is short of memory or descriptors.
+"""Decoding of paid images on a machine that is short of memory or descriptors.
 
-Only bytes that don't decode with enough of both are the provider's fault.
+The provider is at fault only if bytes don't decode with enough of both.
 """
 
 import errno
@@ -26,16 +26,16 @@ _turn = threading.Lock()
 def decode_in_turn(
     decode: Callable[[], T], deadline: float, content: bytes | bytearray | None = None
 ) -> T:
-    """Decode an image that was paid for: one at a time, again while the machine can't.
+    """Decode a paid image: one at a time, and again while the machine lacks resources.
 
     Args:
-        decode: Does it; MemoryError, or an OSError of SHORTAGES, is the machine's fault.
+        decode: Decodes it; MemoryError, or an OSError of SHORTAGES, is the machine's fault.
         deadline: By the monotonic clock; the first try is made in any case.
-        content: What it decodes, for the error.
+        content: The bytes, for the error.
 
     Raises:
-        GeneratorResponseError: It is no image.
-        ImageNotStoredError: The deadline passed, and the machine still can't.
+        GeneratorResponseError: It is not an image.
+        ImageNotStoredError: The machine lacked resources until the deadline.
     """
     is_first = True
     while True:
@@ -52,13 +52,10 @@ def decode_in_turn(
 
 
 def require_memory(size: int) -> None:
-    """Return if so much memory could be taken now; none is kept.
-
-    Args:
-        size: Bytes.
+    """Return if this many bytes of memory could be allocated now.
 
     Raises:
-        MemoryError: There is less.
+        MemoryError: They could not.
     """
     # the system gives pages only when they are touched
     bytearray(size)

@@ -1,4 +1,4 @@
-"""ICC profiles of RGB colour spaces that a file describes by numbers."""
+"""Builds ICC profiles of RGB colour spaces that a file describes by numbers."""
 
 import struct
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _BRADFORD = ((0.8951, 0.2664, -0.1614), (-0.7502, 1.7135, 0.0367), (0.0389, -0.0
 
 
 class Curve(NamedTuple):
-    """From a sample to light, both 0 to 1: `(a·x + b) ** gamma` from `d` on, `c·x` below it."""
+    """A transfer curve, 0 to 1: `(a·x + b) ** gamma` from `d` on, `c·x` below."""
 
     gamma: float
     a: float
@@ -29,7 +29,7 @@ class Curve(NamedTuple):
 
 
 def gamma_curve(gamma: float) -> Curve:
-    """Return a curve that is a power only."""
+    """Return a curve that is only a power."""
     return Curve(gamma, 1, 0, 0, 0)
 
 
@@ -37,8 +37,8 @@ def build_profile(primaries: Primaries, curve: Curve) -> bytes | None:
     """Return an ICC profile (ICC.1:2022), or None if the primaries span no colour space.
 
     Args:
-        primaries: Of the colour space.
-        curve: Of each of its three channels.
+        primaries: The primaries.
+        curve: The curve of each of the three channels.
     """
     try:
         columns = _adapt(primaries)

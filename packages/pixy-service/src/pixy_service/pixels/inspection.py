@@ -1,6 +1,6 @@
-"""Proof that bytes are an image: decoded as a whole, and not too large.
+"""Proves that bytes are an image: decodes all of it, within a size limit.
 
-The bytes alone decide what an image is. They are never changed or encoded again.
+Only the bytes decide what an image is. They are never changed or encoded again.
 """
 
 import io
@@ -35,11 +35,11 @@ Picture.preinit()
 
 
 class ImageProperties(NamedTuple):
-    """What an image's bytes tell.
+    """The properties of an image file.
 
     Attributes:
-        media_type: image/png, image/jpeg or image/webp.
-        width: Pixels, as people see it: its EXIF orientation is applied.
+        media_type: `image/png`, `image/jpeg` or `image/webp`.
+        width: Pixels, with the EXIF orientation applied.
         height: Pixels, likewise.
     """
 
@@ -49,27 +49,20 @@ class ImageProperties(NamedTuple):
 
 
 def skip_to_image(content: bytes | bytearray) -> bytes:
-    """Return what follows the bytes before an image, or nothing if none begins anywhere.
-
-    Args:
-        content: Of any kind.
-    """
+    """Return the bytes from the first start of an image on; empty if there is none."""
     match = _find_signature(content)
     return b"" if match is None else bytes(memoryview(content)[match.start() :])
 
 
 def open_image(content: bytes) -> Picture.Image:
-    """Open a PNG, JPEG or WebP; its pixels are not decoded yet.
+    """Open a PNG, JPEG or WebP without decoding its pixels.
 
     Metadata can't make this fail. Orientation and colour space are not applied.
 
-    Args:
-        content: The file's bytes.
-
     Raises:
         ValueError: It is wider or higher than MAX_SIDE.
-        Exception: It is no image. Pillow's decoders, here and in `load`, raise OSError,
-            SyntaxError, EOFError, struct.error and Pillow's own DecompressionBombError as well.
+        Exception: It is not an image. Pillow's decoders, here and in `load`, also raise OSError,
+            SyntaxError, EOFError, struct.error and Pillow's own DecompressionBombError.
     """
     picture = Picture.open(io.BytesIO(strip_metadata(content)), formats=tuple(_MEDIA_TYPES))
     # the size comes from the header, before any pixel takes memory
@@ -80,13 +73,10 @@ def open_image(content: bytes) -> Picture.Image:
 
 
 def inspect_image(content: bytes) -> ImageProperties:
-    """Decode an image and return what it is.
-
-    Args:
-        content: The file's bytes.
+    """Decode an image and return its properties.
 
     Raises:
-        GeneratorResponseError: It is no whole image, or too large.
+        GeneratorResponseError: It is not a whole image, or too large.
         MemoryError: There is not enough memory to tell.
         OSError: There are not enough descriptors, or not enough memory, to tell.
     """

@@ -1,4 +1,4 @@
-"""The segments of a JPEG file, for what Pillow does not read or reads in another way."""
+"""Reads the segments of a JPEG file that Pillow does not read, or reads differently."""
 
 import re
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ def read_segments(content: bytes, marker: int) -> Iterator[bytes]:
     """Yield the data of the segments of a kind before the first scan.
 
     Args:
-        content: A file; one of another type has no segments.
+        content: A file; other types have no segments.
         marker: The second byte of the segments' marker.
     """
     place = 2 if content.startswith(JPEG_SIGNATURE) else len(content)

@@ -1,8 +1,8 @@
-"""Leaves out of an image file what is not needed to draw it.
+"""Strips metadata that is not needed to decode an image.
 
-Pillow refuses a whole file for one bad or large block of metadata, where browsers ignore the block.
-The copies made here are only decoded; what is stored is the original. What EXIF and a PNG's chunks
-say of orientation and colours is read from the original, by orientation.py and colours.py.
+Pillow refuses a whole file for one bad or large block of metadata; browsers ignore the block. The
+stripped copies are only decoded: the original is stored, and orientation and colours are read from
+it.
 """
 
 import re
@@ -25,12 +25,9 @@ _COMMENT = 0xFE
 
 
 def strip_metadata(content: bytes) -> bytes:
-    """Return a file that shows the same picture, without metadata that does not change it.
+    """Return a file that shows the same picture, without irrelevant metadata.
 
-    What is not understood is left as it is, for the decoder to refuse.
-
-    Args:
-        content: Any bytes.
+    What is not understood is left for the decoder to refuse.
     """
     view = memoryview(content)
     if content.startswith(PNG_SIGNATURE):
@@ -43,7 +40,7 @@ def strip_metadata(content: bytes) -> bytes:
 
 
 def _keep_png_parts(view: memoryview) -> Iterator[memoryview]:
-    """Yield the signature, critical chunks as they are, and tRNS if it is sound."""
+    """Yield the signature, the critical chunks, and tRNS if it is valid."""
     position, colour_type = len(PNG_SIGNATURE), view[25] if len(view) > 25 else 0
     yield view[:position]
     while len(view) - position >= 8:
@@ -67,7 +64,7 @@ def _is_png_chunk_kept(kind: bytes, chunk: memoryview, colour_type: int) -> bool
 
 
 def _keep_jpeg_parts(view: memoryview) -> Iterator[memoryview]:
-    """Yield the segments before the first scan that are needed, and all that follows them."""
+    """Yield the required segments before the first scan, and everything after it."""
     position = 2
     yield view[:position]
     while match := _jpeg_segment.match(view, position):

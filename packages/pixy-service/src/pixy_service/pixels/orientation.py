@@ -1,7 +1,7 @@
-"""How a picture is turned before people see it: EXIF orientation as browsers read it.
+"""EXIF orientation as browsers apply it.
 
-Chromium 156 reads it in JPEG and PNG, not in WebP, and never in XMP. It takes the first EXIF
-block only and ignores one that is broken.
+Chromium 156 reads it in JPEG and PNG, not in WebP, and never in XMP. It reads only the first EXIF
+block, and ignores a broken one.
 """
 
 import struct
@@ -34,7 +34,7 @@ class Orientation:
         content: The file's bytes.
 
     Attributes:
-        swaps: Whether width becomes height.
+        swaps: Whether width and height are exchanged.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -43,7 +43,7 @@ class Orientation:
         self._turn = _TURNS.get(number)
 
     def turn_size(self, size: tuple[int, int]) -> tuple[int, int]:
-        """Return the width and height that people see, or those of the pixels for the seen."""
+        """Turn a width and height, from stored to seen or back."""
         return (size[1], size[0]) if self.swaps else size
 
     def turn(self, picture: Picture.Image) -> Picture.Image:
@@ -61,7 +61,7 @@ def _find_exif(content: bytes) -> bytes:
 
 
 def _read_number(exif: bytes) -> int:
-    """Return the orientation that EXIF data tells (EXIF 3.0, 4.6.5); 1 if it tells none."""
+    """Return the orientation in EXIF data (EXIF 3.0, 4.6.5); 1 if there is none."""
     order = _ORDERS.get(exif[:4])
     if order is None or len(exif) < 8:
         return 1

@@ -1,4 +1,4 @@
-"""The chunks of a PNG file, for what Pillow does not read or reads in another way."""
+"""Reads the chunks of a PNG file that Pillow does not read, or reads differently."""
 
 import struct
 import zlib
@@ -7,12 +7,9 @@ PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def read_chunks(content: bytes) -> dict[bytes, bytes]:
-    """Return the sound chunks before the image data by their names, the first of each.
+    """Return the valid chunks before the image data by name, the first of each.
 
-    Browsers ignore all others: what describes a picture comes once, and before its data.
-
-    Args:
-        content: A file; one of another type has no chunks.
+    Browsers ignore all others. A file of another type has no chunks.
     """
     chunks: dict[bytes, bytes] = {}
     place = len(PNG_SIGNATURE) if content.startswith(PNG_SIGNATURE) else len(content)

@@ -1,7 +1,4 @@
-"""Making a picture smaller: the one place where originals are decoded to be encoded again.
-
-The cache of what it returns is in thumbnails.py.
-"""
+"""Makes thumbnails: decodes originals, resizes and encodes them."""
 
 import io
 from typing import Any
@@ -37,12 +34,12 @@ THUMBNAIL_WIDTHS = (160, 320, 640, 1280)
 
 
 def shrink(content: bytes, original_type: str, width: int, media_type: str) -> bytes:
-    """Return a picture at a width, its proportions kept.
+    """Return a picture at a width, with the same proportions.
 
     Args:
-        content: A file that `inspect_image` has let in.
-        original_type: What it is: image/png, image/jpeg or image/webp.
-        width: Pixels, not more than the picture has.
+        content: A file that `inspect_image` accepted.
+        original_type: `image/png`, `image/jpeg` or `image/webp`.
+        width: Pixels, at most the picture's own.
         media_type: One of THUMBNAIL_TYPES.
 
     Raises:

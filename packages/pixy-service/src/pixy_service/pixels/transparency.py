@@ -14,11 +14,11 @@ _OPAQUE = 255
 
 
 def make_transparent(picture: Picture.Image, content: bytes) -> Picture.Image:
-    """Return a grey or RGB picture, with alpha if its file names a transparent colour (tRNS).
+    """Return a grey or RGB picture, with alpha if its file has a transparent colour (tRNS).
 
     Args:
         picture: The loaded picture, of mode L, I;16 or RGB.
-        content: Its file, a PNG.
+        content: Its PNG file.
     """
     depth, key = content[24], read_chunks(content).get(b"tRNS", b"")
     samples = struct.unpack(f">{len(key) // 2}H", key[: len(key) // 2 * 2])
@@ -47,7 +47,7 @@ def _drop_low_bytes(picture: Picture.Image) -> Picture.Image:
 
 
 def _split_bytes(picture: Picture.Image, content: bytes) -> Iterator[Picture.Image]:
-    """Yield the samples' upper bytes, then their lower ones, as pictures of mode L."""
+    """Yield the upper bytes of the samples, then the lower ones, as pictures of mode L."""
     if picture.mode == "I;16":
         samples = picture.tobytes()
         for start in (1, 0):

@@ -1,7 +1,7 @@
-"""Checks of what the provider's client is built from: key, URL, certificates, proxies, headers.
+"""Checks the settings of the provider's client: key, URL, certificates, proxies, headers.
 
-httpx2 and the OpenAI SDK read some variables of the environment themselves. A wrong value would
-fail each image; here it fails the start, in a message that names the variable and not its value.
+httpx2 and the OpenAI SDK read some environment variables themselves. A wrong value would fail every
+image. Here it fails the start, with a message that has the variable's name and not its value.
 """
 
 import ipaddress
@@ -37,13 +37,10 @@ _is_hashed_name = re.compile(r"[0-9a-fA-F]{8}\.\d+").fullmatch
 
 
 def check_key(api_key: str | None) -> str:
-    """Return the key, which can be sent in a header.
-
-    Args:
-        api_key: OPENAI_API_KEY.
+    """Return the key if it can be sent in a header.
 
     Raises:
-        ConfigurationError: It is missing, or can't be a key.
+        ConfigurationError: OPENAI_API_KEY is missing or invalid.
     """
     if not api_key:
         raise ConfigurationError(
@@ -59,13 +56,13 @@ def check_key(api_key: str | None) -> str:
 
 
 def check_base_url(base_url: str | None) -> str:
-    """Return the URL below which the API is, without white space around it.
+    """Return the URL of the API without surrounding white space.
 
     Args:
         base_url: OPENAI_BASE_URL; None or blank for the default.
 
     Raises:
-        ConfigurationError: Nothing can be asked there.
+        ConfigurationError: It is invalid.
     """
     url = (base_url or "").strip() or DEFAULT_OPENAI_BASE_URL
     try:
@@ -106,7 +103,7 @@ def _is_host(host: str) -> bool:
 
 
 def _is_plain(parts: SplitResult) -> bool:
-    """Return whether httpx2 takes a host for certain: its import costs the start 0.15 s."""
+    """Return whether httpx2 certainly accepts a host; importing it takes 0.15 s."""
     host = parts.hostname or ""
     try:
         ipaddress.ip_address(host)
@@ -131,7 +128,7 @@ def check_environment(environment: Mapping[str, str], base_url: str) -> None:
     """Return if a client for this URL can be built in an environment.
 
     Args:
-        environment: Those of CLIENT_VARIABLES that are set, with their values.
+        environment: The variables of CLIENT_VARIABLES that are set.
         base_url: From `check_base_url`.
 
     Raises:

@@ -1,6 +1,6 @@
-"""The offline generator: a picture drawn on this machine, plainly marked as a sketch.
+"""The offline generator: a picture drawn on this machine, clearly marked as a sketch.
 
-The same prompt always gives the same picture. The scene itself stands in landscape.py.
+The same prompt and size always give the same picture.
 """
 
 import hashlib
@@ -37,11 +37,11 @@ _STAMP = (176, 58, 46)
 
 
 class SketchGenerator:
-    """Draws a framed landscape with the prompt below it and the word SKETCH beside that.
+    """Draws a framed landscape above the prompt and the word SKETCH.
 
     Args:
-        partial_images: How many unfinished pictures are shown on the way, 0 to MAX_PARTIALS.
-        pause: Seconds after each of them: nobody would see what is over at once.
+        partial_images: Number of partial images, 0 to MAX_PARTIALS.
+        pause: Seconds after each of them, so that they can be seen.
     """
 
     name = _NAME
@@ -51,12 +51,7 @@ class SketchGenerator:
         self._pause = pause
 
     def check(self, size: str, quality: str) -> None:
-        """Return: every size can be drawn, and every quality is the same.
-
-        Args:
-            size: Makes no difference here.
-            quality: Makes no difference here.
-        """
+        """Return: every size and quality is supported."""
 
     def generate(
         self,
@@ -70,11 +65,11 @@ class SketchGenerator:
         """Draw one image.
 
         Args:
-            prompt: Decides the whole picture, for each size.
-            user: Makes no difference here.
+            prompt: Determines the picture.
+            user: Ignored.
             size: `auto`, which is 1024x1024, or width and height.
-            quality: Makes no difference here.
-            on_partial: Is shown the picture from afar, as often as was asked for.
+            quality: Ignored.
+            on_partial: Called with coarse versions of the picture.
         """
         del user, quality
         width, height = read_size(size) or (_SIDE, _SIDE)
@@ -87,7 +82,7 @@ class SketchGenerator:
         return GeneratedImage(_encode(sheet), "image/png", width, height, _NAME, _MODEL)
 
     def close(self) -> None:
-        """Do nothing: a sketch holds nothing."""
+        """Do nothing."""
 
 
 def _encode(sheet: Picture.Image) -> bytes:
@@ -98,7 +93,7 @@ def _encode(sheet: Picture.Image) -> bytes:
 
 
 def _draw_sheet(prompt: str, width: int, height: int) -> Picture.Image:
-    """Draw the whole sheet with its shorter side as long as ever, then at the size asked for."""
+    """Draw the sheet with its usual shorter side, then scale it to the requested size."""
     scale = _SIDE / min(width, height)
     sheet = Picture.new("RGB", (round(width * scale), round(height * scale)), _PAPER)
     random = Random(int.from_bytes(hashlib.sha256(prompt.encode()).digest()))  # noqa: S311 - a picture is no secret
@@ -126,7 +121,7 @@ def _draw_caption(sheet: Picture.Image, prompt: str) -> None:
 
 
 def _plain_text(prompt: str) -> str:
-    """Return the prompt in ASCII, or nothing when that would leave out most of it.
+    """Return the prompt in ASCII; empty if that would omit most of it.
 
     Pillow's built-in font has no other letters.
     """
@@ -140,7 +135,7 @@ def _plain_text(prompt: str) -> str:
 
 
 def _draw_stamp(sheet: Picture.Image) -> None:
-    """Stamp SKETCH on the paper, slightly askew as a hand does."""
+    """Stamp SKETCH on the paper, slightly rotated."""
     stamp = Picture.new("L", (440, 132), 0)
     draw = ImageDraw.Draw(stamp)
     draw.rounded_rectangle((8, 8, 431, 123), 22, outline=255, width=7)

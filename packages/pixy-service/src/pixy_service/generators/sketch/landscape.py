@@ -1,7 +1,4 @@
-"""A landscape for the offline sketch, drawn from nothing but a source of random numbers.
-
-The same numbers always give the same picture. No text and no file format here.
-"""
+"""A landscape, drawn from a source of random numbers; equal numbers give equal pictures."""
 
 import math
 from random import Random
@@ -37,10 +34,10 @@ _PALETTES = (
 
 
 def draw_landscape(random: Random, width: int, height: int) -> Picture.Image:
-    """Draw sky, sun or moon, ridges in the haze, and either a lake or a wood in front.
+    """Draw a sky, the sun or the moon, hazy ridges, and a lake or trees in front.
 
     Args:
-        random: Decides everything; seed it to get the same picture again.
+        random: Determines everything.
         width: Pixels.
         height: Pixels.
     """
@@ -135,7 +132,7 @@ def _draw_trees(
 
 
 def _draw_lake(canvas: Picture.Image, random: Random, palette: _Palette) -> None:
-    """Mirror what stands above the shore, darker and with glints."""
+    """Mirror what is above the shore, darker and with glints."""
     shore = round(canvas.height * 0.76)
     depth = canvas.height - shore
     above = canvas.crop((0, shore - depth * 2, canvas.width, shore))
