@@ -19,7 +19,7 @@ def test_a_list_is_written_with_commas(
     name: str, text: str, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"PIXY_{name}", text)
-    assert Settings.load().shown()[f"PIXY_{name}"] == shown
+    assert Settings.load().masked()[f"PIXY_{name}"] == shown
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_defaults_are_those_that_users_are_told() -> None:
-    shown = Settings.load().shown()
+    shown = Settings.load().masked()
     assert shown["PIXY_DATA_DIR"] == "pixy-data"
     assert shown["PIXY_DATABASE_URL"] == "sqlite:///pixy-data/pixy.sqlite3"
     assert shown["PIXY_GENERATOR"] == "openai"
@@ -46,7 +46,7 @@ def test_the_environment_wins_over_the_file_and_arguments_over_both(
 
 def test_the_sqlite_file_follows_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIXY_DATA_DIR", "/srv/pixy")
-    assert Settings.load().shown()["PIXY_DATABASE_URL"] == "sqlite:////srv/pixy/pixy.sqlite3"
+    assert Settings.load().masked()["PIXY_DATABASE_URL"] == "sqlite:////srv/pixy/pixy.sqlite3"
 
 
 @pytest.mark.parametrize("source", ["environment", "file"])
@@ -99,7 +99,7 @@ def test_a_length_out_of_its_range_is_an_error(
 ) -> None:
     for allowed in (least, most):
         monkeypatch.setenv(name, str(allowed))
-        assert Settings.load().shown()[name] == str(allowed)
+        assert Settings.load().masked()[name] == str(allowed)
         assert allowed in Settings.load().limits
     for refused in (least - 1, most + 1):
         monkeypatch.setenv(name, str(refused))
@@ -123,8 +123,8 @@ def test_secrets_are_masked_and_the_rest_is_shown(
     monkeypatch.setenv("PIXY_DATABASE_URL", url)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-s3cret")
     settings = Settings.load()
-    assert settings.shown()["PIXY_DATABASE_URL"] == shown
-    assert settings.shown()["OPENAI_API_KEY"] == "********"
+    assert settings.masked()["PIXY_DATABASE_URL"] == shown
+    assert settings.masked()["OPENAI_API_KEY"] == "********"
     assert "s3cret" not in repr(settings)
 
 
@@ -150,9 +150,9 @@ def test_a_database_url_that_is_none_is_refused_and_not_shown(
 
 def test_a_password_in_the_providers_url_is_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_BASE_URL", "https://user:s3cret@gateway/v1")
-    assert Settings.load().shown()["OPENAI_BASE_URL"] == "https://user:********@gateway/v1"
+    assert Settings.load().masked()["OPENAI_BASE_URL"] == "https://user:********@gateway/v1"
     monkeypatch.setenv("OPENAI_BASE_URL", "user:s3cret@gateway/v1")
-    assert Settings.load().shown()["OPENAI_BASE_URL"] == "********"
+    assert Settings.load().masked()["OPENAI_BASE_URL"] == "********"
 
 
 @pytest.mark.parametrize(
@@ -172,8 +172,8 @@ def test_a_data_folder_is_a_name_and_no_url(
 ) -> None:
     monkeypatch.setenv("PIXY_DATA_DIR", folder)
     settings = Settings.load()
-    assert settings.shown()["PIXY_DATA_DIR"] == folder
-    assert settings.shown()["PIXY_DATABASE_URL"] == f"sqlite:///{shown}/pixy.sqlite3"
+    assert settings.masked()["PIXY_DATA_DIR"] == folder
+    assert settings.masked()["PIXY_DATABASE_URL"] == f"sqlite:///{shown}/pixy.sqlite3"
 
 
 @pytest.mark.parametrize("folder", ["feature%2Fx", "pixy@blue", "a b", "what?", "a#b", "bücher"])
@@ -187,11 +187,11 @@ def test_the_sqlite_file_is_made_in_the_data_folder(folder: str, empty_folder: P
 def test_a_tilde_is_the_home_folder(empty_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(empty_folder))
     monkeypatch.setenv("PIXY_DATA_DIR", "~/pixy")
-    shown = Settings.load().shown()
+    shown = Settings.load().masked()
     assert shown["PIXY_DATA_DIR"] == f"{empty_folder}/pixy"
     assert shown["PIXY_DATABASE_URL"] == f"sqlite:///{empty_folder}/pixy/pixy.sqlite3"
     monkeypatch.setenv("PIXY_DATABASE_URL", "sqlite:///~/other%40.sqlite3")
-    shown = Settings.load().shown()
+    shown = Settings.load().masked()
     assert shown["PIXY_DATABASE_URL"] == f"sqlite:///{empty_folder}/other%40.sqlite3"
 
 
@@ -279,7 +279,7 @@ def test_a_file_that_is_no_text_is_named(empty_folder: Path) -> None:
 
 def test_what_tests_are_told_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIXY_TEST_MYSQLD", "/usr/sbin/mysqld")
-    assert "PIXY_TEST_MYSQLD" not in Settings.load().shown()
+    assert "PIXY_TEST_MYSQLD" not in Settings.load().masked()
 
 
 def test_every_setting_says_what_it_is_for() -> None:
@@ -289,7 +289,7 @@ def test_every_setting_says_what_it_is_for() -> None:
 
 def test_every_setting_stands_in_the_documentation_with_its_default() -> None:
     text = (Path(__file__).parents[3] / "docs/configuration.md").read_text()
-    shown = Settings.load().shown() | {"PIXY_DATABASE_URL": ""}
+    shown = Settings.load().masked() | {"PIXY_DATABASE_URL": ""}
     for name, field in Settings.model_fields.items():
         variable = variable_name(Settings, name)
         default = f"`{shown[variable]}`" if shown[variable] else ""

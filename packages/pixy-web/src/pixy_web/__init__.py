@@ -1,4 +1,4 @@
 """PixyProxy over HTTP: routes, sign-in, request log, errors, settings, pages and command line.
 
-What is decided about images and users stands in pixy_service; this floor only speaks for it.
+pixy_service decides about images and users; this package translates to HTTP.
 """

@@ -1,4 +1,4 @@
-"""The application: what it opens, which routers it serves, and where errors and the log attach."""
+"""Builds the application: services, routers, error handler, middleware."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -65,10 +65,10 @@ def create_app(settings: Settings, *, alone: bool = False) -> FastAPI:
         redirect_slashes=False,
         # these pages load their scripts from another origin
         docs_url=None,
-        # it would be sent without a word on caching
+        # FastAPI's route sends no caching headers
         openapi_url=None,
         redoc_url=None,
-        # without the SDK nobody can listen, and asking at each request costs as much as a query
+        # without the SDK, FastAPI's check on each request costs as much as a query
         telemetry=None if find_spec("opentelemetry.sdk") else NO_TELEMETRY,
     )
     for error in (PixyProxyException, RequestValidationError, HTTPException):
@@ -85,14 +85,14 @@ def create_app(settings: Settings, *, alone: bool = False) -> FastAPI:
 
 
 def _by_path(*routers: APIRouter) -> list[Route]:
-    """Return the routes of all routers, those of one path together, and otherwise as they come."""
+    """Return the routes of all routers in order, with those of one path together."""
     routes = [r for router in routers for r in router.routes if isinstance(r, Route)]
     paths = list(dict.fromkeys(route.path for route in routes))
     return sorted(routes, key=lambda route: paths.index(route.path))
 
 
 def _wrap(app: FastAPI, settings: Settings) -> None:
-    """Put around the application what every request passes, the outermost last."""
+    """Add the middleware, the outermost last."""
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,

@@ -75,7 +75,7 @@ def mask(value: object) -> str:
 
 
 def _mask_url(url: str) -> str:
-    """Return a URL without its password and query; nothing of one that can't be told apart."""
+    """Return a URL without password and query, or only the mask if it is ambiguous."""
     if url.startswith("sqlite:///"):
         return url.partition("?")[0]
     parts = urlsplit(url) if is_url(url) else None

@@ -1,7 +1,4 @@
-"""The settings: what they are called, their defaults and their limits.
-
-The only module that reads the environment. Floors below receive plain values.
-"""
+"""The settings: names, defaults and limits. The only module that reads the environment."""
 
 import difflib
 import os
@@ -35,7 +32,7 @@ ENV_FILE_ENCODING = "utf-8-sig"
 PREFIX = "PIXY_"
 SQLITE = "sqlite:///"
 TEST_PREFIX = "PIXY_TEST_"
-"""What this project's own tests are told; a developer may have exported it."""
+"""Variables for this project's tests, which a developer may have exported."""
 
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 _SERVICE_VARIABLE = re.compile(
@@ -244,10 +241,10 @@ class Settings(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        """How long may be what a caller sends, for the floor below."""
+        """Maximum lengths of caller input."""
         return Limits(self.max_prompt_length, self.max_username_length, self.max_password_length)
 
-    def shown(self) -> dict[str, str]:
+    def masked(self) -> dict[str, str]:
         """Return each variable's name and effective value, with secrets masked."""
         return {
             variable_name(type(self), field): mask(getattr(self, field))
@@ -256,7 +253,7 @@ class Settings(BaseSettings):
 
 
 def read_client_environment() -> dict[str, str]:
-    """Return what the environment tells the provider's client, which reads it by itself."""
+    """Return the environment variables that the provider's client reads."""
     return {name: value for name, value in os.environ.items() if name.upper() in CLIENT_VARIABLES}
 
 
@@ -267,11 +264,7 @@ def variable_name(settings: type[Settings], field: str) -> str:
 
 
 def sqlite_url(path: Path) -> str:
-    """Return the database URL of a SQLite file.
-
-    Args:
-        path: May have any character in it, those that mean something in a URL too.
-    """
+    """Return the database URL of a SQLite file, with special characters percent-encoded."""
     return SQLITE + _MEANINGFUL.sub(lambda match: f"%{ord(match[0]):02X}", str(path))
 
 
@@ -312,7 +305,7 @@ def _read_file() -> dict[str, str | None]:
 
 
 def _is_from_kubernetes(name: str, value: str) -> bool:
-    """Return whether Kubernetes tells a container of a service by this variable."""
+    """Return whether Kubernetes set this variable to announce a service."""
     return _SERVICE_VARIABLE.fullmatch(name) is not None or (
         name.endswith("_PORT") and _SERVICE_ADDRESS.match(value) is not None
     )

@@ -84,7 +84,7 @@ def query_parameters(model: type[BaseModel]) -> list[dict[str, Any]]:
     definitions = schema.get("$defs", {})
     parameters = []
     for name, described in schema["properties"].items():
-        # an optional field's own schema stands beside that of null, which no query can be
+        # skip the schema of null in an optional field: a query has no null
         own = described.get("anyOf", [described])[0]
         own = definitions.get(own.get("$ref", "").rpartition("/")[2], own)
         kept = ("type", "format", "enum", "minimum", "maximum", "minLength", "maxLength")

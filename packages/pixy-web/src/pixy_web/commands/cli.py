@@ -68,7 +68,7 @@ def demo(host: str, port: int) -> None:
 @commands.command()
 def config() -> None:
     """Show the effective settings, secrets masked."""
-    for name, value in Settings.load().shown().items():
+    for name, value in Settings.load().masked().items():
         click.echo(f"{name}={value}")
 
 

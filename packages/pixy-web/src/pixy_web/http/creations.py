@@ -1,4 +1,4 @@
-"""Creations over HTTP: what is still being made, what failed, and what nobody knows.
+"""Creations over HTTP: pending, failed and unknown.
 
 An image that is there is answered by responses.py.
 """

@@ -1,7 +1,4 @@
-"""The single exception handler: every error, ours or the framework's, leaves through here.
-
-The table gives each failure its status; `docs/api.md` lists the same codes.
-"""
+"""The exception handler for all errors, and the table of their statuses and codes."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,7 +12,6 @@ from starlette.responses import Response
 
 import pixy_core as core
 from pixy_core.violations import explain_violation
-from pixy_web.http.cross_site import CrossSiteRequestError
 from pixy_web.http.mounting import path_for_routes
 from pixy_web.http.problems import InvalidField, Problem, problem_response, status_title
 from pixy_web.threads.threads import SignInBusyError, ThreadsBusyError, ThumbnailsBusyError
@@ -29,7 +25,14 @@ CHALLENGE = {"WWW-Authenticate": 'Basic realm="PixyProxy", charset="UTF-8"'}
 
 RETRY_SOON = {"Retry-After": "2"}
 RETRY_PENDING = {"Retry-After": "5"}
-"""An image takes 8 seconds at least; a page that shows one by one asks often enough."""
+"""A generation takes at least 8 seconds, so polling faster gains nothing."""
+
+
+class CrossSiteRequestError(core.PixyProxyException):
+    """A page of another site made the browser send a write."""
+
+    message = "A page of another site may not change anything here"
+
 
 STATUSES: dict[type[core.PixyProxyException], tuple[int, str, dict[str, str]]] = {
     core.InvalidInputError: (422, "invalid_input", {}),
@@ -56,7 +59,7 @@ STATUSES: dict[type[core.PixyProxyException], tuple[int, str, dict[str, str]]] =
     core.ContentDamagedError: (500, "content_damaged", {}),
     core.PixyProxyException: (500, "internal_error", {}),
 }
-"""Status, code and headers of each failure; a class without a row takes its parent's."""
+"""Status, code and headers of each error; a class without a row uses its parent's."""
 
 GENERATION_STATUSES: dict[type[core.PixyProxyException], int] = {
     core.GenerationBusyError: 503,
@@ -69,7 +72,7 @@ GENERATION_STATUSES: dict[type[core.PixyProxyException], int] = {
     core.GenerationTimeoutError: 504,
     core.GenerationError: 502,
 }
-"""Status of each failed generation, in the same way; these bring their codes along."""
+"""Status of each failed generation; the error itself has the code."""
 
 HTTP_CODES = {
     400: "bad_request",
@@ -83,7 +86,7 @@ HTTP_CODES = {
 
 
 async def handle_error(request: Request, error: Exception) -> Response:
-    """Answer an error that a route, a dependency or the framework raised."""
+    """Return the answer to an error of a route, a dependency or the framework."""
     if isinstance(error, core.PixyProxyException):
         return _respond_to_failure(request, error)
     if isinstance(error, RequestValidationError):
@@ -94,7 +97,7 @@ async def handle_error(request: Request, error: Exception) -> Response:
 
 
 def respond_to_crash(request: Request) -> Response:
-    """Answer an error that nobody has a name for, and say nothing of it."""
+    """Return the answer to an unexpected error, without details."""
     return _respond(request, 500, "internal_error", core.PixyProxyException.message)
 
 
@@ -176,7 +179,7 @@ def _respond(
 
 
 def _allowed_methods(request: Request) -> list[str]:
-    """Return the methods of a path: of all its routes, where Starlette names the first one's."""
+    """Return the methods of all routes of a path; Starlette lists only the first route's."""
     found: set[str] = set()
     path = path_for_routes(request)
     for route in iter_route_contexts(request.app.routes):
@@ -186,7 +189,7 @@ def _allowed_methods(request: Request) -> list[str]:
 
 
 def _placed(request: Request, location: tuple[str, ...]) -> list[str]:
-    """Return the location of a value that the service refused, from where it came to the web."""
+    """Return where in the request an invalid value of the service came from."""
     name = location[0] if location else ""
     if name in request.path_params:
         return ["path", *location]
@@ -197,7 +200,7 @@ def _placed(request: Request, location: tuple[str, ...]) -> list[str]:
 
 
 def _described(errors: Sequence[Any]) -> list[InvalidField]:
-    """Return pydantic's errors without the input that they quote."""
+    """Return pydantic's errors without the input values."""
     return [
         InvalidField(
             location=[str(step) for step in error["loc"]],

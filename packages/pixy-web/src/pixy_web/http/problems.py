@@ -52,7 +52,7 @@ class Problem(BaseModel):
 
 
 def problem_response(problem: Problem, headers: dict[str, str]) -> Response:
-    """Return a problem as a response that nobody may store.
+    """Return a problem as a response that caches may not store.
 
     Args:
         problem: The problem; members that are None are left out.

@@ -1,17 +1,13 @@
-"""The guard at the door: what every request must be, and what every answer says to a browser.
-
-What is said of passwords stands in authentication.py, of bodies in json_body.py; what is no HTTP
-at all never gets as far as this (protocols.py).
-"""
+"""Middleware that rejects malformed and cross-site requests, and adds security headers."""
 
 import re
+from collections.abc import Iterable
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pixy_web.http.cross_site import SAFE_METHODS, CrossSiteRequestError, is_cross_site
-from pixy_web.http.error_handler import handle_error
+from pixy_web.http.error_handler import CrossSiteRequestError, handle_error
 
 BROWSER_RULES = (
     (b"x-content-type-options", b"nosniff"),
@@ -23,22 +19,27 @@ BROWSER_RULES = (
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-"""Headers of every answer that has none of the name: OWASP's HTTP Headers Cheat Sheet."""
+"""Default headers of every answer, from OWASP's HTTP Headers Cheat Sheet."""
 
 PROBES = frozenset({"/health/live", "/health/ready"})
-"""Paths that are answered under any host name."""
+"""Paths that accept any host name."""
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""RFC 9110, section 9.2.1."""
+
+_SAME_SITE = frozenset({b"same-origin", b"none"})
 
 # RFC 3986, section 3.2: a registered name or IPv4 address, or an IPv6 address in brackets
 _HOST = re.compile(rb"([A-Za-z0-9._~%!$&'()*+,;=-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
 class Guard:
-    """ASGI wrapper that refuses requests which no client of good will sends.
+    """ASGI middleware that rejects malformed and cross-site requests.
 
     Args:
-        app: Serves the others.
-        hosts: Names that this service answers to, in lower case; none accepts every name.
-        origins: Origins of other sites whose pages may change things.
+        app: The next ASGI application.
+        hosts: Accepted host names, in lower case; empty accepts every name.
+        origins: Origins of other sites whose pages may send writes.
         max_head_size: Bytes of a request's target and header fields.
     """
 
@@ -70,7 +71,7 @@ class Guard:
             await response(scope, receive, send_guarded)
 
     def _find_fault(self, scope: Scope) -> Exception | None:
-        # as long as they like, with httptools
+        # httptools has no limit of its own
         size, hosts = len(scope["raw_path"]) + len(scope["query_string"]), []
         is_misframed = False
         for name, value in scope["headers"]:
@@ -103,3 +104,29 @@ class Guard:
 
 def _has_length(scope: Scope) -> bool:
     return any(name == b"content-length" for name, _ in scope["headers"])
+
+
+def is_cross_site(headers: Iterable[tuple[bytes, bytes]], origins: frozenset[bytes]) -> bool:
+    """Return True if a browser says that another site's page sent the request (CSRF).
+
+    Browsers attach Basic credentials to such requests without asking the user. Clients that are
+    not browsers send neither `Origin` nor `Sec-Fetch-Site`.
+
+    Args:
+        headers: The request's, names in lower case.
+        origins: Origins of other sites whose pages may send writes.
+    """
+    sent = dict(headers)
+    origin, site = sent.get(b"origin"), sent.get(b"sec-fetch-site")
+    if origin is not None and origin in origins:
+        return False
+    if site is not None:  # https://www.w3.org/TR/fetch-metadata/
+        return site not in _SAME_SITE
+    return origin is not None and not _is_origin_of(origin, sent.get(b"host", b""))
+
+
+def _is_origin_of(origin: bytes, host: bytes) -> bool:
+    """Return whether an Origin header (RFC 6454) names the host of a Host header."""
+    scheme, _, authority = origin.lower().partition(b"://")
+    port = b":443" if scheme == b"https" else b":80"
+    return authority.removesuffix(port) == host.lower().removesuffix(port)

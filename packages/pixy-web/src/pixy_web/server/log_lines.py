@@ -1,6 +1,6 @@
 """The lines of the log: their format, and when they are written.
 
-What is logged of a request stands in `request_log`.
+`request_log` logs the requests.
 """
 
 import asyncio

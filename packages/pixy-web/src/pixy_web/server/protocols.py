@@ -217,7 +217,7 @@ class OriginFormConnection(h11.Connection):
 
 
 class GuardedH11Protocol(RefusingProtocol, H11Protocol):  # type: ignore[misc]  # eof_received
-    """uvicorn's protocol over h11, which limits heads by itself."""
+    """uvicorn's h11 protocol; h11 limits the size of heads."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

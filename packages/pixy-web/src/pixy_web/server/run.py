@@ -23,10 +23,10 @@ logger = logging.getLogger(__name__)
 PROTOCOLS = {"httptools": GuardedHttpToolsProtocol, "h11": GuardedH11Protocol}
 
 STOP_MARGIN = 30
-"""Seconds that a stop waits beyond the longest generation, for slow readers to finish."""
+"""Seconds that a stop waits for slow readers, beyond the longest generation."""
 
 KEEP_ALIVE = 75
-"""Seconds that an idle connection stays open: longer than in the proxy, which uses it again."""
+"""Seconds that an idle connection stays open: longer than in a proxy, which reuses connections."""
 
 
 def serve(settings: Settings, factory: str, prepare: Callable[[Settings], None]) -> None:
@@ -34,14 +34,14 @@ def serve(settings: Settings, factory: str, prepare: Callable[[Settings], None])
 
     Args:
         settings: The settings; workers read the same ones from the environment.
-        factory: What makes a worker's application, as `module:function`.
-        prepare: Checks the settings and makes tables and folders, before the workers start.
+        factory: `module:function` that returns the application in each worker.
+        prepare: Checks the settings, and creates missing tables and folders, once.
 
     Raises:
-        PixyProxyException: The service can't start with these settings.
+        PixyProxyException: The service cannot start with these settings.
     """
     configure_logging(settings.log_level)
-    for name, value in settings.shown().items():
+    for name, value in settings.masked().items():
         logger.info("setting %s=%s", name, value)
     allow_many_descriptors()
     config = uvicorn.Config(
@@ -64,12 +64,12 @@ def serve(settings: Settings, factory: str, prepare: Callable[[Settings], None])
 class Supervisor(Multiprocess):
     """Runs several workers, replaces those that die, and stops them.
 
-    uvicorn's own keeps the listening sockets open until the last worker has ended. At SIGHUP it
-    restarts the workers one after the other, and does not notice a stop meanwhile.
+    uvicorn's base class keeps the listening sockets open until the last worker has ended. On
+    SIGHUP it restarts the workers one by one and ignores a stop until it is done.
     """
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
-        # as nohup(1) has it
+        # nohup(1) ignores SIGHUP; keep that
         is_hang_up_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         super().__init__(config, sockets)
         if is_hang_up_ignored:
@@ -86,7 +86,7 @@ class Supervisor(Multiprocess):
             super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
-        """Tell the workers to stop; nobody accepts connections from here on."""
+        """Tell the workers to stop, and stop accepting connections."""
         super().terminate_all()
         for listener in self.sockets:
             listener.close()
@@ -115,28 +115,28 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def build_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
-    """Return a server for an application in this process, still to be run."""
+    """Return a server for an application in this process; the caller runs it."""
     return uvicorn.Server(uvicorn.Config(app, **_options(settings)))
 
 
 def _options(settings: Settings) -> dict[str, Any]:
     return {
-        # logging is configured by whoever starts a process, not by its server
+        # the process configures logging itself
         "log_config": None,
         "access_log": False,
         "server_header": False,
-        # a forged X-Forwarded-For is not believed
+        # only trusted proxies may set X-Forwarded-For
         "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": list(settings.trusted_proxies),
         "http": PROTOCOLS[settings.http_parser],
-        # the protocol for httptools has this limit too
+        # our httptools protocol applies this limit too
         "h11_max_incomplete_event_size": settings.max_header_size,
         "ws": "none",
         "timeout_keep_alive": KEEP_ALIVE,
         "limit_concurrency": count_connections(settings.generation_concurrency, settings.threads),
         "lifespan": "on",
         "timeout_graceful_shutdown": int(settings.generation_timeout) + STOP_MARGIN,
-        # uvicorn kills a worker that doesn't answer in time; it may only be busy
+        # uvicorn kills a worker that does not answer in time, even if it is only busy
         "timeout_worker_healthcheck": 30,
     }
 
@@ -145,14 +145,14 @@ def _listen(host: str, port: int) -> list[socket.socket]:
     """Return a bound socket for each address of a host.
 
     Raises:
-        ConfigurationError: An address is taken, or not this machine's.
+        ConfigurationError: An address is in use, or belongs to another machine.
     """
     try:
         with contextlib.ExitStack() as stack:
             addresses = dict.fromkeys(_resolve(host, port))
             listeners = [stack.enter_context(_bind(*address)) for address in addresses]
             stack.pop_all()
-    except (OSError, UnicodeError) as error:  # UnicodeError: no name that DNS could know
+    except (OSError, UnicodeError) as error:  # UnicodeError: no valid DNS name
         reason = getattr(error, "strerror", None) or "no host has this name"
         raise ConfigurationError(
             f"PIXY_HOST, PIXY_PORT: can't listen on {host} port {port}: {reason}"
@@ -167,8 +167,8 @@ def bind(host: str, port: int) -> socket.socket:
     """Return a socket bound to the first address of a host.
 
     Raises:
-        OSError: The address is taken, or not this machine's.
-        UnicodeError: The host can't be a name.
+        OSError: The address is in use, or belongs to another machine.
+        UnicodeError: The host is not a valid name.
     """
     return _bind(*_resolve(host, port)[0])
 
