@@ -157,12 +157,6 @@ def initialise_database(database: Database) -> None:
         _upgrade(database)
     except ServerRefusalError as error:
         raise explain_refusal(error, database.url) from error
-    _reach(database)
-    if find_revision(database) != SCHEMA_REVISION:
-        # Alembic alone takes longer to import than all the rest
-        from pixy_data.database.upgrade import migrate  # noqa: PLC0415
-
-        migrate(database.url)
     database.initialised = True
 
 
