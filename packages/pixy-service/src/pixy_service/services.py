@@ -21,8 +21,7 @@ from pixy_service.images.deletion import ImageRemover
 from pixy_service.images.private import ImageTools, PrivateImageService
 from pixy_service.images.public import PublicImageService
 from pixy_service.images.thumbnails import Thumbnails
-from pixy_service.storage_probe import StorageProbe
-from pixy_service.stores import ImageStores
+from pixy_service.stores import ImageStores, StorageProbe
 from pixy_service.validation import Limits
 
 logger = logging.getLogger(__name__)

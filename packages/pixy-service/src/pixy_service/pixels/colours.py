@@ -11,8 +11,7 @@ from PIL import Image as Picture
 from PIL import ImageCms
 
 from pixy_service.pixels.icc_profiles import SRGB_PRIMARIES, Curve, build_profile, gamma_curve
-from pixy_service.pixels.jpeg_segments import read_segments
-from pixy_service.pixels.png_chunks import read_chunks
+from pixy_service.pixels.metadata import read_chunks, read_segments
 
 _MAX_PROFILE = 8 * 1024 * 1024
 """Bytes, unpacked."""

@@ -1,4 +1,4 @@
-"""Strips metadata that is not needed to decode an image.
+"""The metadata of PNG and JPEG files: reads single blocks, and strips what decoding does not need.
 
 Pillow refuses a whole file for one bad or large block of metadata; browsers ignore the block. The
 stripped copies are only decoded: the original is stored, and orientation and colours are read from
@@ -10,8 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from pixy_service.pixels.png_chunks import PNG_SIGNATURE
-
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
 
 _SHORTEST_TRANSPARENCY = {0: 2, 2: 6}
@@ -22,6 +21,40 @@ _START_OF_SCAN = 0xDA
 # the shortest payloads that Pillow takes
 _JPEG_KEPT = {0xE0: (b"JFIF\0", 14), 0xE2: (b"ICC_PROFILE\0", 14), 0xEE: (b"Adobe", 12)}
 _COMMENT = 0xFE
+
+
+def read_chunks(content: bytes) -> dict[bytes, bytes]:
+    """Return the valid chunks of a PNG file before its image data by name, the first of each.
+
+    Browsers ignore all others. A file of another type has no chunks.
+    """
+    chunks: dict[bytes, bytes] = {}
+    place = len(PNG_SIGNATURE) if content.startswith(PNG_SIGNATURE) else len(content)
+    while place + 12 <= len(content):
+        length, name = struct.unpack_from(">I4s", content, place)
+        end = place + 8 + length
+        if name == b"IDAT":
+            break
+        if name not in chunks and zlib.crc32(content[place + 4 : end]) == int.from_bytes(
+            content[end : end + 4]
+        ):
+            chunks[name] = content[place + 8 : end]
+        place = end + 4
+    return chunks
+
+
+def read_segments(content: bytes, marker: int) -> Iterator[bytes]:
+    """Yield the data of a JPEG file's segments of one kind before the first scan.
+
+    Args:
+        content: A file; other types have no segments.
+        marker: The second byte of the segments' marker.
+    """
+    place = 2 if content.startswith(JPEG_SIGNATURE) else len(content)
+    while (match := _jpeg_segment.match(content, place)) and match[1][0] != _START_OF_SCAN:
+        place = match.start(2) + max(2, int.from_bytes(match[2]))
+        if match[1][0] == marker:
+            yield content[match.end() : place]
 
 
 def strip_metadata(content: bytes) -> bytes:

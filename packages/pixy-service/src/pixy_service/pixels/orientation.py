@@ -8,9 +8,7 @@ import struct
 
 from PIL import Image as Picture
 
-from pixy_service.pixels.jpeg_segments import read_segments
-from pixy_service.pixels.metadata import JPEG_SIGNATURE
-from pixy_service.pixels.png_chunks import read_chunks
+from pixy_service.pixels.metadata import JPEG_SIGNATURE, read_chunks, read_segments
 
 _APP1 = 0xE1
 _TAG, _SHORT = 0x0112, 3

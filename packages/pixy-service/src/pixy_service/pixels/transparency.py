@@ -8,7 +8,7 @@ from PIL import Image as Picture
 from PIL import ImageChops
 
 from pixy_service.pixels.inspection import open_image
-from pixy_service.pixels.png_chunks import read_chunks
+from pixy_service.pixels.metadata import read_chunks
 
 _OPAQUE = 255
 

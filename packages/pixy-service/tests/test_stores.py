@@ -1,15 +1,14 @@
-"""Whether an image could be stored: tried for real, and seldom."""
+"""The probe that tests whether an image could be stored."""
 
 from pathlib import Path
 
 import pytest
 
 from pixy_core import StorageUnavailableError
-from pixy_service.storage_probe import StorageProbe
-from pixy_service.stores import ImageStores
+from pixy_service.stores import ImageStores, StorageProbe
 
 
-def test_a_try_leaves_nothing(stores: ImageStores, tmp_path: Path) -> None:
+def test_a_probe_leaves_no_file(stores: ImageStores, tmp_path: Path) -> None:
     StorageProbe(stores).check()
     assert (tmp_path / "journal").is_dir()
     files = [path.name for path in (tmp_path / "images").rglob("*") if path.is_file()]
@@ -18,7 +17,7 @@ def test_a_try_leaves_nothing(stores: ImageStores, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["images/.staging", "journal"])
-def test_a_folder_in_which_no_file_can_be_made_is_told_each_time(
+def test_a_folder_that_can_not_be_written_fails_every_probe(
     stores: ImageStores, tmp_path: Path, place: str
 ) -> None:
     folder = tmp_path / place
@@ -31,7 +30,7 @@ def test_a_folder_in_which_no_file_can_be_made_is_told_each_time(
     probe.check()
 
 
-def test_a_folder_that_is_gone_is_told_at_once(stores: ImageStores, tmp_path: Path) -> None:
+def test_a_missing_folder_fails_the_next_probe(stores: ImageStores, tmp_path: Path) -> None:
     probe = StorageProbe(stores)
     probe.check()
     (tmp_path / "images").rename(tmp_path / "away")
