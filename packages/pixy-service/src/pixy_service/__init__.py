@@ -16,8 +16,7 @@ from pixy_service.accounts.users import UserService
 from pixy_service.backups.backup import StoreBackup
 from pixy_service.backups.restore import StoreRestore
 from pixy_service.checking import Finding, FindingKind, RepairRefusedError, StoreChecker
-from pixy_service.creation.creator import Created
-from pixy_service.creation.own import CreationPage, Submission, require_image
+from pixy_service.creation.results import Created, CreationPage, Submission, require_image
 from pixy_service.generators.interface import MAX_PARTIALS, GeneratedImage, ImageGenerator
 from pixy_service.generators.openai.client_settings import (
     CLIENT_VARIABLES,

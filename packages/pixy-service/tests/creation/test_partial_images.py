@@ -22,9 +22,9 @@ from pixy_core import (
 from pixy_data import Database, PartialImage, PartialImageStore
 from pixy_service import ImageGenerator, OpenAIGenerator, PrivateImageService, Services
 from pixy_service.creation.claims import Claims
-from pixy_service.creation.creator import Created
 from pixy_service.creation.partial_images import PartialImageKeeper
 from pixy_service.creation.recovery import Recovery
+from pixy_service.creation.results import Created
 from provider import Provider
 from provider_answers import JPEG, PNG, WEBP
 from provider_events import PARTIALS

@@ -96,7 +96,7 @@ class PublicImages:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
 
-    async def find_image(self, guid: str) -> tuple[PublicImageService, Image]:
+    async def get_image(self, guid: str) -> tuple[PublicImageService, Image]:
         """Return a public image, and the service that opens its file.
 
         Raises:
@@ -138,7 +138,7 @@ class PrivateImages:
         self._runtime = runtime
         self._credentials = credentials
 
-    async def find_details(self, guid: str) -> tuple[User, Image | Creation]:
+    async def get_details(self, guid: str) -> tuple[User, Image | Creation]:
         """Return the user, and an image that the user may see or an own creation.
 
         Raises:
@@ -152,14 +152,14 @@ class PrivateImages:
         user = await self._check_password() if viewer is None else viewer.user
         return user, await query(services.private_images(user).get_details, guid)
 
-    async def find_image(self, guid: str) -> tuple[PrivateImageService, Image]:
+    async def get_image(self, guid: str) -> tuple[PrivateImageService, Image]:
         """Return an image that the user may see, and the service that opens its file.
 
         Raises:
             ImagePendingError: It is not generated yet.
-            PixyProxyException: As `find_details`.
+            PixyProxyException: As `get_details`.
         """
-        user, details = await self.find_details(guid)
+        user, details = await self.get_details(guid)
         return self._runtime.services.private_images(user), require_image(details)
 
     async def sign_in(self) -> PrivateImageService:

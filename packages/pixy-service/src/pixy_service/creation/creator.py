@@ -9,7 +9,6 @@ import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 from pixy_core import (
     Creation,
@@ -31,6 +30,7 @@ from pixy_service.creation.adoption import ImageAdopter
 from pixy_service.creation.claims import Claim, Claims
 from pixy_service.creation.partial_images import PartialImageKeeper
 from pixy_service.creation.quarantine import keep_answer
+from pixy_service.creation.results import Created
 from pixy_service.generators.interface import GeneratedImage, ImageGenerator, OnPartial
 from pixy_service.stores import ImageStores
 
@@ -45,18 +45,6 @@ _LONGEST_PAUSE = 2.0
 
 _USUAL_SIZE = (1536, 1024)
 """Pixels of an image whose size the model chooses."""
-
-
-class Created(NamedTuple):
-    """The result of a create.
-
-    Attributes:
-        image: The image, or its creation if it is safe on disk and waits for the database.
-        is_replay: Whether an earlier request with the same idempotency key made it.
-    """
-
-    image: Image | Creation
-    is_replay: bool = False
 
 
 class ImageCreator:

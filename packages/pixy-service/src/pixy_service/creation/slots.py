@@ -45,11 +45,11 @@ class GenerationExecutor:
         thread = threading.Thread(
             target=context.run, args=(self._run, work, future), name="pixy-generation"
         )
-        self._take_place()
+        self._take_slot()
         try:
             thread.start()
         except RuntimeError as error:
-            self._leave_place()
+            self._release_slot()
             raise GenerationBusyError from error
         return future
 
@@ -59,7 +59,7 @@ class GenerationExecutor:
             self._closed = True
             self._changed.wait_for(lambda: self._running == 0)
 
-    def _take_place(self) -> None:
+    def _take_slot(self) -> None:
         with self._changed:
             if self._closed:
                 raise ServiceClosedError
@@ -67,7 +67,7 @@ class GenerationExecutor:
                 raise GenerationBusyError
             self._running += 1
 
-    def _leave_place(self) -> None:
+    def _release_slot(self) -> None:
         with self._changed:
             self._running -= 1
             self._changed.notify_all()
@@ -76,9 +76,9 @@ class GenerationExecutor:
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001 - the future raises it
-            # the place is free before anyone learns of the end and asks for it again
-            self._leave_place()
+            # the slot is free before anyone learns of the end and asks for it
+            self._release_slot()
             future.set_exception(error)
         else:
-            self._leave_place()
+            self._release_slot()
             future.set_result(result)

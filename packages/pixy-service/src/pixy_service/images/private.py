@@ -17,9 +17,9 @@ from pixy_core import (
 )
 from pixy_data import Position, run_transaction
 from pixy_service.creation.claims import Claims
-from pixy_service.creation.creator import Created, ImageCreator
-from pixy_service.creation.own import CreationPage, OwnCreations, Submission, require_image
+from pixy_service.creation.creator import ImageCreator
 from pixy_service.creation.partial_images import PartialImages
+from pixy_service.creation.results import Created, CreationPage, Submission, require_image
 from pixy_service.creation.slots import GenerationExecutor
 from pixy_service.cursors import Cursors
 from pixy_service.images.deletion import ImageRemover
@@ -30,6 +30,7 @@ from pixy_service.validation import (
     validate_create,
     validate_guid,
     validate_idempotency_key,
+    validate_limit,
     validate_visibility,
 )
 
@@ -56,10 +57,10 @@ class PrivateImageService(ImageReader):
     """
 
     def __init__(self, tools: ImageTools, user: User) -> None:
-        cursors = Cursors(lambda: tools.stores.database.secret("cursor"), f"user:{user.username}")
-        super().__init__(tools.stores.content, tools.thumbnails, cursors)
         self._tools = tools
         self._user = user
+        cursors = self._make_cursors(f"user:{user.username}")
+        super().__init__(tools.stores.content, tools.thumbnails, cursors)
 
     @property
     def partials(self) -> PartialImages:
@@ -133,9 +134,7 @@ class PrivateImageService(ImageReader):
         """
         guid = validate_guid(guid)
         # a creation may become an image between the first two queries
-        details = (
-            self._find_image(guid) or self._own_creations().find(guid) or self._find_image(guid)
-        )
+        details = self._find_image(guid) or self._find_creation(guid) or self._find_image(guid)
         if details is None:
             raise RecordNotFoundError
         return details
@@ -159,7 +158,15 @@ class PrivateImageService(ImageReader):
             limit: 1 to MAX_PAGE_SIZE creations.
             cursor: The `next_cursor` of the page before; None for the first page.
         """
-        return self._own_creations().list(status, limit, cursor)
+        limit, owner = validate_limit(limit), self._user.username
+        cursors = self._make_cursors(f"user:{owner}:{status}")
+        after = None if cursor is None else cursors.decode(cursor)
+        # one more than asked for tells whether the list goes on
+        found = self._tools.stores.creations.list_creations(owner, status, limit + 1, after)
+        if len(found) <= limit:
+            return CreationPage(found, None)
+        last = Position(found[limit - 1].created_at, found[limit - 1].guid)
+        return CreationPage(found[:limit], cursors.encode(last))
 
     def change_visibility(self, guid: str, visibility: Visibility) -> Image:
         """Change who may see an own image, and return the image.
@@ -189,8 +196,14 @@ class PrivateImageService(ImageReader):
             raise PermissionDeniedError
         return image
 
-    def _own_creations(self) -> OwnCreations:
-        return OwnCreations(self._tools.stores.database, self._tools.stores.creations, self._user)
+    def _make_cursors(self, scope: str) -> Cursors:
+        stores = self._tools.stores
+        return Cursors(lambda: stores.database.secret("cursor"), scope)
+
+    def _find_creation(self, guid: str) -> Creation | None:
+        """Return an own creation without an image."""
+        creation = self._tools.stores.creations.find_creation(guid, self._user.username)
+        return None if creation is None or creation.status == CreationStatus.READY else creation
 
     def _find_image(self, guid: str) -> Image | None:
         return self._tools.stores.images.find_visible_image(guid, self._user)

@@ -46,7 +46,7 @@ SignedIn = Annotated[PrivateImageService, Depends(sign_in)]
 @router.get("/image/{guid}", **openapi.GET_IMAGE)
 async def get_image(request: Request, images: Private) -> Response:
     """Return the details of an image that the user may see, or of an own creation."""
-    user, details = await images.find_details(read_guid(request))
+    user, details = await images.get_details(read_guid(request))
     if isinstance(details, Image):
         return image_response(details)
     runtime = get_runtime(request)

@@ -31,7 +31,7 @@ READ = ["GET", "HEAD"]
 @router.api_route("/image/{guid}", methods=READ)
 async def get_public_image(request: Request) -> Response:
     """Return the details of a public image."""
-    _, image = await PublicImages(get_runtime(request)).find_image(read_guid(request))
+    _, image = await PublicImages(get_runtime(request)).get_image(read_guid(request))
     return image_response(image)
 
 
@@ -48,7 +48,7 @@ async def get_public_content(request: Request) -> Response:
 @router.api_route("/image/{guid}/preview", methods=READ)
 async def get_public_preview(request: Request) -> Response:
     """Return where the public image is: only its owner sees partial images."""
-    _, image = await PublicImages(get_runtime(request)).find_image(read_guid(request))
+    _, image = await PublicImages(get_runtime(request)).get_image(read_guid(request))
     return finished_response(request, image)
 
 

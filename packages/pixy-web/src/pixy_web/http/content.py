@@ -48,7 +48,7 @@ async def content_response(
         ContentDamagedError: Its file is missing or damaged.
         HTTPException: 416, the file has no such range.
     """
-    service, image = await images.find_image(guid)
+    service, image = await images.get_image(guid)
     headers = {"ETag": entity_tag(image), **caching, **SAFETY}
     if is_unchanged(image, request.headers):
         # RFC 9110, section 15.4.5: only what the client may not have yet

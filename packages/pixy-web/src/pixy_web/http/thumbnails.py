@@ -75,7 +75,7 @@ async def thumbnail_response(
     """
     media_type = choose_type(request.headers.get("accept", ""))
     runtime = get_runtime(request)
-    service, image = await images.find_image(guid)
+    service, image = await images.get_image(guid)
     wanted = image, width, media_type
     thumbnail = await runtime.pools.files.run(_find, service, *wanted)
     if thumbnail is None:
