@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pixy_service
+
 
 def run(code: str) -> str:
     command = [sys.executable, "-W", "error", "-c", code]
@@ -28,3 +30,8 @@ def test_the_sketch_is_drawn_without_the_sdk() -> None:
 
 def test_every_public_name_exists() -> None:
     run("import pixy_service\nfor name in pixy_service.__all__: getattr(pixy_service, name)")
+
+
+def test_the_docstring_explains_every_public_name() -> None:
+    described = pixy_service.__doc__ or ""
+    assert [name for name in pixy_service.__all__ if f"`{name}`" not in described] == []

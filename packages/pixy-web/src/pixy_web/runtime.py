@@ -17,9 +17,9 @@ from pixy_service import (
     PublicImageService,
     QueryRunner,
     Services,
-    require_image,
-    site_of,
 )
+from pixy_service.accounts.sign_in_limit import site_of
+from pixy_service.creation.results import require_image
 from pixy_web.threads.pools import Pools, open_pools
 from pixy_web.threads.single_flight import SingleFlight
 from pixy_web.threads.threads import ThreadsBusyError
