@@ -76,7 +76,7 @@ def kinds(findings: list[Finding]) -> list[str]:
     return [finding.kind.value for finding in findings]
 
 
-def test_nothing_is_found_where_all_is_well(check: Check, make_image: Make) -> None:
+def test_an_intact_installation_has_no_findings(check: Check, make_image: Make) -> None:
     for _ in range(3):
         make_image()
     assert check() == check(repair=True) == []
@@ -207,7 +207,7 @@ def test_a_file_whose_age_can_not_be_told_is_found_and_never_moved(
     assert orphan.exists()
 
 
-def test_files_of_other_names_are_nobodys_business(
+def test_files_of_other_names_are_ignored(
     check: Check, image: Image, path: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "images" / "lost+found").mkdir()
@@ -227,7 +227,7 @@ def test_a_repair_without_a_single_row_moves_nothing(
     assert orphan.exists()
 
 
-def test_a_database_without_a_row_beside_new_files_is_found(
+def test_a_database_without_rows_but_with_new_files_is_found(
     check: Check, image: Image, database: Database
 ) -> None:
     database.execute("DELETE FROM images", {})
@@ -238,7 +238,7 @@ def test_a_database_without_a_row_beside_new_files_is_found(
     ]
 
 
-def test_a_new_installation_is_as_it_should_be(check: Check, people: tuple[User, ...]) -> None:
+def test_a_new_installation_has_no_findings(check: Check, people: tuple[User, ...]) -> None:
     assert check() == check(repair=True) == []
 
 
@@ -269,7 +269,7 @@ def test_a_row_that_appears_meanwhile_keeps_its_file(
             f"images/00/{orphan.name}",
         ]
         database.execute(rename, {"filename": image.filename})
-        assert [finding.repair for finding in findings] == ["settled by itself meanwhile"]
+        assert [finding.repair for finding in findings] == ["no longer a finding"]
     assert path.exists()
     assert not orphan.exists()
 

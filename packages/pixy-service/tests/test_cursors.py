@@ -51,7 +51,7 @@ def test_a_cursor_of_another_database_is_refused() -> None:
 @pytest.mark.parametrize(
     "cursor", ["", "A", "abc", "ä", "\ud83d", "\0", "A" * 75, "A" * 5000, "=", 7, b"bytes", "+/+/"]
 )
-def test_junk_is_no_cursor(cursor: object) -> None:
+def test_junk_is_refused(cursor: object) -> None:
     with pytest.raises(InvalidInputError):
         open_cursors().decode(cursor)
 

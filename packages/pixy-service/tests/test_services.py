@@ -129,7 +129,7 @@ def test_closed_services_take_no_image(services: Services, people: tuple[User, .
         services.private_images(people[0]).submit_image(ASKED)
 
 
-def test_closing_twice_is_no_error(services: Services) -> None:
+def test_closing_twice_is_allowed(services: Services) -> None:
     services.close()
     services.close()
 

@@ -51,7 +51,7 @@ def test_the_edges_of_the_limit_are_allowed(limit: int) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, -1, MAX_PAGE_SIZE + 1, "10", 1.0, True, None, 10**30])
-def test_a_limit_beyond_its_edges_or_of_another_type_is_refused(limit: object) -> None:
+def test_a_limit_out_of_range_or_of_another_type_is_refused(limit: object) -> None:
     with pytest.raises(InvalidInputError) as caught:
         validate_limit(limit)
     assert caught.value.errors[0][0] == ("limit",)
@@ -83,7 +83,7 @@ def test_a_model_with_more_fields_than_a_caller_may_set_is_refused() -> None:
 
 
 @pytest.mark.parametrize("image", [None, "a prompt", [], object()])
-def test_something_that_is_no_model_is_refused(image: object) -> None:
+def test_an_object_that_is_not_a_model_is_refused(image: object) -> None:
     with pytest.raises(InvalidInputError):
         validate_create(image)
 
@@ -103,7 +103,7 @@ def test_a_reason_never_repeats_the_value() -> None:
     assert "secret" not in str(caught.value.errors)
 
 
-def test_a_reason_of_our_own_stands_without_the_words_of_the_library() -> None:
+def test_a_reason_has_no_prefix_of_the_validation_library() -> None:
     image = ImageDetailCreate.model_construct(prompt=" ", visibility=Visibility.PUBLIC)
     with pytest.raises(InvalidInputError) as caught:
         validate_create(image)

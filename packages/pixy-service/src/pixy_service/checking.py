@@ -186,7 +186,7 @@ class StoreChecker:
     def _check_leftover(
         self, kind: FindingKind, file: FoundFile, *, repair: bool
     ) -> Iterator[Finding]:
-        # a journal entry is told by itself, and not moved away from under a recovery
+        # a journal entry has its own finding, and recovery still needs its files
         if not self._stores.journal.has(file.guid):
             reason = REASONS[kind] + (_UNDATED if file.age is None else "")
             finding = Finding(kind, file.guid, self._place(file.path), reason)
@@ -219,7 +219,7 @@ class StoreChecker:
         if self._find_untracked([file]) and file.path.exists():
             moved = self._files.set_aside(file, self._data_dir / "quarantine")
             return _repaired(finding, f"moved to {self._place(moved)}")
-        return _repaired(finding, "settled by itself meanwhile")
+        return _repaired(finding, "no longer a finding")
 
     def _current(self, guid: str) -> list[FileRecord]:
         return list(self._inventory.find_records([guid]).values())

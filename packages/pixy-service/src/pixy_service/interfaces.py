@@ -46,7 +46,7 @@ class ImageServiceInterface(ABC):
 
 
 class UserServiceInterface(ABC):
-    """What is asked about users while somebody signs in."""
+    """Looks up users during sign-in."""
 
     @abstractmethod
     def authenticate_user(self, username: str) -> User:

@@ -20,10 +20,10 @@ from pixy_data import (
 )
 
 _TRUSTED = 3.0
-"""Seconds for which a try that succeeded is not repeated: load balancers ask often."""
+"""Seconds for which a successful probe is trusted: load balancers ask often."""
 
 _PATIENCE = 2.0
-"""Seconds to wait for a try that another thread is making."""
+"""Seconds to wait for a probe of another thread."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ImageStores:
         creations: The rows of creations.
         deletions: The rows of images whose files are to be removed.
         content: The files.
-        journal: What is to become a row.
+        journal: Images whose rows are not there yet.
     """
 
     database: Database
@@ -55,7 +55,7 @@ class ImageStores:
         Args:
             database: Holds the rows.
             content: Holds the files.
-            journal: Holds what is to become a row.
+            journal: Holds images whose rows are not there yet.
         """
         return cls(
             database=database,
@@ -72,7 +72,7 @@ class StorageProbe:
     """Creates, writes and removes the files of a test image.
 
     Args:
-        stores: Where.
+        stores: Where the image would be stored.
     """
 
     def __init__(self, stores: ImageStores) -> None:

@@ -1,7 +1,7 @@
-"""Revalidation of whatever enters the service layer, by the rules of the models.
+"""Checks every argument of the services by the rules of the models.
 
-A broken rule becomes an InvalidInputError whose reasons never repeat a value. The rules
-themselves stand in pixy_core, but for a page's size, which is this layer's own.
+A broken rule becomes an InvalidInputError, which never contains the value. The rules are in
+pixy_core; this module has those of pages, thumbnails and idempotency keys.
 """
 
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -23,10 +23,10 @@ from pixy_core.violations import explain_violation
 from pixy_service.pixels.shrinking import THUMBNAIL_TYPES, THUMBNAIL_WIDTHS
 
 MAX_PAGE_SIZE = 200
-"""Images on one page of a list."""
+"""Maximum number of images on a page of a list."""
 
 IDEMPOTENCY_KEY_PATTERN = "^[!-~]([ -~]*[!-~])?$"
-"""Printable ASCII; HTTP drops spaces at the ends of a field's value."""
+"""Printable ASCII without a space at either end, because HTTP drops those."""
 
 T = TypeVar("T")
 
@@ -60,102 +60,61 @@ _FILTER: TypeAdapter[ImageFilter] = TypeAdapter(ImageFilter)
 
 
 def validate_guid(guid: object) -> str:
-    """Return `guid` when it is a canonical lower-case UUID.
-
-    Raises:
-        InvalidInputError: It is anything else.
-    """
+    """Return a guid, or raise InvalidInputError if it is not a canonical lower-case UUID."""
     return _validate(_GUID, guid, "guid")
 
 
 def validate_filter(match: object) -> ImageFilter:
-    """Return a freshly validated copy of what a list is narrowed to.
-
-    Raises:
-        InvalidInputError: A field is unknown or breaks its rule.
-    """
+    """Return a validated copy of a filter, or raise InvalidInputError."""
     dumped = match.model_dump(warnings=False) if isinstance(match, BaseModel) else match
     return _validate(_FILTER, dumped)
 
 
 def validate_limit(limit: object) -> int:
-    """Return `limit` when it is a whole number from 1 to MAX_PAGE_SIZE.
-
-    Raises:
-        InvalidInputError: It is anything else.
-    """
+    """Return a limit, or raise InvalidInputError if it is not an int from 1 to MAX_PAGE_SIZE."""
     return _validate(_LIMIT, limit, "limit")
 
 
 def validate_thumbnail(width: object, media_type: object) -> None:
-    """Return if thumbnails of this width and media type are made.
-
-    Raises:
-        InvalidInputError: There are none such.
-    """
+    """Raise InvalidInputError if no thumbnails of this width and media type are made."""
     if width not in THUMBNAIL_WIDTHS:
         widths = ", ".join(map(str, THUMBNAIL_WIDTHS))
         raise InvalidInputError(((("width",), f"must be one of {widths}"),))
     if media_type not in THUMBNAIL_TYPES:
-        raise InvalidInputError(((("media_type",), "is none of a thumbnail"),))
+        raise InvalidInputError(((("media_type",), "must be a media type of thumbnails"),))
 
 
 def validate_username(username: object, max_length: int = MAX_NAME_LENGTH) -> str:
-    """Return the NFC form of a user name.
-
-    Args:
-        username: The name.
-        max_length: Characters that it may have.
-
-    Raises:
-        InvalidInputError: No user can have this name.
-    """
+    """Return a user name in NFC, or raise InvalidInputError if it is not valid."""
     name = _validate(_USERNAME, username, "username")
     _check_length(name, max_length, "username")
     return name
 
 
 def validate_class_key(class_key: object) -> str:
-    """Return the NFC form of a class key.
-
-    Raises:
-        InvalidInputError: No class can have this key.
-    """
+    """Return a class key in NFC, or raise InvalidInputError if it is not valid."""
     return _validate(_CLASS_KEY, class_key, "class_key")
 
 
 def validate_visibility(visibility: object) -> Visibility:
-    """Return `visibility` as the enumeration's member.
-
-    Raises:
-        InvalidInputError: There is no such visibility.
-    """
+    """Return a visibility as a member of its enumeration, or raise InvalidInputError."""
     return _validate(_VISIBILITY, visibility, "visibility")
 
 
 def validate_idempotency_key(key: object) -> str:
-    """Return `key` when it is 1 to 255 printable ASCII characters, a space at neither end.
+    """Return an idempotency key, or raise InvalidInputError.
 
-    Raises:
-        InvalidInputError: It is anything else.
+    It has 1 to 255 printable ASCII characters, and no space at either end.
     """
     return _validate(_IDEMPOTENCY_KEY, key, "Idempotency-Key")
 
 
 def validate_create(image: object, max_prompt_length: int = MAX_PROMPT_LENGTH) -> ImageRequest:
-    """Return a freshly validated copy of what a caller asks for.
+    """Return a validated copy of a request for an image, or raise InvalidInputError.
 
-    An instance is taken apart first: `model_construct` and `model_copy` make some that no
-    validator has seen.
-
-    Args:
-        image: What is asked for.
-        max_prompt_length: Characters that its prompt may have.
-
-    Raises:
-        InvalidInputError: A field is missing, unknown or breaks its rule.
+    A model is dumped and validated again, since `model_construct` and `model_copy` skip validation.
     """
-    # a field of a wrong type warns while it is dumped, and is refused just below
+    # a field of a wrong type would warn here; validation refuses it
     dumped = image.model_dump(warnings=False) if isinstance(image, BaseModel) else image
     request = _validate(_CREATE, dumped)
     _check_length(request.prompt, max_prompt_length, "prompt")

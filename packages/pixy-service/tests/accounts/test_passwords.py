@@ -85,7 +85,7 @@ def test_a_password_is_measured_as_it_is_typed() -> None:
 
 
 @pytest.mark.parametrize("impossible", IMPOSSIBLE)
-def test_what_nobody_can_have_is_refused_without_hashing(
+def test_impossible_credentials_are_refused_without_hashing(
     counting_hashes: CountingHashes, credentials: CredentialService, impossible: Credentials
 ) -> None:
     with counting_hashes() as hashes, pytest.raises(InvalidCredentialsError):
@@ -94,7 +94,7 @@ def test_what_nobody_can_have_is_refused_without_hashing(
 
 
 @pytest.mark.parametrize("impossible", IMPOSSIBLE)
-def test_recall_refuses_what_nobody_can_have(
+def test_recall_refuses_impossible_credentials(
     credentials: CredentialService, impossible: Credentials
 ) -> None:
     with pytest.raises(InvalidCredentialsError):
@@ -145,11 +145,11 @@ def test_every_refusal_reads_the_same(services: Services, credentials: Credentia
     assert len(seen) == 1
 
 
-def test_nothing_is_recalled_before_it_was_checked(credentials: CredentialService) -> None:
+def test_unchecked_credentials_are_not_recalled(credentials: CredentialService) -> None:
     assert credentials.recall(ANN) is None
 
 
-def test_what_was_checked_is_recalled_without_hashing(
+def test_checked_credentials_are_recalled_without_hashing(
     counting_hashes: CountingHashes, credentials: CredentialService, ann: User
 ) -> None:
     credentials.check(ANN)

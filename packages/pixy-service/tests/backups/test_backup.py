@@ -150,7 +150,7 @@ def test_what_was_backed_up_is_restored_byte_for_byte(places: Places, make_image
     assert rows == {image.guid: image for image in images}
 
 
-def test_nobody_else_can_read_any_of_it(places: Places, make_image: Make) -> None:
+def test_only_its_owner_can_read_a_backup(places: Places, make_image: Make) -> None:
     make_image()
     places.back_up()
     places.restore()
@@ -247,7 +247,7 @@ def back_up_with(places: Places, database: Database) -> Callable[..., None]:
 
 
 @pytest.mark.parametrize("moment", ["after_journal", "after_database"])
-def test_an_image_that_becomes_a_row_meanwhile_is_restored(
+def test_an_image_that_gets_its_row_during_the_backup_is_restored(
     places: Places,
     back_up_with: Callable[..., None],
     make_image: Make,
@@ -266,7 +266,7 @@ def test_an_image_that_becomes_a_row_meanwhile_is_restored(
     assert places.list_restored() == {image.guid, kept.guid}
 
 
-def test_an_image_that_is_made_meanwhile_does_no_harm(
+def test_an_image_that_is_made_during_the_backup_does_no_harm(
     places: Places, back_up_with: Callable[..., None], make_image: Make
 ) -> None:
     made = [make_image()]
@@ -314,7 +314,7 @@ def test_an_image_that_is_deleted_after_its_row_was_copied_is_not_restored(
     [(Path.unlink, "missing"), (lambda path: path.write_bytes(b"x"), "corrupt")],
     ids=["missing", "corrupt"],
 )
-def test_a_file_that_is_damaged_is_told_and_its_sound_copy_is_kept(
+def test_a_damaged_file_is_reported_and_its_sound_copy_is_kept(
     places: Places, make_image: Make, damage: Callable[[Path], object], kind: str
 ) -> None:
     copied = make_image()
@@ -330,7 +330,7 @@ def test_a_file_that_is_damaged_is_told_and_its_sound_copy_is_kept(
     assert places.restored_of(copied).stat().st_size == copied.size
 
 
-def test_damage_in_the_backup_is_told_and_what_is_left_is_restored(
+def test_damage_in_the_backup_is_reported_and_the_rest_is_restored(
     places: Places, make_image: Make
 ) -> None:
     lost, bad, sound = (make_image() for _ in range(3))
@@ -361,7 +361,7 @@ def test_an_entry_that_can_not_be_read_is_copied_with_its_file(
     assert (places.new / "images/.staging" / part.name).read_bytes() == b"paid for"
 
 
-def test_what_a_killed_restore_of_another_backup_left_is_not_used(
+def test_files_of_a_killed_restore_of_another_backup_are_not_used(
     places: Places, make_image: Make
 ) -> None:
     make_image()
@@ -451,7 +451,7 @@ def test_a_damaged_copy_of_the_database_is_not_restored(places: Places, make_ima
 @pytest.mark.parametrize(
     "name", ["pixy.sqlite3", "pixy.sqlite3-wal", "images/.store", "images/0f/x", "journal/x.json"]
 )
-def test_nothing_is_restored_over_something(places: Places, make_image: Make, name: str) -> None:
+def test_a_restore_overwrites_nothing(places: Places, make_image: Make, name: str) -> None:
     make_image()
     places.back_up()
     path = places.new / name
@@ -463,7 +463,7 @@ def test_nothing_is_restored_over_something(places: Places, make_image: Make, na
     assert left == [path]
 
 
-def test_an_empty_file_system_may_be_restored_to(places: Places, make_image: Make) -> None:
+def test_an_empty_file_system_is_a_valid_target(places: Places, make_image: Make) -> None:
     make_image()
     places.folder.mkdir(parents=True)
     for place in (places.folder, places.new / "images"):
@@ -511,7 +511,7 @@ def test_a_folder_that_is_not_mounted_is_not_backed_up(places: Places, make_imag
         places.back_up()
 
 
-def test_one_backup_at_a_time(places: Places, make_image: Make) -> None:
+def test_a_second_backup_at_the_same_time_is_refused(places: Places, make_image: Make) -> None:
     make_image()
     with BackupFolder(places.folder).lock(), pytest.raises(BackupError, match="Another process"):
         places.back_up()
@@ -544,7 +544,7 @@ def test_a_database_that_is_not_there_is_not_made(places: Places) -> None:
         open_backup(f"sqlite:///{path}", places.data, places.folder).__enter__()
 
 
-def test_an_image_folder_that_can_t_be_read_is_told(places: Places) -> None:
+def test_an_image_folder_that_can_t_be_read_is_a_configuration_error(places: Places) -> None:
     # an error that root gets, too
     places.data.mkdir()
     unreadable = places.data / ("x" * 300)
@@ -560,7 +560,7 @@ def test_files_only_is_for_servers(places: Places, services: Services) -> None:
         open_backup(places.url, places.data, places.folder, files_only=True).__enter__()
 
 
-def test_more_files_than_one_part_are_kept_and_removed(places: Places, make_image: Make) -> None:
+def test_files_of_several_batches_are_kept_and_removed(places: Places, make_image: Make) -> None:
     image = make_image()
     places.back_up()
     for number in range(450):

@@ -124,7 +124,7 @@ def data(tmp_path: Path, request: pytest.FixtureRequest) -> DataFolder:
     return DataFolder(tmp_path, tmp_path / request.param)
 
 
-def test_the_provider_is_not_asked_where_no_file_can_be_made(
+def test_the_provider_is_not_asked_if_no_file_can_be_reserved(
     open_creator: Callable[..., ImageCreator],
     stores: ImageStores,
     people: tuple[User, ...],
@@ -141,7 +141,7 @@ def test_the_provider_is_not_asked_where_no_file_can_be_made(
     assert data.list_parts() == []
 
 
-def test_what_is_refused_or_replayed_leaves_no_file(
+def test_a_refused_or_replayed_request_leaves_no_file(
     open_creator: Callable[..., ImageCreator], people: tuple[User, ...], tmp_path: Path
 ) -> None:
     creator = open_creator()
@@ -152,7 +152,7 @@ def test_what_is_refused_or_replayed_leaves_no_file(
     assert list(tmp_path.rglob("*.part")) == []
 
 
-def test_the_provider_is_not_asked_for_somebody_who_is_gone(
+def test_the_provider_is_not_asked_for_a_removed_user(
     open_creator: Callable[..., ImageCreator], provider: Provider
 ) -> None:
     gone = User(username="gone", password="-", class_key="red")
@@ -259,7 +259,7 @@ def test_an_image_is_stored_once_its_disk_works_again(
     assert criticals() == []
 
 
-def test_a_mistake_in_the_program_is_logged_and_has_a_name_for_the_caller(
+def test_a_bug_is_logged_and_raised_as_a_pixyproxy_exception(
     open_creator: Callable[..., ImageCreator],
     people: tuple[User, ...],
     caplog: pytest.LogCaptureFixture,
@@ -271,7 +271,7 @@ def test_a_mistake_in_the_program_is_logged_and_has_a_name_for_the_caller(
 
 
 @pytest.mark.parametrize("error", [MemoryError(), OSError(errno.EMFILE, "too many open files")])
-def test_what_this_machine_lacks_while_it_asks_is_an_unknown_outcome(
+def test_a_shortage_of_this_machine_during_a_request_is_an_unknown_outcome(
     open_creator: Callable[..., ImageCreator],
     stores: ImageStores,
     people: tuple[User, ...],

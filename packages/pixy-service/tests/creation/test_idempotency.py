@@ -79,7 +79,9 @@ def test_a_key_is_its_owner_s_own(
     assert provider.paid_requests == 2
 
 
-def test_a_key_stands_for_one_request_alone(anns: PrivateImageService, provider: Provider) -> None:
+def test_a_key_can_t_be_reused_for_another_request(
+    anns: PrivateImageService, provider: Provider
+) -> None:
     create(anns)
     for other in (
         ImageDetailCreate(prompt="a fox"),
@@ -94,7 +96,7 @@ def test_a_key_stands_for_one_request_alone(anns: PrivateImageService, provider:
     assert provider.paid_requests == 1
 
 
-def test_a_request_that_still_runs_is_not_run_beside_itself(
+def test_a_retry_is_refused_while_the_first_request_runs(
     anns: PrivateImageService, provider: Provider
 ) -> None:
     with provider.holding():
@@ -136,7 +138,7 @@ def test_of_many_requests_at_once_one_is_paid_for(
     ("behaviour", "failure"),
     [("moderation_blocked", PromptRejectedError), ("unauthorized", GeneratorKeyError)],
 )
-def test_what_failed_and_cost_nothing_runs_anew(
+def test_a_retry_of_a_free_failure_runs_again(
     anns: PrivateImageService,
     provider: Provider,
     behaviour: str,
@@ -159,7 +161,7 @@ def test_what_failed_and_cost_nothing_runs_anew(
         ("server_error", GenerationUnknownError, GenerationUnknownError),
     ],
 )
-def test_what_was_paid_for_or_may_have_been_is_never_bought_again(
+def test_a_retry_never_pays_a_second_time(
     anns: PrivateImageService,
     provider: Provider,
     behaviour: str,
@@ -246,7 +248,7 @@ def test_an_image_that_is_being_made_can_t_be_deleted(
 
 
 @pytest.mark.parametrize("key", ["", " a", "a ", "a" * 256, "ä", "a\n", "a\0"])
-def test_a_key_that_is_none_is_refused(anns: PrivateImageService, key: str) -> None:
+def test_an_invalid_key_is_refused(anns: PrivateImageService, key: str) -> None:
     with pytest.raises(InvalidInputError) as caught:
         anns.submit_image(ASKED, key)
     assert caught.value.errors[0][0] == ("Idempotency-Key",)
@@ -259,7 +261,7 @@ def test_a_key_may_be_any_printable_text(anns: PrivateImageService, key: str) ->
     assert create(anns, key) == create(anns, key)
 
 
-def test_a_default_that_is_given_makes_no_other_request() -> None:
+def test_an_explicit_default_is_the_same_request() -> None:
     given = ImageDetailCreate(prompt="a lighthouse", visibility=Visibility.PRIVATE)
     assert compute_fingerprint(given) == compute_fingerprint(ASKED)
     # nor does a member that an older version did not have

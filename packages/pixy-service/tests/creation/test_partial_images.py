@@ -93,7 +93,7 @@ def begin(images: PrivateImageService) -> tuple[str, Future[Created]]:
     return guid, submission.created
 
 
-def test_the_latest_is_there_until_the_image_is(
+def test_the_latest_partial_image_is_kept_until_the_image_is_there(
     anns: PrivateImageService, finish: Callable[[], None], tmp_path: Path
 ) -> None:
     guid, created = begin(anns)
@@ -109,7 +109,7 @@ def test_the_latest_is_there_until_the_image_is(
     assert list_parts(tmp_path) == []
 
 
-def test_nobody_else_is_shown_any(
+def test_only_the_owner_sees_partial_images(
     services: Services, people: tuple[User, ...], finish: Callable[[], None]
 ) -> None:
     ann, *others = map(services.private_images, people)
@@ -129,7 +129,7 @@ def test_nobody_else_is_shown_any(
         ("events_cut", GenerationUnknownError),
     ],
 )
-def test_what_failed_leaves_nothing_to_see(
+def test_a_failed_creation_leaves_no_partial_image(
     anns: PrivateImageService,
     provider: Provider,
     tmp_path: Path,
@@ -147,7 +147,7 @@ def test_what_failed_leaves_nothing_to_see(
     assert not anns.partials.has(anns.get_details(guid))
 
 
-def test_a_crash_leaves_what_the_recovery_removes(
+def test_recovery_removes_partial_images_after_a_crash(
     claims: Claims,
     recovery: Recovery,
     database: Database,
@@ -169,7 +169,7 @@ def test_a_crash_leaves_what_the_recovery_removes(
     assert list_parts(tmp_path) == []
 
 
-def test_what_is_no_picture_is_not_kept(store: PartialImageStore) -> None:
+def test_bytes_that_are_not_an_image_are_not_kept(store: PartialImageStore) -> None:
     with PartialImageKeeper(store, GUID) as keeper:
         keeper.take(PARTIALS[0])
         wait_until(lambda: store.has(GUID))
@@ -207,7 +207,7 @@ def test_a_disk_that_hangs_delays_nothing_and_keeps_nothing_in_the_end(tmp_path:
     assert list_parts(tmp_path) == []
 
 
-def test_only_the_latest_of_those_that_wait_is_kept(tmp_path: Path) -> None:
+def test_only_the_latest_waiting_partial_image_is_kept(tmp_path: Path) -> None:
     store = Hangs(tmp_path)
     with PartialImageKeeper(store, GUID) as keeper:
         keeper.take(PARTIALS[0])

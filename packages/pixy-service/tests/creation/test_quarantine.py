@@ -84,7 +84,7 @@ def test_an_answer_that_may_have_been_paid_for_is_kept_with_its_creation(
         GeneratorResponseError(answer=b""),
     ],
 )
-def test_what_cost_nothing_or_is_nothing_is_not_kept(
+def test_a_free_or_empty_answer_is_not_kept(
     open_creator: Callable[..., ImageCreator],
     people: tuple[User, ...],
     tmp_path: Path,

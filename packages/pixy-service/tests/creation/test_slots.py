@@ -41,7 +41,7 @@ def test_an_exception_comes_back_as_it_was_raised() -> None:
         GenerationExecutor(1).submit(fail).result(TIMEOUT)
 
 
-def test_one_piece_of_work_more_than_there_are_places_is_refused_at_once(gate: Gate) -> None:
+def test_work_is_refused_at_once_when_all_slots_are_taken(gate: Gate) -> None:
     executor = GenerationExecutor(2)
     running = [executor.submit(gate.work) for _ in range(2)]
     with pytest.raises(GenerationBusyError):
@@ -50,13 +50,13 @@ def test_one_piece_of_work_more_than_there_are_places_is_refused_at_once(gate: G
     assert [future.result(TIMEOUT) for future in running] == ["done", "done"]
 
 
-def test_a_place_is_free_as_soon_as_a_result_is_known() -> None:
+def test_a_slot_is_free_as_soon_as_a_result_is_known() -> None:
     executor = GenerationExecutor(1)
     for _ in range(200):
         executor.submit(lambda: None).result(TIMEOUT)
 
 
-def test_failed_work_leaves_its_place() -> None:
+def test_failed_work_releases_its_slot() -> None:
     executor = GenerationExecutor(1)
 
     def fail() -> None:
@@ -67,7 +67,7 @@ def test_failed_work_leaves_its_place() -> None:
             executor.submit(fail).result(TIMEOUT)
 
 
-def test_a_refusal_takes_no_place(gate: Gate) -> None:
+def test_a_refusal_takes_no_slot(gate: Gate) -> None:
     executor = GenerationExecutor(1)
     running = executor.submit(gate.work)
     for _ in range(3):
@@ -122,7 +122,7 @@ def test_closing_waits_for_running_work(gate: Gate) -> None:
     assert future.result(TIMEOUT) == "done"
 
 
-def test_closing_twice_is_no_error() -> None:
+def test_closing_twice_is_allowed() -> None:
     executor = GenerationExecutor(1)
     executor.close()
     executor.close()

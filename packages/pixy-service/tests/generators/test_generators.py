@@ -29,6 +29,6 @@ def test_a_key_that_would_break_the_header_is_refused_and_not_shown(key: str) ->
 @pytest.mark.parametrize(
     "url", ["api.openai.com", "ftp://host/v1", "http://", "http://[::1", "http://host:port/v1"]
 )
-def test_a_base_url_that_is_none_is_refused_with_the_setting(url: str) -> None:
+def test_an_invalid_base_url_is_refused_with_the_setting(url: str) -> None:
     with pytest.raises(ConfigurationError, match=f"OPENAI_BASE_URL={DEFAULT_OPENAI_BASE_URL}"):
         OpenAIGenerator("sk-secret", base_url=url)

@@ -29,18 +29,18 @@ def raising(*errors: Exception) -> Callable[[], str]:
 @pytest.mark.parametrize(
     "error", [MemoryError(), OSError(errno.EMFILE, "too many"), OSError(errno.ENOMEM, "no memory")]
 )
-def test_what_the_machine_lacked_is_tried_again(error: Exception) -> None:
+def test_decoding_is_tried_again_after_a_shortage(error: Exception) -> None:
     decode = raising(error)
     assert decode_in_turn(decode, time.monotonic() + PATIENCE) == "decoded"
 
 
-def test_what_the_machine_lacks_until_the_deadline_is_its_own_fault() -> None:
+def test_a_shortage_until_the_deadline_is_not_the_provider_s_fault() -> None:
     with pytest.raises(ImageNotStoredError) as caught:
         decode_in_turn(raising(MemoryError()), time.monotonic(), b"paid for")
     assert caught.value.answer == b"paid for"
 
 
-def test_what_does_not_decode_is_not_tried_again() -> None:
+def test_undecodable_bytes_are_not_tried_again() -> None:
     decode = raising(GeneratorResponseError())
     with pytest.raises(GeneratorResponseError):
         decode_in_turn(decode, time.monotonic() + PATIENCE)

@@ -70,7 +70,7 @@ def test_greys_of_16_bits_keep_their_shades() -> None:
 
 
 @pytest.mark.parametrize("media_type", THUMBNAIL_TYPES)
-def test_what_is_transparent_stays_so(media_type: str) -> None:
+def test_transparency_is_kept(media_type: str) -> None:
     original = encode(Picture.new("RGBA", (400, 400), (255, 0, 0, 0)))
     small = decode(shrink(original, "image/png", 160, media_type))
     assert small.convert("RGBA").getchannel("A").getextrema() == (0, 0)
@@ -123,7 +123,7 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
 
 
 @pytest.mark.parametrize("junk", [b"", b"junk", b"\x89PNG\r\n\x1a\n" + bytes(100)])
-def test_what_cant_be_decoded_is_damaged(junk: bytes) -> None:
+def test_an_undecodable_original_is_damaged(junk: bytes) -> None:
     with pytest.raises(ContentDamagedError):
         shrink(junk, "image/png", 160, AVIF)
 

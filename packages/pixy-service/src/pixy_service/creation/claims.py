@@ -1,7 +1,7 @@
 """The claims of this process: taken before the provider is asked, settled by its answer.
 
-What the database can't be told now is told later, as long as this process lives. After that the
-lease of the claim runs out, and recovery decides.
+An outcome that can't be written to the database now is written later, as long as this process
+lives. After that the lease of the claim runs out, and recovery decides.
 """
 
 import logging

@@ -59,7 +59,7 @@ class Recovery:
         self._claims = claims
         self._adopter = adopter
         self._finish_deletions = finish_deletions
-        self._hopeless: set[str] = set()
+        self._abandoned: set[str] = set()
         self._stuck: set[str] = set()
         self._patience = patience
         self._seen: dict[tuple[str, str], float] = {}
@@ -134,7 +134,7 @@ class Recovery:
                 return
 
     def _adopt(self, guid: str) -> None:
-        if guid in self._hopeless or self._claims.holds(guid):
+        if guid in self._abandoned or self._claims.holds(guid):
             return
         try:
             entry = self._stores.journal.find(guid)
@@ -167,7 +167,7 @@ class Recovery:
 
     def _give_up_entry(self, guid: str) -> None:
         """Leave an entry to an operator, and tell the owner; the next start tries it again."""
-        self._hopeless.add(guid)
+        self._abandoned.add(guid)
         problem = describe_problem(ImageNotStoredError())
         self._stores.creations.fail_creation(guid, CreationStatus.FAILED, problem)
 

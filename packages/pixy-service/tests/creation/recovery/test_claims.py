@@ -170,7 +170,7 @@ def test_a_claim_of_this_process_is_not_given_up_when_a_pass_outlasts_its_lease(
     assert not any(found.is_expired for found in stores.creations.list_leases())
 
 
-def test_after_an_outage_the_living_extend_their_leases_first(
+def test_after_an_outage_running_processes_extend_their_leases_first(
     claims: Claims, recovery: Recovery, stores: ImageStores, people: tuple[User, ...]
 ) -> None:
     creation = take(claims, people[0])
@@ -222,7 +222,7 @@ def test_a_claim_that_was_removed_too_early_asks_no_provider(
         claims.mark_asked(creation.guid)
 
 
-def test_what_became_of_a_claim_is_told_once_the_database_is_back(
+def test_an_outcome_is_written_once_the_database_is_back(
     open_creator: Callable[..., ImageCreator],
     stores: ImageStores,
     recovery: Recovery,
@@ -239,7 +239,7 @@ def test_what_became_of_a_claim_is_told_once_the_database_is_back(
     assert failed.problem.code == "prompt_rejected"
 
 
-def test_what_failed_is_forgotten_after_its_time(
+def test_a_failed_creation_is_deleted_after_its_retention(
     open_creator: Callable[..., ImageCreator],
     stores: ImageStores,
     recovery: Recovery,
@@ -256,7 +256,7 @@ def test_what_failed_is_forgotten_after_its_time(
     assert stores.creations.list_creations("ann", CreationStatus.FAILED, 9) == []
 
 
-def test_a_lease_that_is_extended_is_never_over_by_a_clock_that_jumped(
+def test_a_jump_of_the_clock_does_not_end_an_extended_lease(
     claims: Claims, stores: ImageStores, recovery: Recovery, people: tuple[User, ...]
 ) -> None:
     creation = take(claims, people[0])
@@ -270,7 +270,7 @@ def test_a_lease_that_is_extended_is_never_over_by_a_clock_that_jumped(
     assert status_of(stores, creation) == CreationStatus.PENDING
 
 
-def test_a_lease_is_not_over_before_it_was_watched_for_its_length(
+def test_a_lease_ends_only_after_it_was_watched_for_its_length(
     claims: Claims, stores: ImageStores, people: tuple[User, ...]
 ) -> None:
     creation = take(claims, people[0])
@@ -296,7 +296,7 @@ def test_a_claim_that_the_database_lost_before_the_provider_was_asked_asks_no_pr
     assert status_of(stores, creation) is None
 
 
-def test_a_claim_that_the_database_lost_while_the_provider_works_is_made_again(
+def test_a_claim_that_the_database_lost_while_the_provider_works_is_restored(
     claims: Claims, stores: ImageStores, people: tuple[User, ...]
 ) -> None:
     creation = take(claims, people[0])
@@ -309,7 +309,7 @@ def test_a_claim_that_the_database_lost_while_the_provider_works_is_made_again(
     assert not stores.creations.mark_asked(creation.guid)
 
 
-def test_a_claim_whose_key_was_used_again_is_not_made_again_and_is_said_once(
+def test_a_claim_whose_key_was_used_again_is_not_restored_and_is_logged_once(
     claims: Claims,
     stores: ImageStores,
     people: tuple[User, ...],
@@ -326,7 +326,7 @@ def test_a_claim_whose_key_was_used_again_is_not_made_again_and_is_said_once(
     assert [lost.guid in message for message in criticals(caplog)] == [True]
 
 
-def test_what_the_provider_answered_for_a_claim_that_the_database_lost_is_noted(
+def test_an_outcome_is_written_for_a_claim_that_the_database_lost(
     claims: Claims, stores: ImageStores, people: tuple[User, ...]
 ) -> None:
     creation = take(claims, people[0])

@@ -140,7 +140,7 @@ def test_an_image_whose_row_came_back_can_be_deleted_again(
     assert stores.deletions.list_deletions(9) == []
 
 
-def test_nothing_is_forgotten_while_the_volume_is_away(
+def test_deletions_stay_listed_while_the_volume_is_away(
     stores: ImageStores, image: Image, file: Path, delete: Delete, tmp_path: Path
 ) -> None:
     folder = tmp_path / "images"

@@ -29,7 +29,7 @@ from provider_answers import PNG
 from recovery_pieces import ASKED, criticals, expire, run_twice, status_of, take
 
 
-def test_an_entry_whose_bytes_are_damaged_is_kept_and_said_once(
+def test_an_entry_whose_bytes_are_damaged_is_kept_and_logged_once(
     waiting: Creation, recovery: Recovery, stores: ImageStores, caplog: pytest.LogCaptureFixture
 ) -> None:
     stores.content.locate(f"{waiting.guid}.png").write_bytes(PNG[:-1] + b"x")
@@ -73,7 +73,7 @@ def test_an_image_whose_size_may_not_be_asked_for_any_more_is_recovered(
     assert status_of(stores, waiting) == CreationStatus.READY
 
 
-def test_an_entry_that_can_t_be_read_is_kept_said_once_and_holds_up_no_other(
+def test_an_unreadable_entry_is_kept_and_logged_once_and_delays_no_other(
     waiting: Creation,
     recovery: Recovery,
     stores: ImageStores,
@@ -96,7 +96,7 @@ def make_unreadable(entry: Path) -> Path:
     return moved
 
 
-def test_an_entry_that_the_disk_won_t_give_is_said_once_and_tried_again(
+def test_an_entry_on_a_failing_disk_is_logged_once_and_tried_again(
     waiting: Creation,
     recovery: Recovery,
     stores: ImageStores,
@@ -116,7 +116,7 @@ def test_an_entry_that_the_disk_won_t_give_is_said_once_and_tried_again(
     assert stores.images.find_image(waiting.guid) is not None
 
 
-def test_an_entry_that_the_disk_won_t_give_holds_up_no_claim(
+def test_an_entry_on_a_failing_disk_delays_no_claim(
     waiting: Creation,
     recovery: Recovery,
     stores: ImageStores,

@@ -42,13 +42,13 @@ def read(content: bytes, *, length: int = MIB, status: int = 200, coding: str = 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 10, 1000])
 @pytest.mark.parametrize("content", [TEXT, b"{", b"x", b"", b"data: 1\n\n", b"\x1f{"])
-def test_what_is_not_packed_stays_as_it_is(content: bytes, length: int) -> None:
+def test_an_uncompressed_body_is_unchanged(content: bytes, length: int) -> None:
     for coding in ("", "gzip", "br", "zstd, gzip", "junk"):
         assert read(content, length=length, coding=coding) == content
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 1000, MIB])
-def test_what_is_packed_is_unpacked(length: int) -> None:
+def test_a_compressed_body_is_unpacked(length: int) -> None:
     gzipped, zlibbed = gzip.compress(TEXT), zlib.compress(TEXT)
     for content in (
         *(gzipped, zlibbed, gzip.compress(gzipped), gzip.compress(zlibbed)),
@@ -60,7 +60,7 @@ def test_what_is_packed_is_unpacked(length: int) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 1000])
-def test_what_is_broken_is_unpacked_as_far_as_it_can_be(length: int) -> None:
+def test_a_broken_body_is_unpacked_up_to_the_break(length: int) -> None:
     gzipped = gzip.compress(TEXT)
     broken = gzipped[:1500] + b"\xff" * 100 + gzipped[1600:]
     unpacked = read(broken, length=length)
@@ -74,5 +74,5 @@ def test_an_answer_may_be_as_long_as_the_limit_and_no_longer() -> None:
         read(bytes(MAX_ANSWER_BYTES + 1))
 
 
-def test_of_a_refusal_the_beginning_is_enough() -> None:
+def test_a_refusal_is_read_up_to_its_limit() -> None:
     assert 0 < len(read(b" " * 5 * MIB, status=400, length=1000)) <= MIB

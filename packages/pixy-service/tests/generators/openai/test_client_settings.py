@@ -28,7 +28,7 @@ HTTPS, HTTP = "https://provider.invalid/v1", "http://provider.invalid/v1"
         "https://company.openai.azure.com/openai/v1/",
     ],
 )
-def test_a_base_url_that_the_client_takes_is_taken(url: str) -> None:
+def test_a_valid_base_url_is_accepted(url: str) -> None:
     assert check_base_url(url) == url
     assert httpx2.Request("POST", url).url.host
 
@@ -55,7 +55,7 @@ def test_without_a_base_url_it_is_the_public_one(url: str | None) -> None:
         *("http://a..b/v1", f"http://{'a' * 64}.example/v1", "http://exa%20mple/v1"),
     ],
 )
-def test_a_base_url_at_which_nothing_can_be_asked_is_refused_and_not_shown(url: str) -> None:
+def test_an_invalid_base_url_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^OPENAI_BASE_URL .*or leave it out$") as caught:
         check_base_url(url)
     assert url not in str(caught.value)

@@ -164,7 +164,7 @@ def test_an_image_is_described_as_it_is(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize(("behaviour", "outcome"), OUTCOMES.items())
-def test_a_failure_has_the_name_of_what_happened(
+def test_a_failure_raises_its_class(
     provider: Provider, behaviour: str, outcome: type[GenerationError]
 ) -> None:
     assert type(fail(provider, behaviour)) is outcome
@@ -177,7 +177,7 @@ def test_a_failure_costs_one_paid_request_and_no_other(provider: Provider, behav
 
 
 @pytest.mark.parametrize("behaviour", OUTCOMES)
-def test_a_failure_tells_neither_the_key_nor_the_prompt_nor_the_provider_s_words(
+def test_an_error_contains_neither_the_key_nor_the_prompt_nor_the_provider_s_words(
     provider: Provider, behaviour: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     error = fail(provider, behaviour)
@@ -218,7 +218,9 @@ def test_what_arrived_before_a_break_comes_with_the_error(
 
 
 @pytest.mark.parametrize("behaviour", ["reset", "silent", "moderation_blocked", "late_slow_down"])
-def test_what_is_empty_or_cost_nothing_does_not(provider: Provider, behaviour: str) -> None:
+def test_an_empty_or_free_answer_does_not_come_with_the_error(
+    provider: Provider, behaviour: str
+) -> None:
     error = fail(provider, behaviour)
     assert isinstance(error, GenerationError)
     assert error.answer is None
@@ -241,7 +243,7 @@ def test_the_provider_is_asked_not_to_compress(provider: Provider) -> None:
     assert provider.requests[0].headers["Accept-Encoding"] == "identity"
 
 
-def test_a_link_is_told_and_not_followed(provider: Provider) -> None:
+def test_a_link_is_named_in_the_error_and_not_followed(provider: Provider) -> None:
     error = fail(provider, "no_b64")
     assert "link" in str(error)
     assert (provider.connections, provider.other_requests) == (1, 0)
@@ -266,7 +268,7 @@ def test_a_refusal_carries_the_provider_s_own_request_id(provider: Provider) -> 
 
 
 @pytest.mark.parametrize("behaviour", ["insufficient_quota", "unauthorized"])
-def test_a_refusal_that_somebody_has_to_act_on_is_an_alert_in_the_log(
+def test_a_refusal_that_needs_an_operator_is_logged_as_critical(
     provider: Provider, behaviour: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     fail(provider, behaviour)
@@ -316,7 +318,7 @@ def test_size_and_quality_are_sent_where_they_are_asked_for(provider: Provider) 
     ]
 
 
-def test_what_the_model_does_not_know_is_refused_without_asking(provider: Provider) -> None:
+def test_an_unsupported_option_is_refused_without_a_request(provider: Provider) -> None:
     generator = OpenAIGenerator(
         KEY, base_url=provider.base_url, model="gpt-image-2", timeout=PATIENCE
     )

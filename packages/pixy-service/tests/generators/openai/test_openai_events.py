@@ -100,7 +100,7 @@ def test_partial_images_are_shown_in_their_order_before_the_image(
     assert (body["stream"], body["partial_images"]) == (True, wanted)
 
 
-def test_without_partial_images_the_request_is_as_it_always_was(provider: Provider) -> None:
+def test_without_partial_images_the_request_does_not_ask_for_a_stream(provider: Provider) -> None:
     open_generator(provider, partial_images=0).generate("a fox", user="ann", quality="low")
     (request,) = provider.requests
     assert set(request.body) == {
@@ -148,7 +148,7 @@ def test_a_stream_of_another_type_has_been_paid_too(
 
 
 @pytest.mark.parametrize(("behaviour", "outcome"), OUTCOMES.items())
-def test_a_failure_of_a_stream_of_another_type_has_the_same_name(
+def test_a_failure_of_a_stream_of_another_type_raises_the_same_class(
     provider: Provider, behaviour: str, outcome: type[GenerationError]
 ) -> None:
     provider.stream_type = "text/plain"
@@ -156,7 +156,7 @@ def test_a_failure_of_a_stream_of_another_type_has_the_same_name(
 
 
 @pytest.mark.parametrize(("behaviour", "outcome"), OUTCOMES.items())
-def test_a_failure_has_the_name_of_what_happened_and_costs_one_request(
+def test_a_failure_raises_its_class_and_costs_one_request(
     provider: Provider, behaviour: str, outcome: type[GenerationError]
 ) -> None:
     assert type(fail(provider, behaviour)) is outcome
@@ -164,7 +164,7 @@ def test_a_failure_has_the_name_of_what_happened_and_costs_one_request(
 
 
 @pytest.mark.parametrize("behaviour", OUTCOMES)
-def test_a_failure_tells_neither_the_key_nor_the_prompt_nor_the_provider_s_words(
+def test_an_error_contains_neither_the_key_nor_the_prompt_nor_the_provider_s_words(
     provider: Provider, behaviour: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     error = fail(provider, behaviour)

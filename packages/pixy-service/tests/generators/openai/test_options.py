@@ -25,7 +25,7 @@ from pixy_service.generators.sketch.generator import SketchGenerator
         ("another", "1536x864", "max"),
     ],
 )
-def test_what_a_model_knows_is_let_through(model: str, size: str, quality: str) -> None:
+def test_supported_options_are_accepted(model: str, size: str, quality: str) -> None:
     check_options(model, size, quality)
 
 
@@ -39,7 +39,7 @@ def test_what_a_model_knows_is_let_through(model: str, size: str, quality: str) 
         ("gpt-image-2-2026-04-21", "auto", "max", {"quality"}),
     ],
 )
-def test_what_a_model_does_not_know_is_named(
+def test_an_unsupported_option_is_named_in_the_error(
     model: str, size: str, quality: str, refused: set[str]
 ) -> None:
     with pytest.raises(InvalidInputError) as caught:
@@ -47,5 +47,5 @@ def test_what_a_model_does_not_know_is_named(
     assert {where[0] for where, _ in caught.value.errors} == refused
 
 
-def test_the_sketch_takes_them_all() -> None:
+def test_the_sketch_accepts_all_options() -> None:
     SketchGenerator().check("1536x864", "max")

@@ -129,7 +129,7 @@ def test_what_follows_a_completed_event_without_an_image_is_read(encoded: str) -
     assert received.conclude(None).content == PNG
 
 
-def test_an_image_beside_an_error_is_not_taken_for_the_answer() -> None:
+def test_an_image_next_to_an_error_is_not_the_answer() -> None:
     body = {"error": {"code": "moderation_blocked"}, "input": [FINAL]}
     with pytest.raises(PromptRejectedError):
         conclude(json.dumps(body).encode())

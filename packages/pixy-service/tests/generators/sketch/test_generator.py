@@ -25,7 +25,7 @@ def test_the_user_makes_no_difference() -> None:
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_every_prompt_gives_a_whole_png_of_the_size_that_is_told(prompt: str) -> None:
+def test_every_prompt_gives_a_complete_png_of_the_reported_size(prompt: str) -> None:
     image = SketchGenerator().generate(prompt, user="ann")
     with Picture.open(io.BytesIO(image.content), formats=["PNG"]) as picture:
         picture.load()

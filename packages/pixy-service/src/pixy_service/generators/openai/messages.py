@@ -121,7 +121,7 @@ def _find_error(node: dict[str, Any], name: str) -> ProviderError | None:
 
 
 def _tells_error(document: Any) -> bool:
-    # an image beside it, without a name that is known, may be what was sent
+    # an image in a member of unknown name may be an echo of the request
     return isinstance(document, dict) and bool(document.get("error"))
 
 
