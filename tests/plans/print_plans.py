@@ -13,14 +13,13 @@ from tempfile import TemporaryDirectory
 
 from many_images import (
     LISTS,
-    VIEWER,
     explain_page,
     insert_many_images,
     measure_page,
     open_connection,
+    read_page,
 )
 from mysql_server import MySQLServer
-from pixy_core import Image
 from pixy_data import Database, ImageRepository, Position, open_database
 
 LIMIT = 50
@@ -55,7 +54,8 @@ def print_lists(url: str, rows: int) -> None:
 
 def print_list(database: Database, name: str) -> None:
     """Print one list's costs, and the plan of its last page."""
-    whole = read_page(database, name, 10_000_000)
+    images = ImageRepository(database)
+    whole = read_page(images, name, 10_000_000)
     print(f"{name}: {len(whole):,} images")
     after = None
     with open_connection(database) as connection:
@@ -64,26 +64,10 @@ def print_list(database: Database, name: str) -> None:
             after = Position(whole[index].created_at, whole[index].guid) if index else None
             cost = measure_page(connection, name, LIMIT, after)
             started = time.perf_counter()
-            read_page(database, name, LIMIT, after)
+            read_page(images, name, LIMIT, after)
             elapsed = (time.perf_counter() - started) * 1000
             print(f"  after {index:>9,}: cost {cost:,}, {elapsed:.1f} ms")
         print(explain_page(connection, name, LIMIT, after))
-
-
-def read_page(
-    database: Database, name: str, limit: int, after: Position | None = None
-) -> list[Image]:
-    """Read a page of one of LISTS through the repository."""
-    images = ImageRepository(database)
-    match name:
-        case "public":
-            return images.list_public_images(limit, after)
-        case "owned":
-            return images.list_owned_images(VIEWER.username, limit, after)
-        case "class":
-            return images.list_class_images(VIEWER.class_key, limit, after)
-        case _:
-            return images.list_visible_images(VIEWER, limit, after)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def print_search(database: Database, name: str, match: ImageFilter, viewer: User
     images = ImageRepository(database)
     whole = images.search_images(match, viewer, 10_000_000)
     last = whole[-LIMIT - 1] if len(whole) > LIMIT else None
-    places = (None, last and Position(last.created_at, last.guid))
+    places = (None, Position(last.created_at, last.guid) if last else None)
     times = [min(_time(images, match, viewer, place) for _ in range(3)) for place in places]
     who = "stranger" if viewer is None else "user"
     print(f"{name}, {who}: {len(whole):,} found, {times[0]:.1f} ms first, {times[1]:.1f} ms last")

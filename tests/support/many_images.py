@@ -10,26 +10,23 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import Connection, NullPool, text
 
-from pixy_core import User
-from pixy_data import Database, Position, UserRepository
+from pixy_core import Image, ImageFilter, User, Visibility
+from pixy_data import Database, ImageRepository, Position, UserRepository
 from pixy_data import images as image_rows
 from pixy_data.conversions import time_to_parameter
 from pixy_data.database.engine import build_engine
 from pixy_data.keyset import NEWEST
+from pixy_data.search.query import ImageSearch, build_list
 
 USERS = 40
 CLASSES = 8
 VIEWER = User(username="user-0", password="-", class_key="class-0")
-LISTS = {
-    "public": (image_rows.LIST_PUBLIC, {}),
-    "owned": (image_rows.LIST_OWNED, {"username": VIEWER.username}),
-    "class": (image_rows.LIST_CLASS, {"class_key": VIEWER.class_key}),
-    "visible": (
-        image_rows.LIST_VISIBLE,
-        {"username": VIEWER.username, "class_key": VIEWER.class_key},
-    ),
+FILTERS = {
+    "mine": ImageFilter(mine=True),
+    "class": ImageFilter(visibility=Visibility.CLASS),
 }
-"""Each list's name -> its statement, and the parameters that choose it for VIEWER."""
+LISTS = ("public", *FILTERS, "visible")
+"""What VIEWER may ask for a page of; FILTERS are the filtered ones among them."""
 
 _BATCH = 5_000
 _START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -108,24 +105,32 @@ def _make_rows(
         }
 
 
-def make_parameters(
-    name: str, limit: int, after: Position | None = None
-) -> Mapping[str, str | int]:
-    """Return the parameters of a page of one of LISTS."""
-    position = after or NEWEST
-    return {
-        **LISTS[name][1],
-        "created_at": time_to_parameter(position.created_at),
-        "guid": position.guid,
-        "limit": limit,
-    }
+def read_page(
+    images: ImageRepository, name: str, limit: int, after: Position | None = None
+) -> list[Image]:
+    """Read a page of one of LISTS through the repository."""
+    if name in FILTERS:
+        return images.search_images(FILTERS[name], VIEWER, limit, after)
+    if name == "public":
+        return images.list_public_images(limit, after)
+    return images.list_visible_images(VIEWER, limit, after)
+
+
+def _find_query(name: str, limit: int, after: Position | None) -> tuple[str, Mapping[str, object]]:
+    """Return the statement and the parameters of a page of one of LISTS."""
+    search = ImageSearch(FILTERS.get(name, ImageFilter()), VIEWER, limit, after or NEWEST)
+    if name in FILTERS:
+        return build_list(search.shape), search.parameters
+    is_public = name == "public"
+    statement = image_rows.LIST_PUBLIC if is_public else image_rows.LIST_VISIBLE
+    return statement, search.parameters
 
 
 def measure_page(
     connection: Connection, name: str, limit: int, after: Position | None = None
 ) -> int:
     """Count what the database does for one page: rows that MySQL touches, or SQLite's steps."""
-    return measure(connection, LISTS[name][0], make_parameters(name, limit, after))
+    return measure(connection, *_find_query(name, limit, after))
 
 
 def measure(connection: Connection, statement: str, parameters: Mapping[str, object]) -> int:
@@ -160,7 +165,7 @@ def _count_steps(connection: Connection, statement: str, parameters: Mapping[str
 
 def explain_page(connection: Connection, name: str, limit: int, after: Position | None) -> str:
     """Return the database's own plan of a page, one line a step."""
-    return explain(connection, LISTS[name][0], make_parameters(name, limit, after))
+    return explain(connection, *_find_query(name, limit, after))
 
 
 def explain(connection: Connection, statement: str, parameters: Mapping[str, object]) -> str:

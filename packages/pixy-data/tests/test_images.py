@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from image_samples import make_detail
-from pixy_core import ConstraintViolationError, Image, User, Visibility
+from pixy_core import ConstraintViolationError, Image, ImageFilter, User, Visibility
 from pixy_data import Database, ImageRepository, Position, UserRepository
 from pixy_data.conversions import time_to_parameter
 
@@ -98,14 +98,14 @@ def test_a_prompt_is_kept_as_it_is(images: ImageRepository, anna: User, prompt: 
     found = images.find_image(guid)
     assert found is not None
     assert found.prompt == prompt
-    assert [image.prompt for image in images.list_owned_images("anna", 10)] == [prompt]
+    assert [image.prompt for image in images.list_visible_images(anna, 10)] == [prompt]
 
 
 def test_a_lone_surrogate_violates_a_constraint(images: ImageRepository, anna: User) -> None:
     detail = make_detail().model_copy(update={"prompt": "half \ud83d"})
     with pytest.raises(ConstraintViolationError):
         images.insert_image(detail, anna)
-    assert images.list_owned_images("anna", 10) == []
+    assert images.list_visible_images(anna, 10) == []
 
 
 def test_times_are_utc_to_the_microsecond(images: ImageRepository, anna: User) -> None:
@@ -177,7 +177,7 @@ def test_of_two_writers_racing_for_a_guid_one_wins(images: ImageRepository, anna
     for thread in threads:
         thread.join()
     assert sorted(outcomes) == ["lost", "won"]
-    assert len(images.list_owned_images("anna", 10)) == 1
+    assert len(images.list_visible_images(anna, 10)) == 1
 
 
 def test_an_id_is_never_used_again(images: ImageRepository, anna: User) -> None:
@@ -204,14 +204,16 @@ def test_each_viewer_sees_what_is_theirs_to_see(
         carl.username: public | {made["carl", "class"], made["carl", "private"]},
     }
     assert {image.guid for image in images.list_public_images(100)} == public
-    assert {image.guid for image in images.list_class_images("red", 100)} == red
+    shared = images.search_images(ImageFilter(visibility=Visibility.CLASS), anna, 100)
+    assert {image.guid for image in shared} == red
     for viewer in (anna, bert, carl):
         listed = [image.guid for image in images.list_visible_images(viewer, 100)]
         assert sorted(listed) == sorted(expected[viewer.username])
         found = {guid for guid in made.values() if images.find_visible_image(guid, viewer)}
         assert found == expected[viewer.username]
     assert {guid for guid in made.values() if images.find_public_image(guid)} == public
-    assert {image.guid for image in images.list_owned_images("anna", 100)} == {
+    owned = images.search_images(ImageFilter(mine=True), anna, 100)
+    assert {image.guid for image in owned} == {
         guid for (owner, _), guid in made.items() if owner == "anna"
     }
 
@@ -257,27 +259,27 @@ def test_users_are_told_the_owner(images: ImageRepository, anna: User, carl: Use
 
 
 def test_images_follow_their_owner_into_another_class(
-    database: Database, images: ImageRepository, anna: User, carl: User
+    database: Database, images: ImageRepository, anna: User, bert: User, carl: User
 ) -> None:
     guid = images.insert_image(make_detail(visibility=Visibility.CLASS), anna).guid
     database.execute("UPDATE users SET class_key = 'blue' WHERE username = 'anna'", {})
-    assert images.list_class_images("red", 10) == []
-    assert [image.guid for image in images.list_class_images("blue", 10)] == [guid]
+    assert images.list_visible_images(bert, 10) == []
+    assert [image.guid for image in images.list_visible_images(carl, 10)] == [guid]
     assert images.find_visible_image(guid, carl) is not None
 
 
 def test_a_page_ends_at_its_limit(images: ImageRepository, anna: User) -> None:
     made = [images.insert_image(make_detail(), anna).guid for _ in range(3)]
-    assert [image.guid for image in images.list_owned_images("anna", 2)] == made[:0:-1]
-    assert len(images.list_owned_images("anna", 3)) == 3
-    assert len(images.list_owned_images("anna", 4)) == 3
+    assert [image.guid for image in images.list_visible_images(anna, 2)] == made[:0:-1]
+    assert len(images.list_visible_images(anna, 3)) == 3
+    assert len(images.list_visible_images(anna, 4)) == 3
 
 
 def test_there_is_nothing_after_the_last_image(images: ImageRepository, anna: User) -> None:
     last = images.insert_image(make_detail(), anna)
     after = Position(last.created_at, last.guid)
-    assert images.list_owned_images("anna", 10, after) == []
     assert images.list_visible_images(anna, 10, after) == []
+    assert images.search_images(ImageFilter(mine=True), anna, 10, after) == []
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 20])
@@ -293,7 +295,7 @@ def test_pages_give_each_image_once_though_times_are_equal(
     assert len(whole) == 12
     for read in (
         lambda after: images.list_visible_images(anna, limit, after),
-        lambda after: images.list_owned_images("anna", limit, after),
+        lambda after: images.search_images(ImageFilter(mine=True), anna, limit, after),
     ):
         pages: list[Image] = []
         while page := read(Position(pages[-1].created_at, pages[-1].guid) if pages else None):
@@ -303,10 +305,10 @@ def test_pages_give_each_image_once_though_times_are_equal(
 
 def test_a_new_image_does_not_shift_the_next_page(images: ImageRepository, anna: User) -> None:
     made = [images.insert_image(make_detail(), anna) for _ in range(4)]
-    first = images.list_owned_images("anna", 2)
+    first = images.list_visible_images(anna, 2)
     images.insert_image(make_detail(), anna)
     after = Position(first[-1].created_at, first[-1].guid)
-    assert images.list_owned_images("anna", 2, after) == [made[1], made[0]]
+    assert images.list_visible_images(anna, 2, after) == [made[1], made[0]]
 
 
 def test_the_owner_changes_the_visibility(images: ImageRepository, anna: User) -> None:

@@ -1,6 +1,6 @@
 """What a page of a list, and a sign-in, costs, counted by the database itself.
 
-docs/decisions/0002-keyset-listing.md and 0012-sign-in-and-image.md have the plans for more images.
+docs/performance.md has the plans for more images ("Lists", "Sign-in and image").
 """
 
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ from many_images import (
     measure,
     measure_page,
     open_connection,
+    read_page,
 )
-from pixy_core import Image
 from pixy_data import Database, ImageRepository, Position
 from pixy_data.users import SELECT_VIEWER
 
@@ -34,24 +34,12 @@ def connection(database: Database) -> Iterator[Connection]:
         yield connection
 
 
-def list_all(images: ImageRepository, name: str) -> list[Image]:
-    match name:
-        case "public":
-            return images.list_public_images(IMAGES)
-        case "owned":
-            return images.list_owned_images(VIEWER.username, IMAGES)
-        case "class":
-            return images.list_class_images(VIEWER.class_key, IMAGES)
-        case _:
-            return images.list_visible_images(VIEWER, IMAGES)
-
-
 def test_a_page_anywhere_costs_what_the_first_costs(
     database: Database, connection: Connection
 ) -> None:
     most = MOST_STEPS if database.sqlite else MOST_ROWS
     for name in LISTS:
-        whole = list_all(ImageRepository(database), name)
+        whole = read_page(ImageRepository(database), name, IMAGES)
         for index in range(0, len(whole), len(whole) // 20):
             after = Position(whole[index].created_at, whole[index].guid) if index else None
             cost = measure_page(connection, name, LIMIT, after)
@@ -62,6 +50,6 @@ def test_a_user_and_an_image_are_found_by_their_keys(
     database: Database, connection: Connection
 ) -> None:
     most = MOST_STEPS_OF_TWO_ROWS if database.sqlite else 2
-    for image in list_all(ImageRepository(database), "visible")[:: IMAGES // 10]:
+    for image in read_page(ImageRepository(database), "visible", IMAGES)[:: IMAGES // 10]:
         parameters = {"username": VIEWER.username, "guid": image.guid}
         assert 0 < measure(connection, SELECT_VIEWER, parameters) <= most

@@ -25,9 +25,7 @@ from pixy_data.search.index import SELECT_INDEXED, ImageWords, IndexedImage
 from pixy_data.search.query import ImageSearch, build_list
 from pixy_data.visibility import (
     AUDIENCES,
-    CLASS,
     EVERYONE,
-    OWNER,
     PUBLIC_COLUMNS,
     is_visible_to,
     is_visible_to_user,
@@ -51,18 +49,12 @@ _SELECT_VISIBLE = f"""
 """
 
 
-def _list(columns: str, condition: str, index: str) -> str:
-    # without the hint, MariaDB walks the index from its end if it has to fetch whole rows; MySQL
-    # and MariaDB execute such a comment, SQLite ignores it
-    return f"""
-        SELECT {columns} FROM images /*! FORCE INDEX ({index}) */
-        WHERE {condition} AND {AFTER} {PAGE}
-    """
-
-
-LIST_PUBLIC = _list(PUBLIC_COLUMNS, is_visible_to(EVERYONE), "ix_images_visibility")
-LIST_OWNED = _list(IMAGE_COLUMNS, is_visible_to(OWNER), "ix_images_owner")
-LIST_CLASS = _list(IMAGE_COLUMNS, is_visible_to(CLASS), "ix_images_class")
+# without the hint, MariaDB walks the index from its end if it has to fetch whole rows; MySQL and
+# MariaDB execute such a comment, SQLite ignores it
+LIST_PUBLIC = f"""
+    SELECT {PUBLIC_COLUMNS} FROM images /*! FORCE INDEX (ix_images_visibility) */
+    WHERE {is_visible_to(EVERYONE)} AND {AFTER} {PAGE}
+"""
 
 
 def _list_ids(condition: str) -> str:
@@ -144,18 +136,6 @@ class ImageRepository:
     def list_public_images(self, limit: int, after: Position | None = None) -> list[Image]:
         """Return a page of the images that everyone may see, without their owners."""
         return self._list(LIST_PUBLIC, limit, after)
-
-    def list_owned_images(
-        self, username: str, limit: int, after: Position | None = None
-    ) -> list[Image]:
-        """Return a page of one owner's images."""
-        return self._list(LIST_OWNED, limit, after, username=username)
-
-    def list_class_images(
-        self, class_key: str, limit: int, after: Position | None = None
-    ) -> list[Image]:
-        """Return a page of the images that are shared with a class."""
-        return self._list(LIST_CLASS, limit, after, class_key=class_key)
 
     def list_visible_images(
         self, user: User, limit: int, after: Position | None = None

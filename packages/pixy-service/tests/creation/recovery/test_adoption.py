@@ -128,16 +128,22 @@ def test_an_image_that_an_earlier_version_staged_is_recovered(
 
 
 def test_an_image_of_a_user_who_changed_class_is_shown_to_the_new_one(
-    waiting: Creation, recovery: Recovery, stores: ImageStores, database: Database
+    waiting: Creation,
+    people: tuple[User, ...],
+    recovery: Recovery,
+    stores: ImageStores,
+    database: Database,
 ) -> None:
     database.execute("UPDATE users SET class_key = 'green' WHERE username = 'ann'", {})
     recovery.run_once()
-    assert [image.guid for image in stores.images.list_owned_images("ann", 9)] == [waiting.guid]
+    assert [image.guid for image in stores.images.list_visible_images(people[0], 9)] == [
+        waiting.guid
+    ]
     assert database.fetch_one("SELECT class_key FROM images", {}) == ("green",)
 
 
 def test_several_recoveries_at_once_make_one_row(
-    waiting: Creation, stores: ImageStores, list_files: ListFiles
+    waiting: Creation, people: tuple[User, ...], stores: ImageStores, list_files: ListFiles
 ) -> None:
     start = threading.Barrier(6)
     failures: list[PixyProxyException] = []
@@ -156,7 +162,9 @@ def test_several_recoveries_at_once_make_one_row(
     for thread in threads:
         thread.join()
     assert failures == []
-    assert [image.guid for image in stores.images.list_owned_images("ann", 9)] == [waiting.guid]
+    assert [image.guid for image in stores.images.list_visible_images(people[0], 9)] == [
+        waiting.guid
+    ]
     assert stores.journal.list_guids() == []
     assert len(list_files()) == 1
 

@@ -362,4 +362,4 @@ def test_an_image_whose_claim_the_database_lost_is_kept_and_its_key_replays_it(
     assert stores.images.find_image(created.image.guid) == created.image
     if key is not None:
         assert creator.create(ASKED, people[0], key) == created._replace(is_replay=True)
-    assert len(stores.images.list_owned_images("ann", 9)) == 1
+    assert len(stores.images.list_visible_images(people[0], 9)) == 1
