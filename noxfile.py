@@ -91,7 +91,7 @@ def types(session: nox.Session) -> None:
     session.install(*wheels("pixy-web"), *tools("types", "nox", "browser", *TEST_GROUPS))
     for package in PACKAGES:
         session.run("mypy", f"packages/{package}/src")
-    session.run("mypy", "noxfile.py", "tests/support", "tests/bench")
+    session.run("mypy", "noxfile.py", "tests/support", "tests/bench", "tests/plans")
 
 
 @nox.session(requires=["build"])
