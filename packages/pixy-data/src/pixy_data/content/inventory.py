@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pixy_core import StorageUnavailableError
-from pixy_core.images import GUID_REGEX
 from pixy_data.content.durable_files import open_to_read, write_durably
-from pixy_data.content.layout import FILENAME, SHELF, STAGING, UNFINISHED, locate
+from pixy_data.content.layout import ENTRY, FILENAME, SHELF, STAGING, UNFINISHED, locate
 from pixy_data.conversions import time_to_parameter
 from pixy_data.database.database import Database
 
@@ -42,7 +41,6 @@ _LIST_ABANDONED = f"""
     ORDER BY guid LIMIT {_PART_SIZE}
 """
 
-_ENTRY = re.compile(rf"({GUID_REGEX})\.json")
 _BLOCK = 1 << 20
 
 
@@ -174,7 +172,7 @@ class FoundFiles:
         Raises:
             StorageUnavailableError: The folder can't be read.
         """
-        return _list(self._journal, _ENTRY)
+        return _list(self._journal, ENTRY)
 
     def set_aside(self, file: FoundFile, quarantine: Path) -> Path:
         """Move a file durably to another folder, without replacing a file there.

@@ -6,7 +6,6 @@ entries are never deleted.
 
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,8 +15,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pixy_core import ImageDetail, StorageUnavailableError
-from pixy_core.images import GUID_REGEX
 from pixy_data.content.durable_files import open_folder, open_to_read
+from pixy_data.content.layout import ENTRY
 from pixy_data.content.reserved_files import ReservedFile
 from pixy_data.content.staging import Leftovers
 from pixy_data.content.store import ContentStore
@@ -25,7 +24,6 @@ from pixy_data.content.store import ContentStore
 _logger = logging.getLogger(__name__)
 _ENTRY_SIZE = 160 * 1024
 """Bytes: the longest prompt, 32,000 characters of up to four bytes, and everything else."""
-_NAME = re.compile(rf"({GUID_REGEX})\.json")
 
 
 class JournalEntry(BaseModel):
@@ -115,7 +113,7 @@ class Journal:
             return []
         except OSError as error:
             raise StorageUnavailableError from error
-        return [match[1] for name in names if (match := _NAME.fullmatch(name))]
+        return [match[1] for name in names if (match := ENTRY.fullmatch(name))]
 
     def find(self, guid: str) -> JournalEntry | None:
         """Find an entry; None if there is none or it is damaged, which is logged."""

@@ -1,4 +1,7 @@
-"""The layout of the image folder: `<aa>/<guid>.<extension>`, where aa begins the guid."""
+"""The names of files.
+
+Images are `<aa>/<guid>.<extension>`, where aa begins the guid; journal entries are `<guid>.json`.
+"""
 
 import re
 from pathlib import Path
@@ -10,6 +13,7 @@ STAGING = ".staging"
 
 SHELF = re.compile("[0-9a-f]{2}")
 FILENAME = re.compile(rf"({GUID_REGEX})\.({'|'.join(IMAGE_EXTENSIONS.values())})")
+ENTRY = re.compile(rf"({GUID_REGEX})\.json")
 UNFINISHED = re.compile(rf"({GUID_REGEX})(?:\.[a-z0-9.]{{1,40}})?\.part")
 
 
