@@ -1,7 +1,6 @@
-"""PixyProxy's memory: rows in MySQL or SQLite, image bytes in files.
+"""The data layer: rows in MySQL or SQLite, image bytes in files.
 
-The initialisation of a database stands here: reach it, check it, migrate it. Who may see what
-is decided a floor above; only what is asked for in SQL is known here.
+This module opens and initialises a database: connect, check, migrate.
 """
 
 import errno
@@ -97,7 +96,7 @@ __all__ = [
 ]
 
 _PERMANENT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP})
-"""Errors of a path that do not pass by themselves; a missing folder may be a disk to come."""
+"""Errors that stay until somebody acts. A missing folder is not one: it may be mounted later."""
 
 
 def open_database(
@@ -108,17 +107,18 @@ def open_database(
     connect_timeout: int = 3,
     read_timeout: int = 10,
 ) -> Database:
-    """Open a database, ready for use; `close` releases it.
+    """Open and initialise a database; `close` releases it.
 
     Args:
         url: `sqlite:///path` or `mysql://user:password@host:port/name`.
-        pool_size: Connections; as many as there are threads and calls on a loop that use them.
+        pool_size: Maximum number of connections: one for each thread, and each call on an event
+            loop, that uses the database.
         checkout_timeout: Seconds to wait for a free connection.
         connect_timeout: Seconds to wait for a server; MySQL only.
         read_timeout: Seconds that a server may be silent; MySQL only.
 
     Returns:
-        The database, its tables at this version.
+        The database, with its tables migrated.
 
     Raises:
         ConfigurationError: The URL can't be used, or the server refuses it.
@@ -144,12 +144,12 @@ def initialise_database(database: Database) -> None:
     """Reach the database, check it and migrate it; safe in several processes at once.
 
     Args:
-        database: One whose statements fail until this has succeeded.
+        database: An open one; its statements fail until this has succeeded.
 
     Raises:
         ConfigurationError: The database refuses the user or a statement, or can't be used.
         DBConnectionError: The database can't be reached.
-        DatabaseBusyError: It takes no more connections, or another process migrates too long.
+        DatabaseBusyError: It has no free connection, or another process migrates too long.
         SchemaError: Its tables are newer than this code.
     """
     try:
@@ -170,18 +170,18 @@ def _reach(database: Database) -> None:
 
 def _upgrade(database: Database) -> None:
     if find_revision(database) != SCHEMA_REVISION:
-        # Alembic alone takes longer to import than all the rest
+        # importing Alembic takes longer than everything else here
         from pixy_data.database.upgrade import migrate  # noqa: PLC0415
 
         migrate(database.url)
 
 
 def _make_private_file(path: Path) -> None:
-    # it will hold password hashes; SQLite gives its journals the same permissions
+    # it contains password hashes; SQLite gives its journals the same permissions
     try:
         _check_sqlite_file(path)
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # closing it would release the locks of this process, if it were in use (fcntl(2))
+        # opening and closing a file in use would release this process's locks on it (fcntl(2))
         if not path.exists():
             path.touch(mode=0o600)
     except OSError as error:
@@ -195,11 +195,11 @@ def _make_private_file(path: Path) -> None:
 
 
 def _check_sqlite_file(path: Path) -> None:
-    """Refuse what will not become a usable file while it is waited for.
+    """Return if the path is free, or a file that this process can use.
 
     Raises:
         ConfigurationError: It is a folder or device, or this process may not use it.
-        OSError: The path can't be looked at now.
+        OSError: The path can't be examined now.
     """
     if not path.exists():
         return
@@ -215,7 +215,7 @@ def _check_sqlite_file(path: Path) -> None:
 
 
 def open_existing_database(url: str) -> Database:
-    """Open a database to read it as it is: nothing is made or migrated.
+    """Open a database without creating or migrating anything.
 
     Args:
         url: As for `open_database`.
@@ -239,13 +239,13 @@ def open_existing_database(url: str) -> Database:
 
 
 def check_revision(revision: str | None) -> None:
-    """Return if tables of a revision can be read by this code.
+    """Return if this code can read tables of a revision.
 
     Args:
         revision: From `find_revision`.
 
     Raises:
-        SchemaError: They can't.
+        SchemaError: It can't.
     """
     if revision is None:
         raise SchemaError("The database has no tables of PixyProxy")
@@ -263,6 +263,6 @@ def find_revision(database: Database) -> str | None:
     try:
         row = database.fetch_at_start(SELECT_REVISION)
     except DatabaseError:
-        # a new database has no such table yet; if it was another reason, migrating meets it again
+        # a new database has no such table; any other error occurs again when it is migrated
         return None
     return None if row is None else str(row[0])

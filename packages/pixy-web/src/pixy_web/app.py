@@ -127,7 +127,7 @@ async def _open_runtime(settings: Settings, alone: bool, app: FastAPI) -> AsyncI
     try:
         yield
     except asyncio.CancelledError:
-        # told twice to stop: threads that make images still finish, and need what is open
+        # a second signal: threads that make images still finish, so nothing is closed
         is_forced = True
         raise
     finally:

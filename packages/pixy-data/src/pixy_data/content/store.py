@@ -56,7 +56,7 @@ class ContentStore:
     Attributes:
         staging: The unfinished files.
         partials: The previews of images that are being made.
-        quarantine: Provider responses without an image; beside the folder.
+        quarantine: Provider responses without a usable image, in a folder next to this one.
     """
 
     def __init__(

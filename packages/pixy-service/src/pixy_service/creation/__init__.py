@@ -1,1 +1,1 @@
-"""How an image is made, and what becomes of it when something fails."""
+"""Creating images, and recovering from failures."""

@@ -1,4 +1,4 @@
-"""What is set for a whole process that serves this application and does nothing else."""
+"""Settings of a process that serves this application and does nothing else."""
 
 import ctypes
 import gc
@@ -17,39 +17,38 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 _MIB = 1024 * 1024
 
 _PER_CONNECTION = 3
-"""Descriptors of a slow download: its connection, a copy of that to wait for, and its file."""
+"""Descriptors for a slow download: its connection, a duplicate to wait on, and its file."""
 
 _PER_IMAGE = 8
-"""Of an image in the making: an event loop, the provider, the database, a file and its folder."""
+"""For an image that is being made: event loop, provider, database, files and folders."""
 
 _PER_THREAD = 8
-"""Of a thread for lists and one for files: two database connections, of three files on SQLite."""
+"""For a thread for lists and one for files: a database connection each, three files on SQLite."""
 
 _OTHERS = 90
-"""Of other threads, listening sockets, event loop, log and recovery."""
+"""For other threads, listening sockets, event loop, log and recovery."""
 
 
 def share_memory_among_threads() -> None:
-    """Let all threads take memory from one place, and give back what is free at its end.
+    """Make all threads use one malloc arena, and return its free end to the system.
 
-    By itself glibc gives each thread a place of its own, and each kept megabytes of the images
-    that had passed through: 130 MiB more after fifteen creates. Python's own lock keeps threads
-    from meeting there. Without glibc it does nothing.
+    By default glibc gives each thread its own arena, and each arena kept memory of images that had
+    passed through: 130 MiB more after fifteen creates. Sharing costs little, because threads
+    allocate under Python's global lock. Without glibc this does nothing.
     """
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
         set_option(_M_ARENA_MAX, 1)
         set_option(_M_TRIM_THRESHOLD, 4 * _MIB)
-        # an image above the threshold would have its pages made and cleared each time
+        # above the threshold, each image would get new pages, which the kernel clears
         set_option(_M_MMAP_THRESHOLD, 32 * _MIB)
 
 
 def collect_garbage_rarely() -> None:
-    """Leave what stays as long as the process out of collections, and collect less often.
+    """Exclude the objects that exist now from garbage collections, and collect less often.
 
-    By itself the interpreter looks at all that isn't left out each 70,000 objects, since it
-    compares with what it has looked at before: with 200 creates waiting that took 60 ms, some
-    times a second, in which nobody was answered.
+    By default the interpreter runs a full collection after about 70,000 new objects. With 200
+    waiting creates each took 60 ms, several times a second, and no request was answered meanwhile.
     """
     gc.collect()
     gc.freeze()
@@ -57,10 +56,10 @@ def collect_garbage_rarely() -> None:
 
 
 def allow_many_descriptors() -> None:
-    """Allow this process as many open files and connections as its user may have.
+    """Raise this process's limit of open files to the most that its user may have.
 
-    A download that its reader keeps waiting has three, and the usual limit of 1,024 is there for
-    programs that use select(2). Elsewhere than on Linux, the system says no to what it has allowed.
+    A download to a slow reader takes three, and the usual limit of 1,024 exists for programs that
+    use select(2). Systems other than Linux may refuse the limit that they report.
     """
     if sys.platform != "linux":
         return
@@ -69,10 +68,10 @@ def allow_many_descriptors() -> None:
 
 
 def outlive_signals() -> None:
-    """Let SIGHUP and SIGQUIT stop this process as SIGTERM does, and SIGUSR1 and SIGUSR2 do nothing.
+    """Make SIGHUP and SIGQUIT stop this process as SIGTERM does; ignore SIGUSR1 and SIGUSR2.
 
-    By default each ends a process at once, with the images that it makes. What a signal already
-    does otherwise stays: nohup(1) has SIGHUP ignored.
+    By default each of them kills the process at once, with the images that are being made. A signal
+    that already has a handler keeps it: nohup(1) ignores SIGHUP.
     """
     for number, handler in (
         (signal.SIGHUP, _stop),
@@ -85,7 +84,7 @@ def outlive_signals() -> None:
 
 
 def end_with_parent() -> None:
-    """Let this worker stop as SIGTERM makes it, once the process that started it is gone."""
+    """Stop this worker as SIGTERM does, once the process that started it is gone."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_stop_after, args=(parent,), daemon=True).start()
@@ -101,14 +100,14 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def count_connections(images: int, threads: int) -> int:
-    """Return how many connections leave enough descriptors to everything else.
+    """Return the number of connections that leaves enough descriptors for everything else.
 
     Args:
-        images: Images that may be in the making at once.
+        images: Maximum number of images that are made at once.
         threads: Threads for reads and small writes.
 
     Raises:
-        ConfigurationError: There would be fewer than these images and one read need.
+        ConfigurationError: It is smaller than these images and one read need.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:

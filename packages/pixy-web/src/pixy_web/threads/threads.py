@@ -121,7 +121,7 @@ class Threads:
         self._finished: deque[_Call] = deque()
         self._delivering = False
         self._unfinished = 0
-        # daemons: a server that is told twice to stop doesn't close what it has opened
+        # daemon threads, because a server that gets a second signal exits without calling `close`
         self._threads = [
             threading.Thread(target=self._work, name=f"{name}_{number}", daemon=True)
             for number in range(size)
