@@ -191,3 +191,26 @@ def test_values_are_accepted_as_a_query_string_spells_them() -> None:
 def test_the_length_of_a_query_is_checked_before_its_words() -> None:
     with pytest.raises(ValidationError, match="at most 200 characters"):
         ImageFilter.model_validate({"q": "a b " * 1000})
+
+
+@pytest.mark.parametrize(
+    ("query", "is_found"),
+    [
+        ("lighthouse", True),
+        ("DUSK lighthouse", True),
+        ("dusk light*", True),
+        ("li*", True),
+        ("light", False),
+        ("dusk dawn", False),
+        ("lighthouse d*x", False),
+        ("!", False),
+    ],
+)
+def test_a_prompt_is_compared_with_the_words_of_a_query(query: str, is_found: bool) -> None:
+    assert read_query(query).match("A Lighthouse at dusk") is is_found
+
+
+def test_words_that_are_not_indexed_do_not_match() -> None:
+    prompt = " ".join(f"w{number}" for number in range(MAX_INDEXED_WORDS + 1))
+    assert read_query(f"w{MAX_INDEXED_WORDS - 1}").match(prompt)
+    assert not read_query(f"w{MAX_INDEXED_WORDS}").match(prompt)

@@ -2,10 +2,15 @@
 
 PixyProxyException
 ├── InvalidInputError               a value violates a rule of a model
+├── FileTooLargeError               an uploaded file has more bytes than allowed
 ├── ConfigurationError              a setting is missing or wrong
 ├── AuthenticationRequiredError     the operation needs a signed-in user
 ├── InvalidCredentialsError         user unknown or disabled, or password wrong
-├── TooManyFailuresError            too many wrong passwords for a user name from a client
+│   └── InvalidKeyError             API key unknown, expired or revoked, or its owner disabled
+├── ScopeMissingError               the API key may not do this
+├── PasswordRequiredError           an API key is not enough, whatever its scopes
+├── TooManyKeysError                the user has as many API keys as allowed
+├── TooManyFailuresError            too many wrong passwords from a client
 ├── PermissionDeniedError           the caller may see the image but not change it
 ├── RecordNotFoundError             no such record, or the caller may not see it
 ├── ConstraintViolationError        the database refused a row
@@ -16,14 +21,17 @@ PixyProxyException
 ├── StorageUnavailableError         image bytes can't be written
 │   └── StoreMismatchError          the image folder belongs to another database
 ├── ContentDamagedError             an image file differs from its row
+├── NoLocalFileError                the content store has objects, no files
 ├── BackupError                     a backup can't be made or restored
+├── ArchiveError                    an archive can't be written or read
 ├── ServiceClosedError              the service is shutting down
+├── RequestAbandonedError           the client left before the provider was asked
 ├── ImagePendingError               the image is still being made
 ├── ImageDeletedError               the image was made, and has been deleted
 ├── IdempotencyKeyInUseError        the request with this key is still running
 ├── IdempotencyKeyReusedError       the key belongs to another request
 └── GenerationError                 no image was made
-    ├── GenerationBusyError         all generation slots are taken
+    ├── GenerationBusyError         all generation slots are taken, or the provider wants a pause
     ├── PromptRejectedError         the provider rejects the prompt
     │   └── ImageRejectedError      the provider rejects its own image
     ├── GeneratorRequestError       the provider rejects our request or model
@@ -80,6 +88,12 @@ class InvalidInputError(PixyProxyException):
         self.errors = errors
 
 
+class FileTooLargeError(PixyProxyException):
+    """An uploaded file has more bytes than allowed."""
+
+    message = "The file is too large"
+
+
 class ConfigurationError(PixyProxyException):
     """A setting is missing or wrong; the message names it and says what to set."""
 
@@ -98,8 +112,43 @@ class InvalidCredentialsError(PixyProxyException):
     message = "The user name or the password is wrong"
 
 
+class InvalidKeyError(InvalidCredentialsError):
+    """The API key is unknown, expired, revoked or another user's, or its owner is disabled.
+
+    The message never says which.
+    """
+
+    message = "The API key is wrong, expired or revoked"
+
+
+class ScopeMissingError(PixyProxyException):
+    """The API key is valid, and may not do this.
+
+    Args:
+        scope: The scope that is missing.
+    """
+
+    message = "This API key may not do this"
+
+    def __init__(self, scope: str | None = None) -> None:
+        super().__init__(scope and f"This API key lacks the scope `{scope}`")
+        self.scope = scope
+
+
+class PasswordRequiredError(PixyProxyException):
+    """An API key is not enough, whatever its scopes: sign in with the password."""
+
+    message = "An API key can't do this: sign in with the password"
+
+
+class TooManyKeysError(PixyProxyException):
+    """The user has as many API keys as allowed."""
+
+    message = "Too many API keys: revoke one first"
+
+
 class TooManyFailuresError(PixyProxyException):
-    """Too many wrong passwords for one user name from one client.
+    """Too many wrong passwords from one client, for one user name or for all.
 
     Args:
         retry_after: Seconds until the next attempt is accepted.
@@ -172,16 +221,34 @@ class ContentDamagedError(PixyProxyException):
     message = "The file of this image is missing or damaged"
 
 
+class NoLocalFileError(PixyProxyException):
+    """The image is an object in a bucket, and has no path on this machine."""
+
+    message = "The images are in object storage, and have no paths"
+
+
 class BackupError(PixyProxyException):
     """A backup can't be made or restored; the message says why."""
 
     message = "The backup can't be made or restored"
 
 
+class ArchiveError(PixyProxyException):
+    """An archive can't be written or read; the message says why."""
+
+    message = "The archive can't be written or read"
+
+
 class ServiceClosedError(PixyProxyException):
     """The service is shutting down and accepts no new work."""
 
     message = "The service is shutting down"
+
+
+class RequestAbandonedError(PixyProxyException):
+    """The client left before the provider was asked, so nothing is made and nothing was paid."""
+
+    message = "The client left before its image was asked for"
 
 
 class ImagePendingError(PixyProxyException):
@@ -251,7 +318,7 @@ class GenerationError(PixyProxyException):
 
 
 class GenerationBusyError(GenerationError):
-    """All generation slots are taken; the provider was not asked."""
+    """All generation slots are taken, or the provider wants a pause; it was not asked."""
 
     message = "Too many images are being made right now"
     code = "generation_busy"
@@ -307,12 +374,17 @@ class GeneratorClientError(GenerationError):
 
 
 class GeneratorOverloadedError(GenerationError):
-    """The provider limits our rate, or is overloaded."""
+    """The provider limits our rate, or is overloaded.
+
+    Attributes:
+        pause: Seconds for which it wants no further request; None if it did not say.
+    """
 
     message = "The provider is overloaded"
     code = "provider_overloaded"
     retryable = True
     retry_after = 30
+    pause: int | None = None
 
 
 class GeneratorQuotaError(GenerationError):

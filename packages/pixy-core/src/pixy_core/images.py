@@ -3,12 +3,26 @@
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictStr
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictStr,
+    ValidationInfo,
+    field_validator,
+)
 
 MAX_PROMPT_LENGTH = 32_000
 """Characters; the limit of OpenAI's gpt-image models."""
+
+MAX_SOURCES = 16
+"""Images that one image can be made from; the limit of OpenAI's image edits."""
+
+MAX_MODEL_LENGTH = 255
+"""Characters of a model's name."""
 
 AUTO = "auto"
 """As a size or quality: the model chooses."""
@@ -68,6 +82,32 @@ class Quality(StrEnum):
     MAX = "max"
 
 
+class OutputFormat(StrEnum):
+    """The format of an image file."""
+
+    PNG = "png"
+    JPEG = "jpeg"
+    WEBP = "webp"
+
+
+COMPRESSED_FORMATS = (OutputFormat.JPEG, OutputFormat.WEBP)
+
+
+class Background(StrEnum):
+    """What is behind the subject of an image."""
+
+    AUTO = AUTO
+    OPAQUE = "opaque"
+    TRANSPARENT = "transparent"
+
+
+class Moderation(StrEnum):
+    """How strictly the provider moderates an image."""
+
+    AUTO = AUTO
+    LOW = "low"
+
+
 def _check_prompt(prompt: str) -> str:
     if _forbidden.search(prompt):
         raise ValueError("must not contain control characters")
@@ -125,6 +165,10 @@ Guid = Annotated[
 ]
 
 
+UPLOAD_GENERATOR = "upload"
+"""The generator of images that nobody generated: a user has uploaded them."""
+
+
 class ImageDetailCreate(BaseModel):
     """What a caller asks for: the prompt and who may see the image."""
 
@@ -139,7 +183,7 @@ class ImageDetailCreate(BaseModel):
 
 
 class ImageRequest(ImageDetailCreate):
-    """What a caller asks for, with its size and quality."""
+    """What a caller asks for, with all options; None leaves an option to the generator."""
 
     size: Annotated[StrictStr, AfterValidator(_check_size)] = Field(
         AUTO,
@@ -154,6 +198,60 @@ class ImageRequest(ImageDetailCreate):
         description="Higher quality takes longer and costs more. `auto`: the model chooses. "
         "`xhigh` and `max` need a model that knows them.",
     )
+
+    model: StrictStr | None = Field(
+        None,
+        max_length=MAX_MODEL_LENGTH,
+        description="One of this server's models. Without it, the server's own.",
+        examples=["gpt-image-2.6-flare"],
+    )
+    output_format: OutputFormat | None = Field(
+        None, description="The format of the file. Without it, `png`."
+    )
+    background: Background | None = Field(
+        None, description="`transparent` needs `png` or `webp`. Without it, the model chooses."
+    )
+    output_compression: Annotated[int, Field(strict=True, ge=0, le=100)] | None = Field(
+        None, description="Per cent, for `jpeg` and `webp` only: 100 is the best quality."
+    )
+    moderation: Moderation | None = Field(
+        None, description="`low` lets the provider's moderation reject less."
+    )
+    sources: Annotated[tuple[Guid, ...], Field(min_length=1, max_length=MAX_SOURCES)] | None = (
+        Field(
+            None,
+            description="Images that the new one is made from, by guid. Their order matters. The "
+            "caller must be able to see them.",
+        )
+    )
+    mask: Guid | None = Field(
+        None,
+        description="A PNG as large as the first source. Only its transparent area is redrawn.",
+    )
+
+    @field_validator("background")
+    @classmethod
+    def _check_background(
+        cls, background: Background | None, info: ValidationInfo
+    ) -> Background | None:
+        is_jpeg = info.data.get("output_format") == OutputFormat.JPEG
+        if background == Background.TRANSPARENT and is_jpeg:
+            raise ValueError("must not be transparent with the output format jpeg")
+        return background
+
+    @field_validator("output_compression")
+    @classmethod
+    def _check_compression(cls, percent: int | None, info: ValidationInfo) -> int | None:
+        if percent is not None and info.data.get("output_format") not in COMPRESSED_FORMATS:
+            raise ValueError("needs the output format jpeg or webp")
+        return percent
+
+    @field_validator("mask")
+    @classmethod
+    def _check_mask(cls, mask: str | None, info: ValidationInfo) -> str | None:
+        if mask is not None and info.data.get("sources") is None:
+            raise ValueError("needs sources")
+        return mask
 
 
 class ImageDetailUpdate(BaseModel):
@@ -182,7 +280,8 @@ class ImageDetail(ImageDetailCreate):
     size: int | None = Field(None, description="Bytes of the image file.")
     sha256: str | None = Field(None, description="Of the image file, lower-case hexadecimal.")
     generator: str | None = Field(
-        None, description="What made it: `openai`, or `sketch`, the offline generator."
+        None,
+        description="What made it: `openai`, `sketch`, the offline generator, or `upload`.",
     )
     model: str | None = Field(None, description="The generator's model.")
 
@@ -197,3 +296,57 @@ class Image(ImageDetail):
     )
     created_at: datetime = Field(description="UTC, to the microsecond.")
     updated_at: datetime = Field(description="UTC, to the microsecond.")
+
+
+MAX_USAGE_BYTES = 4096
+"""Of `usage` as JSON; OpenAI's has about 200."""
+
+MAX_USAGE_LEVELS = 8
+"""Objects and arrays in `usage` that are in each other."""
+
+
+class Purchase(BaseModel):
+    """What was asked of a generator for an image, and what its provider reported."""
+
+    model_config = ConfigDict(frozen=True)
+
+    size: str = Field(AUTO, description="The requested size.")
+    quality: str = Field(AUTO, description="The requested quality.")
+    reported: dict[str, str] = Field(
+        default_factory=dict,
+        description="The provider's own `size`, `quality`, `background` and `output_format`.",
+    )
+    usage: dict[str, Any] | None = Field(
+        None, description="What the provider charged for: its `usage`, unchanged."
+    )
+    upstream_request_id: str | None = Field(
+        None, description="The provider's own id of its request."
+    )
+
+
+class SourceRole(StrEnum):
+    """What a source was for an image."""
+
+    IMAGE = "image"
+    MASK = "mask"
+
+
+class ImageSource(BaseModel):
+    """An image that another one was made from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    guid: Guid
+    sha256: str = Field(description="Of the source's file; it is kept when the source is deleted.")
+    role: SourceRole = Field(description="`image`, or `mask` for the mask of an edit.")
+
+
+class DetailedImage(Image):
+    """An image with what only a read of its details tells."""
+
+    # internal, like the id
+    source_count: int = Field(0, exclude=True, repr=False)
+    purchase: Purchase | None = Field(None, description="What was bought. Only the owner gets it.")
+    sources: list[ImageSource] | None = Field(
+        None, description="What the image was made from: the sources that the caller may see."
+    )

@@ -140,6 +140,15 @@ class SearchWords(NamedTuple):
     words: tuple[str, ...]
     prefix: str
 
+    def match(self, prompt: str) -> bool:
+        """Return whether a search finds a prompt; without a word it finds none."""
+        indexed = index_words(prompt)
+        return (
+            any(self)
+            and indexed.issuperset(self.words)
+            and any(word.startswith(self.prefix) for word in indexed)
+        )
+
 
 def read_query(query: str) -> SearchWords:
     """Return the distinct words of a query, longest first, since long words tend to be rare.

@@ -32,16 +32,25 @@ def has_control_characters(text: str) -> bool:
     return not text.isprintable() and _CONTROL.search(text) is not None
 
 
-def _check_name(name: str) -> str:
+def check_label(name: str) -> str:
+    """Return a name without white space at its ends and without control characters.
+
+    Raises:
+        ValueError: It has some.
+    """
     # MySQL's utf8mb4_bin ignores trailing spaces
     if name != name.strip():
         raise ValueError("must not begin or end with white space")
-    # a colon ends the user name in HTTP Basic (RFC 7617, section 2)
-    if ":" in name:
-        raise ValueError("must not contain a colon")
     if not name.isprintable() and any(unicodedata.category(char)[0] == "C" for char in name):
         raise ValueError("must not contain control or format characters")
     return name
+
+
+def _check_name(name: str) -> str:
+    # a colon ends the user name in HTTP Basic (RFC 7617, section 2)
+    if ":" in name:
+        raise ValueError("must not contain a colon")
+    return check_label(name)
 
 
 Username = Annotated[

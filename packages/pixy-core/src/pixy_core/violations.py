@@ -1,4 +1,4 @@
-"""Our messages for pydantic's error types.
+"""PixyProxy's messages for pydantic's error types.
 
 https://pydantic.dev/docs/validation/latest/errors/validation_errors/ lists the types.
 """
@@ -40,6 +40,9 @@ _REASONS = {
     "datetime_object_invalid": _TIME,
     "timezone_aware": _TIME,
     "path_type": "must be a path",
+    "tuple_type": "must be an array",
+    "too_short": "must have at least {min_length} members",
+    "too_long": "must have at most {max_length} members",
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
