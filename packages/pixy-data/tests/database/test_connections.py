@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -24,6 +25,7 @@ from pixy_data import (
     open_database,
     run_transaction,
 )
+from tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:
     from mysql_server import MySQLServer
@@ -383,3 +385,27 @@ def test_a_user_who_must_use_tls_does(mysql_server: "MySQLServer", database_url:
     with pytest.raises(ConfigurationError, match="refuses"):
         open_database(f"{database_url}?ssl_mode=DISABLED")
     open_database(f"{database_url}?ssl_mode=REQUIRED").close()
+
+
+def test_each_connection_of_mariadb_waits_for_what_other_nodes_have_committed(
+    mysql_server: "MySQLServer", database: Database
+) -> None:
+    if not mysql_server.is_mariadb:
+        pytest.skip("MySQL has no such variable")
+    assert database.fetch_one("SELECT @@SESSION.wsrep_sync_wait", {}) == (1,)
+
+
+def test_a_server_without_galera_is_asked_once(
+    mysql_server: "MySQLServer", database_url: str
+) -> None:
+    if mysql_server.is_mariadb:
+        pytest.skip("MariaDB has the variable, also without a cluster")
+    open_database(database_url).close()
+    with TcpProxy(mysql_server.port) as proxy:
+        port = f":{urlsplit(database_url).port}/"
+        database = open_database(database_url.replace(port, f":{proxy.port}/"), pool_size=3)
+        connections = [database.runner.acquire() for _ in range(3)]
+        assert proxy.count_requests(b"wsrep_sync_wait") == 1
+        for connection in connections:
+            database.runner.release(connection)
+        database.close()

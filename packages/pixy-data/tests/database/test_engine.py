@@ -1,5 +1,8 @@
 """Database URLs: which are valid, and the errors for the others."""
 
+import sqlite3
+import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -48,5 +51,18 @@ def test_sqlite_is_durable_and_keeps_references(tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{tmp_path}/pixy.db")
     assert database.fetch_one("PRAGMA foreign_keys", {}) == (1,)
     assert database.fetch_one("PRAGMA synchronous", {}) == (2,)
+    assert database.fetch_one("PRAGMA journal_mode", {}) == ("wal",)
+    database.close()
+
+
+def test_a_new_sqlite_file_that_another_process_writes_to_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "pixy.db"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        # SQLite refuses at once to change the journal mode then, whatever its timeout is
+        other.execute("BEGIN IMMEDIATE")
+        end = threading.Timer(0.3, other.execute, ["ROLLBACK"])
+        end.start()
+        database = open_database(f"sqlite:///{path}")
+        end.join()
     assert database.fetch_one("PRAGMA journal_mode", {}) == ("wal",)
     database.close()

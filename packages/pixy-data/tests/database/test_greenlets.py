@@ -279,7 +279,7 @@ def test_the_loop_and_threads_keep_their_own_connections(server_database: Databa
     on_loop(test)
 
 
-def test_over_the_limit_a_call_is_refused_and_later_ones_are_not(
+def test_a_call_over_the_limit_is_refused_and_later_ones_run(
     server_database: Database,
 ) -> None:
     async def run() -> None:

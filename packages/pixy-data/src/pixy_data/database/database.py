@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
 
 from sqlalchemy.engine.interfaces import DBAPICursor
@@ -36,8 +35,8 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 """One row, its values in the order of the SELECT."""
 
-_SELECT_TIME = "SELECT UTC_TIMESTAMP(6)"
-_SELECT_TIME_SQLITE = "SELECT strftime('%Y-%m-%d %H:%M:%f', 'now')"
+_NOW = "UTC_TIMESTAMP(6)"
+_NOW_SQLITE = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
 _SELECT_VALUE = "SELECT value FROM secrets WHERE name = :name"
 
 _RETRIES = 3
@@ -64,6 +63,9 @@ class Database:
     database cannot be reached, DatabaseBusyError when it takes no more work, and the exceptions
     in `errors` when a statement fails.
 
+    Attributes:
+        now_sql: The SQL expression for the database's time, in UTC.
+
     Args:
         url: `sqlite:///path` or `mysql://user:password@host:port/name`.
         pool_size: Maximum connections: one for each thread and event-loop query that uses one.
@@ -86,6 +88,7 @@ class Database:
     ) -> None:
         self.url = parse_url(url)
         self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.now_sql = _NOW_SQLITE if self.sqlite else _NOW
         self.initialised = False
         self.runner = StatementRunner(
             self.url,
@@ -169,7 +172,7 @@ class Database:
 
     def now(self) -> datetime:
         """Return the database's time, which all processes share."""
-        row = self._read(_SELECT_TIME_SQLITE if self.sqlite else _SELECT_TIME, {}, _take_one)
+        row = self._read(f"SELECT {self.now_sql}", {}, _take_one)
         if row is None:
             raise DBConnectionError
         return datetime.fromisoformat(f"{row[0]}Z")
@@ -257,12 +260,7 @@ class DatabaseContext:
         self._database.current.context = self
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         try:
             self.rollback_transaction()
         finally:

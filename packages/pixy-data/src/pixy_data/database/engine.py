@@ -1,11 +1,13 @@
 """Database URLs, and the SQLAlchemy engine with the connection options of MySQL or SQLite."""
 
 import errno
+import sqlite3
+import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy.exc
-from sqlalchemy import URL, Engine, Pool, create_engine, event, make_url
+from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
 
 from pixy_core import ConfigurationError
 
@@ -18,6 +20,12 @@ _URL_OPTIONS = frozenset(
 _SSL_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
 _MYSQL_DATETIME = 12
 """MySQLdb.constants.FIELD_TYPE.DATETIME, also where the driver is not installed."""
+
+_WAIT_FOR_WRITES = "SET SESSION wsrep_sync_wait = 1"
+"""A node of a Galera cluster applies what other nodes have committed before it answers a query."""
+
+_UNKNOWN_VARIABLE = 1193
+"""MySQLdb.constants.ER.UNKNOWN_SYSTEM_VARIABLE."""
 
 _EXPECTED = "expected sqlite:///path or mysql://user:password@host:port/name"
 
@@ -75,18 +83,14 @@ def build_engine(
     connect_timeout: int,
     read_timeout: int,
     lock_timeout: int = LOCK_TIMEOUT,
-    poolclass: type[Pool],
-    **pool_options: Any,
 ) -> Engine:
-    """Build an engine; its connections are in autocommit mode until BEGIN.
+    """Build an engine without a pool; its connections are in autocommit mode until BEGIN.
 
     Args:
         url: From `parse_url`.
         connect_timeout: Seconds; MySQL only.
         read_timeout: Seconds that a server may be silent while it works; MySQL only.
         lock_timeout: Seconds that a statement waits for the lock of another transaction.
-        poolclass: SQLAlchemy's pool to use.
-        pool_options: More of `create_engine`'s `pool_…` arguments.
 
     Raises:
         ConfigurationError: The driver for MySQL is not installed.
@@ -99,18 +103,19 @@ def build_engine(
     try:
         engine = create_engine(
             url,
-            poolclass=poolclass,
+            poolclass=NullPool,
             pool_reset_on_return=None,
             connect_args=connect_args,
-            **pool_options,
         )
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             "MySQL needs a driver that is not installed: pip install pixy-web[mysql]"
         ) from error
-    event.listen(engine, "connect", _prepare_sqlite if sqlite else _prepare_mysql)
-    if not sqlite:
+    if sqlite:
+        event.listen(engine, "connect", _prepare_sqlite)
+    else:
         event.listen(engine, "do_connect", _connect_mysql)
+        event.listen(engine, "connect", _MySQLPreparation(engine.dialect.loaded_dbapi))
     return engine
 
 
@@ -146,15 +151,45 @@ def _connect_mysql(
     return GreenletConnection(**options)
 
 
-def _prepare_mysql(connection: Any, _record: object) -> None:
-    # times stay text, as in SQLite: the driver's own converter takes longer than the query
-    connection.converter[_MYSQL_DATETIME] = str
+class _MySQLPreparation:
+    """What a new connection needs in addition to its `init_command`."""
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+        self._versions_without_galera: set[str] = set()
+
+    def __call__(self, connection: Any, _record: object) -> None:
+        # times stay text, as in SQLite: the driver's own converter takes longer than the query
+        connection.converter[_MYSQL_DATETIME] = str
+        version = connection.get_server_info()
+        if version not in self._versions_without_galera:
+            try:
+                connection.cursor().execute(_WAIT_FOR_WRITES)
+            except self._driver.Error as error:
+                if error.args[0] != _UNKNOWN_VARIABLE:
+                    raise
+                self._versions_without_galera.add(version)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _switch_to_wal(connection: Any) -> None:
+    """Use a write-ahead log. SQLite does not wait itself for another process that does so now."""
+    deadline = time.monotonic() + LOCK_TIMEOUT
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 class DatabaseLocation(NamedTuple):

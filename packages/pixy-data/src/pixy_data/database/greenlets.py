@@ -227,6 +227,13 @@ class SocketReader:
         self._timeout = timeout
         self._descriptor: int | None = os.dup(descriptor)
         self._waiting: QueryGreenlet | None = None
+        # not from here: libuv keeps what add_reader changes on the stack of the loop, and where a
+        # greenlet runs in a callback, its own stack may lie there
+        self._loop.call_soon(self._watch)
+
+    def _watch(self) -> None:
+        if self._descriptor is None:
+            return
         self._loop.add_reader(self._descriptor, self._resume)
         # uvloop makes it non-blocking, and with it the connection, where libmariadb over TLS
         # then takes the seconds of its read timeout for milliseconds

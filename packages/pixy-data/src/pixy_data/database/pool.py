@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, NullPool, text
+from sqlalchemy import URL, Engine, text
 from sqlalchemy.engine.interfaces import DBAPICursor
 
 from pixy_core import DatabaseBusyError, DBConnectionError, PixyProxyException
@@ -241,9 +241,7 @@ class StatementRunner:
         connect_timeout: int,
         read_timeout: int,
     ) -> None:
-        self._engine = build_engine(
-            url, connect_timeout=connect_timeout, read_timeout=read_timeout, poolclass=NullPool
-        )
+        self._engine = build_engine(url, connect_timeout=connect_timeout, read_timeout=read_timeout)
         self._pool = ConnectionPool(self._engine, size=pool_size, timeout=checkout_timeout)
         self._driver: Any = self._engine.dialect.loaded_dbapi
         self._breaker = CircuitBreaker()

@@ -7,11 +7,11 @@ import re
 
 from sqlalchemy import URL
 
-from pixy_core import ConfigurationError
+from pixy_core import ConfigurationError, SchemaError
 from pixy_data.database.database import Row
 from pixy_data.database.errors import AccountRefusedError, PrivilegeMissingError, ServerRefusalError
 
-SCHEMA_REVISION = "0005"
+SCHEMA_REVISION = "0008"
 """The newest migration."""
 
 PRIVILEGES = "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES"
@@ -21,7 +21,35 @@ _OLDEST_MYSQL = (8, 0)  # the first whose CREATE TABLE is atomic; MariaDB's sinc
 _OLDEST_MARIADB = (10, 6)
 
 SELECT_REVISION = "SELECT version_num FROM alembic_version"
+SELECT_OLDEST = (
+    "SELECT MAX(oldest_revision) FROM compatible_versions "
+    "WHERE (SELECT version_num FROM alembic_version) IN (SELECT revision FROM compatible_versions)"
+)
+"""The oldest revision whose code may use the tables; NULL if the newest migration says none."""
 SELECT_SERVER = "SELECT VERSION(), @@character_set_client, @@character_set_results"
+
+NEWER_TABLES = "The database is of a newer version of PixyProxy: install that version"
+OLDER_TABLES = (
+    "The database has no tables of this version of PixyProxy, and may not be upgraded by this "
+    "process. Run: pixy db upgrade"
+)
+
+
+def check_revision(revision: str | None, oldest: str | None = None) -> None:
+    """Return if this code can read tables of a revision.
+
+    Args:
+        revision: The tables'; None if there are none.
+        oldest: The oldest revision whose code can use them, by their own record; None: unknown.
+
+    Raises:
+        SchemaError: It can't.
+    """
+    if revision is None:
+        raise SchemaError("The database has no tables of PixyProxy")
+    # they are numbered, with leading zeros
+    if revision > SCHEMA_REVISION and (oldest is None or oldest > SCHEMA_REVISION):
+        raise SchemaError(NEWER_TABLES)
 
 
 def check_server(row: Row) -> None:

@@ -1,7 +1,7 @@
 """Make the tables of users, images and secrets.
 
-Each step may have been done already: MySQL commits DDL by itself, so a process that is killed
-in the middle leaves the first tables behind.
+Each step can be repeated: MySQL commits each change of a table by itself, so a process that is
+killed in the middle leaves the first tables behind.
 """
 
 import secrets

@@ -1,6 +1,6 @@
-"""Make the table of creations: what was asked for, until its image is there, and its key's day.
+"""Make the table of creations: pending and failed requests, and idempotency keys for a day.
 
-Each step may have been done already: MySQL commits DDL by itself.
+Each step can be repeated: MySQL commits each change of a table by itself.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ def _ascii(kind: type[sa.types.TypeEngine[str]], length: int) -> Any:
 _NAME = sa.String(64).with_variant(
     mysql.VARCHAR(64, charset="utf8mb4", collation="utf8mb4_bin"), "mysql"
 )
-# a prompt in JSON, which writes some characters as six
+# a prompt in JSON, which escapes control characters as six bytes
 _JSON = sa.Text().with_variant(
     mysql.MEDIUMTEXT(charset="utf8mb4", collation="utf8mb4_bin"), "mysql"
 )
