@@ -1,16 +1,21 @@
 """The journal: what was written is read, and what can't be read stays."""
 
+import json
 import logging
 import os
 import threading
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from pydantic import BaseModel
 
 from image_samples import make_detail
-from pixy_core import StorageUnavailableError
+from pixy_core import ImageDetail, Purchase, StorageUnavailableError
+from pixy_core.images import MAX_PROMPT_LENGTH
+from pixy_core.users import MAX_NAME_LENGTH
 from pixy_data import Journal, JournalEntry
 from stored_images import write_journal
 
@@ -40,6 +45,19 @@ def test_what_was_written_is_read(journal: Journal, entry: JournalEntry) -> None
     assert journal.has(entry.image.guid)
     assert journal.list_guids() == [entry.image.guid]
     assert journal.find(entry.image.guid) == entry
+
+
+def test_an_entry_without_sources_is_one_of_an_image_without_any(
+    journal: Journal, entry: JournalEntry, folder: Path
+) -> None:
+    write_journal(journal, entry)
+    path = folder / f"{entry.image.guid}.json"
+    members = json.loads(path.read_text())
+    # as earlier versions of PixyProxy wrote it
+    del members["sources"]
+    path.write_text(json.dumps(members))
+    assert journal.find(entry.image.guid) == entry
+    assert entry.sources == ()
 
 
 def test_what_was_removed_is_gone(journal: Journal, entry: JournalEntry) -> None:
@@ -96,6 +114,22 @@ def test_an_entry_under_another_s_name_is_none(
     assert [other in record.getMessage() for record in caplog.records] == [True]
 
 
+def test_the_longest_entry_fits_into_its_reservation(journal: Journal, folder: Path) -> None:
+    # in JSON an escape character takes six bytes, the most of all
+    image = make_detail(prompt="\x1b" * (MAX_PROMPT_LENGTH - 1) + "x")
+    longest = JournalEntry(
+        image=image,
+        owner="🦊" * MAX_NAME_LENGTH,
+        class_key="🦊" * MAX_NAME_LENGTH,
+        created_at=datetime.now(UTC),
+        idempotency_key="k" * 255,
+        fingerprint="f" * 64,
+    )
+    with journal.reserve(image.guid):
+        (file,) = folder.iterdir()
+        assert file.stat().st_blocks * 512 >= len(longest.model_dump_json().encode())
+
+
 def test_other_files_are_no_entries(journal: Journal, entry: JournalEntry, folder: Path) -> None:
     write_journal(journal, entry)
     for name in ("README", f"{uuid.uuid4()}.json.0a1b2c3d.part", f"{uuid.uuid4()}.json.bak"):
@@ -137,6 +171,57 @@ def test_an_entry_that_is_given_up_is_removed(
     with journal.reserve(entry.image.guid) as file:
         journal.write(entry, file)
     assert list(folder.iterdir()) == []
+
+
+OLD_ENTRY = """{
+    "version": 1,
+    "image": {
+        "prompt": "a fox", "visibility": "class",
+        "guid": "0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11",
+        "filename": "0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11.png", "owner": "anna",
+        "media_type": "image/png", "width": 64, "height": 48, "size": 179,
+        "sha256": "5555555555555555555555555555555555555555555555555555555555555555",
+        "generator": "openai", "model": "gpt-image-2.6-flare"
+    },
+    "owner": "anna", "class_key": "red", "created_at": "2026-11-25T12:30:00.123456Z",
+    "idempotency_key": "key", "fingerprint": "00"
+}"""
+"""As the version before wrote it, which knew no purchases."""
+
+
+class OldEntry(BaseModel):
+    """How the version before reads an entry."""
+
+    version: Literal[1] = 1
+    image: ImageDetail
+    owner: str
+    class_key: str
+    created_at: datetime
+    idempotency_key: str | None = None
+    fingerprint: str | None = None
+
+
+def test_an_entry_without_a_purchase_is_read(journal: Journal, folder: Path) -> None:
+    old = OldEntry.model_validate_json(OLD_ENTRY)
+    folder.mkdir()
+    (folder / f"{old.image.guid}.json").write_text(OLD_ENTRY)
+    entry = journal.find(old.image.guid)
+    assert entry is not None
+    assert entry.purchase is None
+    assert entry.model_dump(include=set(OldEntry.model_fields)) == old.model_dump()
+
+
+def test_the_version_before_reads_an_entry_with_a_purchase(entry: JournalEntry) -> None:
+    bought = entry.model_copy(update={"purchase": Purchase(usage={"total_tokens": 208})})
+    old = OldEntry.model_validate_json(bought.model_dump_json())
+    assert old.model_dump() == entry.model_dump(include=set(OldEntry.model_fields))
+
+
+def test_what_was_bought_is_written_and_read(journal: Journal, entry: JournalEntry) -> None:
+    purchase = Purchase(size="auto", usage={"n": [1, 1.5, None, "é"]}, reported={"size": "1x1"})
+    bought = entry.model_copy(update={"purchase": purchase})
+    write_journal(journal, bought)
+    assert journal.find(entry.image.guid) == bought
 
 
 def test_an_entry_of_an_earlier_version_is_read(

@@ -9,7 +9,14 @@ import pytest
 
 from image_samples import make_detail
 from pixy_core import StorageUnavailableError, StoreMismatchError, User
-from pixy_data import ContentStore, Database, ImageRepository, StoreMarker, open_database
+from pixy_data import (
+    Database,
+    FileStore,
+    FolderMark,
+    ImageRepository,
+    StoreMarker,
+    open_database,
+)
 from stored_images import stage_image
 
 IMAGE = "0f/0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11.png"
@@ -17,10 +24,11 @@ SELECT = "SELECT value FROM secrets WHERE name = 'store'"
 VERIFY = """
 import sys, pathlib, pixy_data
 database = pixy_data.open_database(sys.argv[1])
-marker = pixy_data.StoreMarker(database, pathlib.Path(sys.argv[2]))
+marker = pixy_data.StoreMarker(database, pixy_data.FolderMark(pathlib.Path(sys.argv[2])))
 print("ready", flush=True)
 sys.stdin.readline()
 marker.verify()
+database.close()
 """
 
 
@@ -50,7 +58,7 @@ def read_marks(database: Database, folder: Path) -> tuple[str, str]:
 
 def verify(database: Database, folder: Path) -> None:
     """Look with the eyes of a process that has just started."""
-    StoreMarker(database, folder).verify()
+    StoreMarker(database, FolderMark(folder)).verify()
 
 
 def test_a_new_folder_and_a_new_database_are_given_one_mark(
@@ -95,13 +103,13 @@ def test_files_without_rows_are_not_marked(database: Database, folder: Path) -> 
 def test_a_folder_without_its_mark_is_refused_and_taken_when_it_is_back(
     database: Database, folder: Path
 ) -> None:
-    marker = StoreMarker(database, folder)
+    marker = StoreMarker(database, FolderMark(folder))
     marker.verify()
     folder.rename(folder.with_name("away"))
     for missing in (True, False):
         if not missing:
             folder.mkdir()
-        for marks in (marker, StoreMarker(database, folder)):
+        for marks in (marker, StoreMarker(database, FolderMark(folder))):
             with pytest.raises(StoreMismatchError):
                 marks.verify(fresh=True)
     folder.rmdir()
@@ -141,7 +149,7 @@ def test_a_mark_that_is_no_file_can_not_be_read(
 
 
 def test_a_mark_is_trusted_for_a_moment(database: Database, folder: Path) -> None:
-    marker = StoreMarker(database, folder)
+    marker = StoreMarker(database, FolderMark(folder))
     marker.verify()
     (folder / ".store").unlink()
     marker.verify()
@@ -152,7 +160,7 @@ def test_a_mark_is_trusted_for_a_moment(database: Database, folder: Path) -> Non
 
 
 def test_a_missing_file_is_told_from_a_missing_volume(database: Database, folder: Path) -> None:
-    store = ContentStore(folder, marker=StoreMarker(database, folder), reserve=0)
+    store = FileStore(folder, marker=StoreMarker(database, FolderMark(folder)), reserve=0)
     store.verify()
     detail = make_detail()
     stored = stage_image(store, detail.guid, b"content")
@@ -178,10 +186,10 @@ def test_accepting_marks_what_was_refused(
     database: Database, other_database: Database, folder: Path
 ) -> None:
     verify(database, folder)
-    before = StoreMarker(other_database, folder)
+    before = StoreMarker(other_database, FolderMark(folder))
     with pytest.raises(StoreMismatchError):
         before.verify()
-    StoreMarker(other_database, folder).accept()
+    StoreMarker(other_database, FolderMark(folder)).accept()
     before.verify()
     with pytest.raises(StoreMismatchError):
         verify(database, folder)
@@ -190,9 +198,9 @@ def test_accepting_marks_what_was_refused(
 def test_a_running_process_follows_a_mark_that_was_accepted(
     database: Database, folder: Path
 ) -> None:
-    running = StoreMarker(database, folder)
+    running = StoreMarker(database, FolderMark(folder))
     running.verify()
-    StoreMarker(database, folder).accept()
+    StoreMarker(database, FolderMark(folder)).accept()
     running.verify(fresh=True)
 
 
@@ -224,7 +232,7 @@ def test_processes_that_start_at_once_agree_on_one_mark(
 def test_a_database_that_was_exchanged_is_noticed_when_it_is_asked(
     database: Database, folder: Path
 ) -> None:
-    marker = StoreMarker(database, folder)
+    marker = StoreMarker(database, FolderMark(folder))
     marker.verify()
     database.execute("UPDATE secrets SET value = :value WHERE name = 'store'", {"value": "0" * 64})
     # what was right is remembered, for the sake of reads
@@ -232,17 +240,17 @@ def test_a_database_that_was_exchanged_is_noticed_when_it_is_asked(
     with pytest.raises(StoreMismatchError):
         marker.confirm()
     with pytest.raises(StoreMismatchError):
-        ContentStore(folder, marker=marker, reserve=0).check_room()
+        FileStore(folder, marker=marker, reserve=0).check_room()
 
 
 def test_the_mark_of_both_is_told_and_none_is_made(
     database: Database, other_database: Database, folder: Path
 ) -> None:
-    marker = StoreMarker(database, folder)
+    marker = StoreMarker(database, FolderMark(folder))
     with pytest.raises(StoreMismatchError):
         marker.get_mark()
     assert list(folder.iterdir()) == []
     marker.verify()
     assert marker.get_mark() == read_marks(database, folder)[0]
     with pytest.raises(StoreMismatchError):
-        StoreMarker(other_database, folder).get_mark()
+        StoreMarker(other_database, FolderMark(folder)).get_mark()

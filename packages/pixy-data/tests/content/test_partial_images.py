@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from pixy_data import ContentStore, FoundFiles, PartialImage, PartialImageStore
+from pixy_data import FileInventory, FileStore, PartialImage, PartialImageStore
+from pixy_data.content.files.partial_images import PartialImageFiles
 
 GUID = "0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11"
 OTHER = "0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b12"
@@ -17,7 +18,7 @@ JPEG = PartialImage(b"finer", "image/jpeg")
 
 @pytest.fixture
 def store(tmp_path: Path) -> PartialImageStore:
-    return PartialImageStore(tmp_path / "unfinished", reserve=0)
+    return PartialImageFiles(tmp_path / "unfinished", reserve=0)
 
 
 def list_files(folder: Path) -> list[str]:
@@ -67,14 +68,14 @@ def test_a_reader_never_sees_half_of_one(store: PartialImageStore) -> None:
 def test_what_images_may_need_is_left_free(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    full = PartialImageStore(tmp_path, reserve=shutil.disk_usage(tmp_path).total)
+    full = PartialImageFiles(tmp_path, reserve=shutil.disk_usage(tmp_path).total)
     full.write(GUID, PNG)
     assert (full.find(GUID), list_files(tmp_path), caplog.records) == (None, [], [])
 
 
 def test_a_disk_that_fails_is_only_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "unfinished").write_bytes(b"a file where the folder should be")
-    store = PartialImageStore(tmp_path / "unfinished", reserve=0)
+    store = PartialImageFiles(tmp_path / "unfinished", reserve=0)
     store.write(GUID, PNG)
     assert (store.find(GUID), store.has(GUID)) == (None, False)
     store.delete(GUID)
@@ -92,11 +93,11 @@ def test_a_link_in_its_place_is_not_followed(store: PartialImageStore, tmp_path:
 
 def test_what_is_left_is_found_where_everything_unfinished_is(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
-    content = ContentStore(tmp_path / "images", reserve=0)
+    content = FileStore(tmp_path / "images", reserve=0)
     content.partials.write(GUID, PNG)
     (leftover,) = content.staging.leftovers.list_older(0)
     assert leftover.guid == GUID
-    files = FoundFiles(tmp_path / "images", tmp_path / "journal")
+    files = FileInventory(tmp_path / "images", tmp_path / "journal")
     assert [file.guid for file in files.list_unfinished()] == [GUID]
     assert list(files.list_files()) == []
     content.staging.leftovers.remove_older(leftover.name, 0)

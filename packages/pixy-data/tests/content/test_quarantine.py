@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from pixy_core import StorageUnavailableError
-from pixy_data import AnswerNote, ContentStore, Quarantine
+from pixy_data import AnswerNote, FileStore
+from pixy_data.content.quarantine import Quarantine
 
 GUID = "0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11"
 NOTE = AnswerNote(
@@ -61,8 +62,8 @@ def test_it_does_not_take_the_room_that_is_kept_for_images(tmp_path: Path) -> No
 
 def test_it_leaves_room_for_the_next_image(tmp_path: Path) -> None:
     # images may take a quarter of what is free, and answers nothing
-    content = ContentStore(tmp_path / "images", reserve=shutil.disk_usage(tmp_path).free * 3 // 4)
-    with content.reserve(GUID, 1000):
+    content = FileStore(tmp_path / "images", reserve=shutil.disk_usage(tmp_path).free * 3 // 4)
+    with content.reserve_file(GUID, 1000):
         pass
     with pytest.raises(StorageUnavailableError):
         content.quarantine.keep(NOTE, b"junk")
@@ -76,5 +77,5 @@ def test_what_can_t_be_written_leaves_nothing(quarantine: Quarantine, tmp_path: 
 
 
 def test_that_of_a_store_is_beside_its_images(tmp_path: Path) -> None:
-    path = ContentStore(tmp_path / "images", reserve=0).quarantine.keep(NOTE, b"junk")
+    path = FileStore(tmp_path / "images", reserve=0).quarantine.keep(NOTE, b"junk")
     assert path.parent == tmp_path / "quarantine"

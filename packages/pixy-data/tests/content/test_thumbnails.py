@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pixy_data import ThumbnailName, ThumbnailStore, stamp_file
+from pixy_data import ThumbnailName, ThumbnailStore
+from pixy_data.content.files.thumbnails import ThumbnailFiles, stamp_file
 
 GUID = "0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b11"
 OTHER = "0f8f1a52-4c0b-4c7e-9a53-0a4a3f1d2b12"
@@ -16,7 +17,7 @@ STAMP = 1_790_000_000_123_456_789
 
 @pytest.fixture
 def store(tmp_path: Path) -> ThumbnailStore:
-    return ThumbnailStore(tmp_path / "thumbnails", reserve=0)
+    return ThumbnailFiles(tmp_path / "thumbnails", reserve=0)
 
 
 def list_files(folder: Path) -> list[str]:
@@ -83,7 +84,7 @@ def test_a_new_version_replaces_the_older_ones_of_the_same_width_and_type(
 
 
 def test_without_room_nothing_is_kept(tmp_path: Path) -> None:
-    store = ThumbnailStore(tmp_path / "thumbnails", reserve=1 << 60)
+    store = ThumbnailFiles(tmp_path / "thumbnails", reserve=1 << 60)
     store.write(NAME, b"small", STAMP)
     assert store.find(NAME, STAMP) is None
     assert list_files(tmp_path) == []
@@ -93,7 +94,7 @@ def test_a_folder_that_cant_be_written_is_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    store = ThumbnailStore(tmp_path / "file" / "thumbnails", reserve=0)
+    store = ThumbnailFiles(tmp_path / "file" / "thumbnails", reserve=0)
     store.write(NAME, b"small", STAMP)
     assert store.find(NAME, STAMP) is None
     assert [record.levelno for record in caplog.records] == [logging.WARNING]

@@ -1,1 +1,1 @@
-"""Files on disk: images, their journal, thumbnails and what is unfinished."""
+"""Image bytes, what belongs to them, and the journal: on files or on objects."""

@@ -1,26 +1,33 @@
-"""File operations: writing that survives a crash, and reading that follows no link."""
+"""Durable writes of files and folders, and opening files without following symbolic links."""
 
 import os
 import secrets
+from functools import partial
 from pathlib import Path
 
 DISK_RESERVE = 256 * 1024 * 1024
-"""Default of the bytes that stay free on a file system, for images that are being made."""
+"""Bytes that stay free on a file system by default, for images that are being made."""
 
 
-def write_durably(path: Path, content: bytes | bytearray) -> None:
-    """Write a file so that after a crash it is either complete or absent.
+def write_durably(path: Path, content: bytes | bytearray, mode: int = 0o600) -> None:
+    """Create or replace a file; after a crash it has its old or its new content.
+
+    Args:
+        path: Its path; its folder is created if it is missing.
+        content: Its bytes.
+        mode: The permissions of a new file; the umask applies.
 
     Raises:
-        OSError: It can't be written; nothing is left.
+        OSError: It can't be written. A new file is absent; an old one has either content.
     """
     make_folder(path.parent)
     temporary = path.parent / f"{path.name}.{secrets.token_hex(4)}.part"
     try:
-        with open(temporary, "xb", opener=open_private) as file:
+        with open(temporary, "xb", opener=partial(open_private, mode=mode)) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        is_new = not path.exists()
         temporary.rename(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -28,7 +35,8 @@ def write_durably(path: Path, content: bytes | bytearray) -> None:
     try:
         sync_folder(path.parent)
     except BaseException:
-        path.unlink(missing_ok=True)
+        if is_new:
+            path.unlink(missing_ok=True)
         raise
 
 
@@ -46,7 +54,7 @@ def make_folder(folder: Path, mode: int = 0o700) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Write a folder's entries to the disk: only then does a name survive a crash (fsync(2))."""
+    """Sync a folder, so that new names in it survive a crash (fsync(2))."""
     descriptor = open_folder(folder)
     try:
         sync_descriptor(descriptor, folder)
@@ -60,7 +68,7 @@ def open_folder(folder: Path) -> int:
 
 
 def sync_descriptor(descriptor: int, folder: Path) -> None:
-    """Like `sync_folder`, with an open folder.
+    """Sync an open folder.
 
     Args:
         descriptor: The folder's.
@@ -76,9 +84,9 @@ def sync_descriptor(descriptor: int, folder: Path) -> None:
         raise OSError(error.errno, reason, str(folder)) from error
 
 
-def open_private(path: str | Path, flags: int, dir_fd: int | None = None) -> int:
+def open_private(path: str | Path, flags: int, mode: int = 0o600) -> int:
     """Open a file as os.open does; if it is created, only this process's user may read it."""
-    return os.open(path, flags | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+    return os.open(path, flags | os.O_CLOEXEC, mode)
 
 
 def open_to_read(path: str | Path, dir_fd: int | None = None) -> int:

@@ -1,26 +1,18 @@
-"""The mark that an image folder and its database share.
+"""The mark that a content store and its database share.
 
-The folder has it in the file `.store`, the database in its secrets. Without it, a volume that is
-not mounted looks like a folder whose images were all deleted.
+The store has it in the file or object `.store`, the database in its secrets. Without it, a volume
+that is not mounted looks like a folder whose images were all deleted.
 """
 
 import logging
-import os
 import re
 import secrets
-from contextlib import suppress
-from pathlib import Path
+from abc import ABC, abstractmethod
 from time import monotonic
 
-from pixy_core import (
-    ConstraintViolationError,
-    PixyProxyException,
-    StorageUnavailableError,
-    StoreMismatchError,
-)
-from pixy_data.content.durable_files import open_to_read, write_durably
-from pixy_data.content.layout import FILENAME, SHELF
+from pixy_core import ConstraintViolationError, PixyProxyException, StoreMismatchError
 from pixy_data.database.database import Database, run_transaction
+from pixy_data.images import ImageRepository
 
 MARKER = ".store"
 
@@ -28,28 +20,50 @@ _logger = logging.getLogger(__name__)
 _TRUSTED = 2.0
 """Seconds for which a mark that was right is not read again."""
 _MARK = re.compile(rb"[0-9a-f]{64}\n", re.ASCII)
-_MAX_LENGTH = 128
 
 _SELECT = "SELECT value FROM secrets WHERE name = 'store'"
 _INSERT = "INSERT INTO secrets (name, value) VALUES ('store', :value)"
 _DELETE = "DELETE FROM secrets WHERE name = 'store'"
-_SELECT_ANY_IMAGE = "SELECT id FROM images LIMIT 1"
+
+
+class MarkPlace(ABC):
+    """Where a store keeps its mark: `.store`, and candidates for it, `.store.<mark>`.
+
+    Its methods raise StorageUnavailableError when the store can't be read or written.
+    """
+
+    @abstractmethod
+    def read(self, name: str) -> bytes | None:
+        """Return the start of a file, 128 bytes at least; None if there is none."""
+
+    @abstractmethod
+    def write(self, name: str, content: bytes) -> None:
+        """Create or replace a file durably."""
+
+    @abstractmethod
+    def rename(self, name: str, new: str) -> None:
+        """Rename a file, if it is there."""
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Remove a file, if it is there."""
+
+    @abstractmethod
+    def has_images(self) -> bool:
+        """Return whether the store has an image."""
 
 
 class StoreMarker:
-    """Checks that an image folder and a database belong together.
+    """Checks that a content store and a database belong together.
 
-    Its methods raise StoreMismatchError when they don't, StorageUnavailableError when the folder
+    Its methods raise StoreMismatchError when they don't, StorageUnavailableError when the store
     can't be read or written, and what the database raises.
-
-    Args:
-        database: The database.
-        directory: The image folder.
     """
 
-    def __init__(self, database: Database, directory: Path) -> None:
+    def __init__(self, database: Database, place: MarkPlace) -> None:
         self._database = database
-        self._directory = directory.absolute()
+        self._images = ImageRepository(database)
+        self._place = place
         self._known: str | None = None
         self._trusted_until = 0.0
 
@@ -89,15 +103,16 @@ class StoreMarker:
         row = self._database.fetch_one(_SELECT, {})
         return None if row is None else str(row[0])
 
-    def mark_folder(self, mark: str) -> None:
-        """Give a new folder the mark of the database."""
-        try:
-            write_durably(self._directory / MARKER, f"{mark}\n".encode())
-        except OSError as error:
-            raise StorageUnavailableError from error
+    def find_store_mark(self) -> str | None:
+        """Return the mark of the store, empty if it is not legible; None if it has none."""
+        return self._read()
+
+    def mark_store(self, mark: str) -> None:
+        """Give a new store the mark of the database."""
+        self._place.write(MARKER, f"{mark}\n".encode())
 
     def accept(self) -> None:
-        """Give the folder and the database a new, common mark."""
+        """Give the store and the database a new, common mark."""
         mark = self._write_candidate()
         run_transaction(self._database, lambda: self._replace(mark))
         self.verify(fresh=True)
@@ -114,8 +129,8 @@ class StoreMarker:
             raise StoreMismatchError
 
     def _mark_both(self) -> None:
-        has_rows = self._database.fetch_one(_SELECT_ANY_IMAGE, {}) is not None
-        if has_rows != self._has_files():
+        has_rows = self._images.has_images()
+        if has_rows != self._place.has_images():
             raise StoreMismatchError
         try:
             mark = self._write_candidate()
@@ -123,11 +138,11 @@ class StoreMarker:
                 self._database.execute(_INSERT, {"value": mark})
             except ConstraintViolationError:
                 # another process was faster; its mark is valid
-                self._candidate(mark).unlink(missing_ok=True)
+                self._place.remove(_candidate(mark))
             self._known = self.find_mark()
         except PixyProxyException as error:
             # no mismatch; a read-only disk can still be read
-            _logger.warning("the image folder and the database can't be marked: %s", error)
+            _logger.warning("the content store and the database can't be marked: %s", error)
             return
         if not self._rename_candidate():
             raise StoreMismatchError
@@ -138,48 +153,22 @@ class StoreMarker:
         If the process dies between the row and the renaming, the next one renames it.
         """
         mark = secrets.token_hex(32)
-        try:
-            write_durably(self._candidate(mark), f"{mark}\n".encode())
-        except OSError as error:
-            raise StorageUnavailableError from error
+        self._place.write(_candidate(mark), f"{mark}\n".encode())
         return mark
 
     def _rename_candidate(self) -> bool:
         if self._known is None:
             return False
-        try:
-            # another process may have renamed it
-            with suppress(FileNotFoundError):
-                self._candidate(self._known).rename(self._directory / MARKER)
-        except OSError as error:
-            raise StorageUnavailableError from error
+        # another process may have renamed it
+        self._place.rename(_candidate(self._known), MARKER)
         return self._read() == self._known
 
-    def _candidate(self, mark: str) -> Path:
-        return self._directory / f"{MARKER}.{mark}"
-
     def _read(self) -> str | None:
-        try:
-            descriptor = open_to_read(self._directory / MARKER)
-            try:
-                content = os.read(descriptor, _MAX_LENGTH)
-            finally:
-                os.close(descriptor)
-        except FileNotFoundError:
+        content = self._place.read(MARKER)
+        if content is None:
             return None
-        except OSError as error:
-            raise StorageUnavailableError from error
         return content.decode().strip() if _MARK.fullmatch(content) else ""
 
-    def _has_files(self) -> bool:
-        try:
-            return any(
-                FILENAME.fullmatch(path.name)
-                for shelf in self._directory.iterdir()
-                if SHELF.fullmatch(shelf.name) and shelf.is_dir()
-                for path in shelf.iterdir()
-            )
-        except FileNotFoundError:
-            return False
-        except OSError as error:
-            raise StorageUnavailableError from error
+
+def _candidate(mark: str) -> str:
+    return f"{MARKER}.{mark}"

@@ -1,58 +1,23 @@
-"""The quarantine: provider responses that may have been paid for and hold no image.
+"""The quarantine: provider responses without an image, which may be paid for, and rowless files.
 
-They are for an operator; nothing reads them again. `FoundFiles.set_aside` moves files to the same
-folder.
+They are for an operator; nothing reads them again.
 """
 
+import errno
+import secrets
 import shutil
-from datetime import datetime
 from pathlib import Path
-from typing import Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from pixy_core import StorageUnavailableError
 from pixy_data.content.durable_files import DISK_RESERVE, write_durably
-
-QUARANTINE = "quarantine"
-"""The name of the folder in the data folder."""
+from pixy_data.content.entries import AnswerNote
 
 _MAX_BYTES = 96 * 1024 * 1024
 """Of one response: more than an image of 64 MiB has in base64."""
 
 
-class AnswerNote(BaseModel):
-    """What an operator needs to know to ask the provider about a response.
-
-    Attributes:
-        version: Of this format.
-        guid: The creation's.
-        owner: The owner of the creation.
-        prompt: The requested prompt; likewise `size` and `quality`.
-        created_at: Time of the request.
-        code: The code of the owner's error.
-        billed: Whether the provider charged for it, by the owner's error.
-        upstream_request_id: The provider's own id of the request, if it named one.
-        answer_size: Bytes of the whole response.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    version: Literal[1] = 1
-    guid: str
-    owner: str
-    prompt: str
-    size: str
-    quality: str
-    created_at: datetime
-    code: str
-    billed: str
-    upstream_request_id: str | None
-    answer_size: int
-
-
 class Quarantine:
-    """A folder of responses, `<guid>.answer`, and a note about each, `<guid>.json`.
+    """A folder of responses, `<guid>.answer`, their notes, `<guid>.json`, and files set aside.
 
     Args:
         directory: The folder; it is created at the first use. Its parent exists.
@@ -79,3 +44,28 @@ class Quarantine:
         except OSError as error:
             raise StorageUnavailableError from error
         return path
+
+    def set_aside(self, path: Path) -> Path:
+        """Move a file durably to the folder, without replacing a file there.
+
+        Returns:
+            The file's new path.
+
+        Raises:
+            StorageUnavailableError: It can't be moved, and is still there.
+        """
+        try:
+            self._directory.mkdir(mode=0o700, exist_ok=True)
+            target = self._directory / path.name
+            if target.exists():
+                target = target.with_name(f"{target.name}.{secrets.token_hex(4)}")
+            try:
+                path.rename(target)
+            except OSError as error:
+                if error.errno != errno.EXDEV:
+                    raise
+                write_durably(target, path.read_bytes())
+                path.unlink()
+        except OSError as error:
+            raise StorageUnavailableError from error
+        return target

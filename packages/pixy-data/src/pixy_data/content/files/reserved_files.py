@@ -8,13 +8,10 @@ import os
 import secrets
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from pixy_data.content.durable_files import make_folder, open_folder, sync_descriptor
-
-# glibc emulates posix_fallocate where possible; these errors mean that it is impossible
-_UNSUPPORTED = frozenset({errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV})
+from pixy_data.content.spooled_files import SpooledFile, allocate
 
 
 class ReservedFile:
@@ -47,7 +44,7 @@ class ReservedFile:
             os.close(self._folder)
             raise
         try:
-            self.is_allocated = _allocate(self._file, size)
+            self.is_allocated = allocate(self._file, size)
             sync_descriptor(self._folder, path.parent)
         except BaseException:
             self._release()
@@ -56,15 +53,10 @@ class ReservedFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._release()
 
-    def fill(self, content: bytes) -> None:
+    def fill(self, content: bytes | SpooledFile) -> None:
         """Write the content and sync it; repeating this is harmless.
 
         If the reserved file can't be written, a new one replaces it: its blocks may be bad, its
@@ -100,12 +92,12 @@ class ReservedFile:
         os.close(self._file)
         os.close(self._folder)
 
-    def _fill_reserved(self, content: bytes) -> None:
+    def _fill_reserved(self, content: bytes | SpooledFile) -> None:
         _overwrite(self._file, content)
         if os.fstat(self._file).st_nlink == 0:
             raise FileNotFoundError(errno.ENOENT, "the reserved file was removed", self._name)
 
-    def _replace(self, content: bytes) -> None:
+    def _replace(self, content: bytes | SpooledFile) -> None:
         make_folder(self._path.parent)
         folder = open_folder(self._path.parent)
         try:
@@ -119,7 +111,7 @@ class ReservedFile:
             os.close(descriptor)
 
 
-def _write_over(name: str, folder: int, content: bytes, mode: int) -> int:
+def _write_over(name: str, folder: int, content: bytes | SpooledFile, mode: int) -> int:
     temporary = f"{name.removesuffix('.part')}.{secrets.token_hex(4)}.part"
     file = _create(temporary, folder, mode)
     try:
@@ -139,28 +131,17 @@ def _create(name: str, folder: int, mode: int) -> int:
     return os.open(name, flags, mode, dir_fd=folder)
 
 
-def _allocate(file: int, size: int) -> bool:
-    # absent on macOS
-    allocate = getattr(os, "posix_fallocate", None)
-    if allocate is None or size == 0:
-        return size == 0
-    try:
-        allocate(file, 0, size)
-    except OSError as error:
-        if error.errno in _UNSUPPORTED:
-            return False
-        raise
-    return True
-
-
-def _overwrite(file: int, content: bytes) -> None:
+def _overwrite(file: int, content: bytes | SpooledFile) -> None:
     """Write everything, even if it was written before.
 
     After a failed fsync the system drops the unwritten pages, and a second fsync succeeds.
     """
     position = 0
-    with memoryview(content) as rest:
-        while position < len(content):
-            position += os.pwrite(file, rest[position:], position)
-    os.ftruncate(file, len(content))
+    for block in (content,) if isinstance(content, bytes) else content.read_blocks():
+        written = 0
+        with memoryview(block) as rest:
+            while written < len(block):
+                written += os.pwrite(file, rest[written:], position + written)
+        position += len(block)
+    os.ftruncate(file, position)
     os.fsync(file)

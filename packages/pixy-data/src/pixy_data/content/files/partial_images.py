@@ -8,7 +8,6 @@ import logging
 import os
 import secrets
 import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from pixy_core.images import IMAGE_EXTENSIONS
@@ -18,19 +17,13 @@ from pixy_data.content.durable_files import (
     open_private,
     open_to_read,
 )
+from pixy_data.content.interface import PartialImageStore
+from pixy_data.content.parts import PartialImage
 
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class PartialImage:
-    """A preview of an image that is being made."""
-
-    content: bytes = field(repr=False)
-    media_type: str
-
-
-class PartialImageStore:
+class PartialImageFiles(PartialImageStore):
     """Files named `<guid>.partial.<type>.part`, one for each image that is being made.
 
     Args:

@@ -1,29 +1,22 @@
 """The staging folder: unfinished image files, before they get their final names.
 
-It is one folder on the images' file system, so that what a crash left is found without listing
-every image.
+It is one folder on the images' file system, so that leftovers of a crash are found without listing
+all image folders.
 """
 
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 from pixy_core import ContentDamagedError, StorageUnavailableError
 from pixy_data.content.durable_files import make_folder, rename_durably, sync_folder
-from pixy_data.content.layout import STAGING, UNFINISHED
-from pixy_data.content.reserved_files import ReservedFile
+from pixy_data.content.files.layout import STAGING, UNFINISHED
+from pixy_data.content.files.reserved_files import ReservedFile
+from pixy_data.content.parts import Leftover
 
 IMAGE_MODE = 0o640
 SHELF_MODE = 0o750
-"""The group may read images: nginx, if it sends them. The data folder is the user's by default."""
-
-
-class Leftover(NamedTuple):
-    """An unfinished file: its guid, and its name in its folder."""
-
-    guid: str
-    name: str
+"""The group may read images: nginx, if it sends them. The data folder itself is 0700 by default."""
 
 
 class Leftovers:
@@ -37,7 +30,7 @@ class Leftovers:
         self._directory = directory
 
     def list_older(self, seconds: float) -> list[Leftover]:
-        """Return the files that were last written to so many seconds ago or earlier.
+        """Return the files that were not written to for this many seconds.
 
         Raises:
             StorageUnavailableError: The folder can't be read.
@@ -86,7 +79,7 @@ class StagingFolder:
         directory: The image folder, which contains this one.
 
     Attributes:
-        leftovers: The files whose process may be gone.
+        leftovers: The files of creates that may have crashed.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -96,14 +89,19 @@ class StagingFolder:
     def reserve(self, guid: str, size: int) -> ReservedFile:
         """Create the file of an image that is about to be made.
 
-        Args:
-            guid: The image's, in canonical form.
-            size: Bytes to reserve.
-
         Raises:
             OSError: It can't be created; nothing is left.
         """
         return ReservedFile(self._directory / f"{guid}.part", size, IMAGE_MODE)
+
+    def prepare(self) -> Path:
+        """Return the folder, created if it is missing.
+
+        Raises:
+            OSError: It can't be created.
+        """
+        make_folder(self._directory)
+        return self._directory
 
     def publish(self, filename: str, target: Path) -> None:
         """Move a file to its final place; repeating this is harmless.
@@ -113,7 +111,7 @@ class StagingFolder:
             target: The final path.
 
         Raises:
-            ContentDamagedError: It is in neither place.
+            ContentDamagedError: The file is neither staged nor published.
             StorageUnavailableError: It can't be moved.
         """
         try:
@@ -132,6 +130,6 @@ class StagingFolder:
             return
         if not target.is_file():
             raise ContentDamagedError
-        # the process that moved it may have died before this
+        # the process that renamed it may have crashed before it synced the folder
         with suppress(OSError):
             sync_folder(target.parent)

@@ -9,35 +9,18 @@ import os
 import shutil
 import stat
 from pathlib import Path
-from typing import NamedTuple
 
 from pixy_core.images import THUMBNAIL_EXTENSIONS
 from pixy_data.content.durable_files import DISK_RESERVE, open_to_read, write_durably
-from pixy_data.content.layout import locate
+from pixy_data.content.files.layout import locate
+from pixy_data.content.interface import ThumbnailStore
+from pixy_data.content.parts import ThumbnailName
 
 _logger = logging.getLogger(__name__)
 
 
-class ThumbnailName(NamedTuple):
-    """Identifies a thumbnail.
-
-    Attributes:
-        guid: The image's.
-        width: Pixels.
-        media_type: Its format.
-        version: Of the code that makes it. Thumbnails of other versions are not found.
-    """
-
-    guid: str
-    width: int
-    media_type: str
-    version: int
-
-
-class ThumbnailStore:
+class ThumbnailFiles(ThumbnailStore):
     """A folder of thumbnails, `<aa>/<guid>.<width>.<version>.<extension>`.
-
-    Stamps are those of the originals' files, from `stamp_file`.
 
     Args:
         directory: The folder; it is created at the first write.
@@ -53,25 +36,14 @@ class ThumbnailStore:
         return self._read(name, stamp)
 
     def renew(self, name: ThumbnailName, stamp: int) -> bytes | None:
-        """Return a thumbnail of an original that proved to be undamaged, and update its stamp.
-
-        Args:
-            name: The thumbnail.
-            stamp: Taken before the original was checked.
-        """
+        """Return a thumbnail of an original that proved to be undamaged, and update its stamp."""
         content = self._read(name, None)
         if content is not None:
             self._stamp(name, stamp)
         return content
 
     def write(self, name: ThumbnailName, content: bytes, stamp: int) -> None:
-        """Write a thumbnail, if the disk has space. An error is only logged.
-
-        Args:
-            name: The thumbnail.
-            content: Its bytes.
-            stamp: Taken before the original was read.
-        """
+        """Write a thumbnail, if the disk has space. An error is only logged."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if shutil.disk_usage(self._directory).free >= self._reserve:

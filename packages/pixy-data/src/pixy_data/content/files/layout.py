@@ -1,4 +1,4 @@
-"""The names of files.
+"""The names and places of files.
 
 Images are `<aa>/<guid>.<extension>`, where aa begins the guid; journal entries are `<guid>.json`.
 """
@@ -6,15 +6,20 @@ Images are `<aa>/<guid>.<extension>`, where aa begins the guid; journal entries 
 import re
 from pathlib import Path
 
-from pixy_core.images import GUID_REGEX, IMAGE_EXTENSIONS
+from pixy_core.images import GUID_REGEX
 
 STAGING = ".staging"
 """The folder of unfinished files."""
 
-SHELF = re.compile("[0-9a-f]{2}")
-FILENAME = re.compile(rf"({GUID_REGEX})\.({'|'.join(IMAGE_EXTENSIONS.values())})")
-ENTRY = re.compile(rf"({GUID_REGEX})\.json")
+_SHELF = re.compile("[0-9a-f]{2}")
 UNFINISHED = re.compile(rf"({GUID_REGEX})(?:\.[a-z0-9.]{{1,40}})?\.part")
+
+
+def list_shelves(directory: Path) -> list[Path]:
+    """Return the folders `<aa>` of an image folder, in order."""
+    return sorted(
+        path for path in directory.iterdir() if _SHELF.fullmatch(path.name) and path.is_dir()
+    )
 
 
 def locate(directory: Path, filename: str) -> Path:

@@ -1,4 +1,4 @@
-"""The journal: an entry holds all that an image's row is made of, without a database.
+"""The write-ahead journal: a file for each finished image, with all data of its row.
 
 An entry exists from the moment its image's bytes are safe until its row is committed. Unreadable
 entries are never deleted.
@@ -8,46 +8,22 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from pixy_core import ImageDetail, StorageUnavailableError
+from pixy_core import StorageUnavailableError
 from pixy_data.content.durable_files import open_folder, open_to_read
-from pixy_data.content.layout import ENTRY
-from pixy_data.content.reserved_files import ReservedFile
-from pixy_data.content.staging import Leftovers
-from pixy_data.content.store import ContentStore
+from pixy_data.content.entries import JournalEntry
+from pixy_data.content.files.reserved_files import ReservedFile
+from pixy_data.content.files.staging import Leftovers
+from pixy_data.content.names import ENTRY
+from pixy_data.content.parts import Reservation
+from pixy_data.content.spooled_files import SpooledFile
 
 _logger = logging.getLogger(__name__)
-_ENTRY_SIZE = 160 * 1024
-"""Bytes: the longest prompt, 32,000 characters of up to four bytes, and everything else."""
-
-
-class JournalEntry(BaseModel):
-    """Everything that an image's row is made of.
-
-    Attributes:
-        version: Of this format.
-        image: All of its details.
-        owner: Its owner.
-        class_key: The owner's class at the time of the request.
-        created_at: When it was made.
-        idempotency_key: The key of the request, if it had one.
-        fingerprint: The fingerprint of the request, if it had a key.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    version: Literal[1] = 1
-    image: ImageDetail
-    owner: str
-    class_key: str
-    created_at: datetime
-    idempotency_key: str | None = None
-    fingerprint: str | None = None
+_ENTRY_SIZE = 256 * 1024
+"""Bytes: the longest prompt, 32,000 characters of up to six bytes in JSON, and everything else."""
 
 
 class Journal:
@@ -59,18 +35,19 @@ class Journal:
         directory: The folder; it is created at the first write.
 
     Attributes:
-        leftovers: Entries that were never finished.
+        directory: The folder.
+        leftovers: Entries that were not written completely.
     """
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory.absolute()
-        self.leftovers = Leftovers(self._directory)
+        self.directory = directory.absolute()
+        self.leftovers = Leftovers(self.directory)
 
     @contextmanager
     def reserve(self, guid: str) -> Iterator[ReservedFile]:
-        """Create the file of an entry under a temporary name, before there is anything to write."""
+        """Create the file of an entry under a temporary name, before the provider is asked."""
         try:
-            file = ReservedFile(self._directory / f"{guid}.json.part", _ENTRY_SIZE)
+            file = ReservedFile(self.directory / f"{guid}.json.part", _ENTRY_SIZE)
         except OSError as error:
             _logger.error("the journal can't be written: %s", error)  # noqa: TRY400
             raise StorageUnavailableError from error
@@ -95,7 +72,7 @@ class Journal:
         # opening both makes NFS ask its server, where `stat` may answer from a cache (nfs(5),
         # "close-to-open")
         try:
-            folder = open_folder(self._directory)
+            folder = open_folder(self.directory)
             try:
                 return _exists(f"{guid}.json", folder)
             finally:
@@ -108,7 +85,7 @@ class Journal:
     def list_guids(self) -> list[str]:
         """Return the guid of each entry, readable or not."""
         try:
-            names = [path.name for path in self._directory.iterdir()]
+            names = [path.name for path in self.directory.iterdir()]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -126,7 +103,7 @@ class Journal:
         except OSError as error:
             raise StorageUnavailableError from error
         except ValidationError as error:
-            _logger.debug("%d of its values are wrong", error.error_count())
+            _logger.debug("entry %s has %d invalid values", guid, error.error_count())
         _logger.error("the journal's entry %s can't be read, and is kept", guid)
         return None
 
@@ -138,71 +115,37 @@ class Journal:
             raise StorageUnavailableError from error
 
     def _locate(self, guid: str) -> Path:
-        return self._directory / f"{guid}.json"
+        return self.directory / f"{guid}.json"
 
 
-class Reservation:
-    """The staging file and the journal file of one image, both open.
-
-    Args:
-        image: The staging file.
-        entry: The journal file.
-        journal: The journal.
-    """
+class FileReservation(Reservation):
+    """The staging file and the journal file of one image, both open."""
 
     def __init__(self, image: ReservedFile, entry: ReservedFile, journal: Journal) -> None:
         self._image = image
         self._entry = entry
         self._journal = journal
 
-    def keep(self, entry: JournalEntry, content: bytes) -> None:
-        """Write an image and its entry. After that the image can't be lost.
-
-        Raises:
-            StorageUnavailableError: The disk is full, read-only or broken; try again.
-        """
+    def keep(self, entry: JournalEntry, content: bytes | SpooledFile) -> None:
+        """Write an image and then its entry."""
         self._fill(content)
         self._journal.write(entry, self._entry)
         self._image.keep()
         self._entry.keep()
 
     def probe(self) -> None:
-        """Write a few bytes to each file, to learn whether an image could be kept.
-
-        Raises:
-            StorageUnavailableError: It couldn't.
-        """
+        """Write a few bytes to each file."""
         self._fill(b"probe")
         try:
             self._entry.fill(b"probe")
         except OSError as error:
             raise StorageUnavailableError from error
 
-    def _fill(self, content: bytes) -> None:
+    def _fill(self, content: bytes | SpooledFile) -> None:
         try:
             self._image.fill(content)
         except OSError as error:
             raise StorageUnavailableError from error
-
-
-@contextmanager
-def reserve_image(
-    content: ContentStore, journal: Journal, guid: str, size: int
-) -> Iterator[Reservation]:
-    """Reserve everything on disk that an image needs; leaving the block releases what is unused.
-
-    Args:
-        content: The store of its file.
-        journal: The journal of its entry.
-        guid: A new one, in canonical form.
-        size: The most bytes that it will probably need.
-
-    Raises:
-        InvalidInputError: The guid is not in canonical form.
-        StorageUnavailableError: An image could not be kept now; nothing is left.
-    """
-    with content.reserve(guid, size) as image, journal.reserve(guid) as entry:
-        yield Reservation(image, entry, journal)
 
 
 def _read(path: Path) -> bytes:

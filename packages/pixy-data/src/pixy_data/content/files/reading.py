@@ -4,60 +4,20 @@ import errno
 import hashlib
 import os
 import stat
-import threading
-from collections import OrderedDict
-from collections.abc import Callable
 from io import FileIO
 from pathlib import Path
-from typing import Self
 
 from pixy_core import ContentDamagedError, ImageDetail
 from pixy_data.content.durable_files import open_to_read
+from pixy_data.content.hash_cache import HashCache
+from pixy_data.content.parts import ContentFile
+from pixy_data.images import FileRecord
 
 # errors of opening a file that is missing, a symbolic link, or not a file
 _DAMAGED = frozenset({errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ENXIO, errno.EISDIR})
 
 
-class HashCache:
-    """The hashes of the files that were read last, so that a hot file is hashed once.
-
-    Args:
-        limit: The number of files.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._hashes: OrderedDict[tuple[int, ...], str] = OrderedDict()
-
-    def get(self, status: os.stat_result, compute: Callable[[], str]) -> str:
-        """Return the SHA-256 of a file in hexadecimal.
-
-        Args:
-            status: The current status of the file.
-            compute: Reads the file and returns its hash.
-        """
-        key = (
-            status.st_dev,
-            status.st_ino,
-            status.st_size,
-            status.st_mtime_ns,
-            # utime(2) can set the time of the content's change, but not of the inode's
-            status.st_ctime_ns,
-        )
-        with self._lock:
-            if key in self._hashes:
-                self._hashes.move_to_end(key)
-                return self._hashes[key]
-        digest = compute()
-        with self._lock:
-            self._hashes[key] = digest
-            if len(self._hashes) > self._limit:
-                self._hashes.popitem(last=False)
-        return digest
-
-
-class ContentFile:
+class DiskFile(ContentFile):
     """An open image file that agrees with its row, until `is_unchanged` says otherwise.
 
     It can still be read when the image is deleted. Garbage collection closes it, if nothing else
@@ -65,6 +25,7 @@ class ContentFile:
 
     Attributes:
         size: Its bytes.
+        part_size: Bytes that a thread reads at once, and that a slow client keeps in memory.
 
     Args:
         path: Its path.
@@ -76,24 +37,19 @@ class ContentFile:
         OSError: It can't be read for another reason.
     """
 
+    part_size = 512 * 1024
     _descriptor: int | None = None
 
-    def __init__(self, path: Path, image: ImageDetail, hashes: HashCache) -> None:
+    def __init__(self, path: Path, image: ImageDetail | FileRecord, hashes: HashCache) -> None:
         self._descriptor = _open(path)
         self._status = os.fstat(self._descriptor)
         self.size = self._status.st_size
         if not stat.S_ISREG(self._status.st_mode) or self.size != image.size:
             raise ContentDamagedError
-        if hashes.get(self._status, self._hash) != image.sha256:
+        if hashes.get(_identify(self._status), self._hash) != image.sha256:
             raise ContentDamagedError
 
     def __del__(self) -> None:
-        self.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
         self.close()
 
     def fileno(self) -> int:
@@ -141,6 +97,17 @@ class ContentFile:
         if not self.is_unchanged():
             raise ContentDamagedError
         return digest
+
+
+def _identify(status: os.stat_result) -> tuple[int, ...]:
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_size,
+        status.st_mtime_ns,
+        # utime(2) can set the time of the content's change, but not of the inode's
+        status.st_ctime_ns,
+    )
 
 
 def _open(path: Path) -> int:
