@@ -1,0 +1,1 @@
+"""Archives: one file with images, their rows and their users, to move them elsewhere."""
