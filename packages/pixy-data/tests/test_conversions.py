@@ -3,9 +3,10 @@
 import pickle
 from datetime import UTC, datetime, timedelta, timezone
 
-from pixy_core import Image
+from pixy_core import DetailedImage, Image, Purchase
 from pixy_data.conversions import (
     IMAGE_COLUMNS,
+    details_from_row,
     image_from_row,
     time_from_value,
     time_to_parameter,
@@ -48,3 +49,12 @@ def test_an_image_from_a_row_is_one_that_a_validator_made() -> None:
     assert image.model_fields_set == validated.model_fields_set
     assert image.model_copy(update={"owner": None}).owner is None
     assert pickle.loads(pickle.dumps(image)) == validated
+    detailed = details_from_row((*row, 2, '{"usage": {"total_tokens": 208}}'), "anna")
+    bought = {"purchase": Purchase(usage={"total_tokens": 208}), "sources": None, "source_count": 2}
+    expected = DetailedImage.model_validate(
+        values | {"created_at": time, "updated_at": time} | bought
+    )
+    assert detailed == expected
+    assert detailed.model_dump_json() == expected.model_dump_json()
+    assert details_from_row((*row, 0, "{}"), "ben").purchase is None
+    assert details_from_row((*row, 0, None), "anna").purchase is None

@@ -58,7 +58,8 @@ def test_upgrading_keeps_what_is_stored(
     try:
         deletions, images = DeletionRepository(upgraded), ImageRepository(upgraded)
         assert UserRepository(upgraded).authenticate_user("anna") == anna
-        assert images.search_images(ImageFilter(q="heron"), anna, 9) == [image]
+        (found,) = images.search_images(ImageFilter(q="heron"), anna, 9)
+        assert images.find_image(found.guid) == image
         assert upgraded.secret("cursor") == secret
         deletions.insert_deletion(Deletion(image.guid, image.filename))
         assert images.delete_image(image.guid, "anna")

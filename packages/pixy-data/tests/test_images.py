@@ -7,7 +7,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from image_samples import make_detail
-from pixy_core import ConstraintViolationError, Image, ImageFilter, User, Visibility
+from pixy_core import (
+    ConstraintViolationError,
+    DetailedImage,
+    Image,
+    ImageFilter,
+    User,
+    Visibility,
+)
 from pixy_data import Database, ImageRepository, Position, UserRepository
 from pixy_data.conversions import time_to_parameter
 
@@ -59,7 +66,7 @@ def test_a_found_image_is_a_valid_one(images: ImageRepository, anna: User) -> No
     inserted = images.insert_image(make_detail(), anna)
     found = images.find_image(inserted.guid)
     assert found is not None
-    assert Image.model_validate({**found.model_dump(), "id": found.id}) == found
+    assert DetailedImage.model_validate({**found.model_dump(), "id": found.id}) == found
     assert type(found.visibility) is Visibility
 
 
@@ -242,7 +249,7 @@ def test_a_changed_class_counts_at_once(
     assert users.authenticate_viewer("carl", guid) == (moved, images.find_image(guid))
 
 
-def test_strangers_are_not_told_the_owner(images: ImageRepository, anna: User) -> None:
+def test_anonymous_callers_do_not_see_the_owner(images: ImageRepository, anna: User) -> None:
     guid = images.insert_image(make_detail(visibility=Visibility.PUBLIC), anna).guid
     found = images.find_public_image(guid)
     assert found is not None
@@ -303,12 +310,32 @@ def test_pages_give_each_image_once_though_times_are_equal(
         assert pages == whole
 
 
+def test_the_images_of_an_owner_are_listed_oldest_first(
+    images: ImageRepository, anna: User, bert: User
+) -> None:
+    # more than a page, some of one time
+    moments = [MOMENT - timedelta(seconds=number // 3) for number in range(130)]
+    made = [images.insert_image(make_detail(), anna, moment) for moment in moments]
+    images.insert_image(make_detail(), bert, MOMENT)
+    listed = [(image.created_at, image.guid) for image in images.list_owned("anna")]
+    assert listed == sorted((image.created_at, image.guid) for image in made)
+    assert list(images.list_owned("nobody")) == []
+
+
+def test_an_image_keeps_the_time_of_its_last_change(images: ImageRepository, anna: User) -> None:
+    changed = MOMENT + timedelta(days=1, microseconds=7)
+    stored = images.insert_image(make_detail(), anna, MOMENT, updated_at=changed)
+    assert images.find_image(stored.guid) == stored
+    assert (stored.created_at, stored.updated_at) == (MOMENT, changed)
+
+
 def test_a_new_image_does_not_shift_the_next_page(images: ImageRepository, anna: User) -> None:
     made = [images.insert_image(make_detail(), anna) for _ in range(4)]
     first = images.list_visible_images(anna, 2)
     images.insert_image(make_detail(), anna)
     after = Position(first[-1].created_at, first[-1].guid)
-    assert images.list_visible_images(anna, 2, after) == [made[1], made[0]]
+    second = images.list_visible_images(anna, 2, after)
+    assert [image.guid for image in second] == [made[1].guid, made[0].guid]
 
 
 def test_the_owner_changes_the_visibility(images: ImageRepository, anna: User) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from pixy_core import CreationProblem, CreationStatus, ImageDetailCreate, User
-from pixy_data import LEASE, CreationRepository, Database, Lease
+from pixy_data import LEASE, CreationRepository, Database, Lease, run_transaction
 from pixy_data.conversions import time_from_value
 from pixy_data.creations import RETENTION
 
@@ -59,6 +59,32 @@ def test_a_lease_is_extended(database: Database, creations: CreationRepository, 
     assert LEASE / 2 < remaining(database) <= LEASE
     assert not find(creations, guid).is_expired
     assert find(creations, guid).expires_at != seen.expires_at
+
+
+@pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 401])
+def test_many_leases_are_extended_together(
+    database: Database, creations: CreationRepository, anna: User, count: int
+) -> None:
+    def insert_all() -> list[str]:
+        return [insert(creations, anna) for _ in range(count)]
+
+    held, other = run_transaction(database, insert_all), insert(creations, anna)
+    expire(database)
+    assert creations.extend_leases(held) == set()
+    leases = creations.list_leases()
+    assert {lease.guid for lease in leases if not lease.is_expired} == set(held)
+    assert {lease.guid for lease in leases if lease.is_expired} == {other}
+
+
+def test_of_many_leases_those_without_a_creation_are_told(
+    database: Database, creations: CreationRepository, anna: User
+) -> None:
+    pending, ended, gone = (insert(creations, anna) for _ in range(3))
+    creations.fail_creation(ended, CreationStatus.UNKNOWN, PROBLEM)
+    creations.delete_creation(gone)
+    expire(database)
+    assert creations.extend_leases([pending, ended, gone]) == {gone}
+    assert [lease.guid for lease in creations.list_leases() if lease.is_expired] == [ended]
 
 
 def test_what_is_not_pending_has_no_lease_to_extend(

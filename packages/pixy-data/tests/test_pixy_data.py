@@ -14,6 +14,7 @@ from pixy_data import (
     initialise_database,
     locate_database,
     open_database,
+    open_existing_database,
 )
 from pixy_data.database.schema import SCHEMA_REVISION, check_server
 
@@ -81,10 +82,64 @@ def test_a_migration_that_was_killed_half_way_is_done_again(
     again.close()
 
 
-def test_tables_of_a_newer_version_are_refused(database: Database, database_url: str) -> None:
+def make_newer(database: Database, *rows: tuple[str, str]) -> None:
+    """Give the tables revision 9999, and the rows that newer migrations added."""
     database.execute("UPDATE alembic_version SET version_num = '9999'", {})
+    for revision, oldest in rows:
+        database.execute(
+            "INSERT INTO compatible_versions VALUES (:revision, :oldest)",
+            {"revision": revision, "oldest": oldest},
+        )
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [],
+        [("9999", "9998")],
+        # what an earlier migration ended stays ended
+        [("9998", "9998"), ("9999", SCHEMA_REVISION)],
+        # the newest migration says nothing
+        [("9998", SCHEMA_REVISION)],
+    ],
+)
+def test_newer_tables_are_refused_unless_they_are_for_this_code(
+    database: Database, database_url: str, rows: list[tuple[str, str]]
+) -> None:
+    make_newer(database, *rows)
     with pytest.raises(SchemaError, match="newer version"):
         open_database(database_url)
+    with pytest.raises(SchemaError, match="newer version"):
+        open_existing_database(database_url)
+
+
+def test_newer_tables_that_are_for_this_code_are_used_and_stay_as_they_are(
+    database: Database, database_url: str, anna: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    make_newer(database, ("9999", SCHEMA_REVISION))
+    caplog.set_level("INFO")
+    for open_again in (open_database, open_database, open_existing_database):
+        again = open_again(database_url)
+        assert UserRepository(again).authenticate_user("anna") == anna
+        assert again.fetch_all("SELECT version_num FROM alembic_version", {}) == [("9999",)]
+        again.close()
+    told = [record for record in caplog.records if "of a newer version" in record.message]
+    assert [record.args for record in told] == [("9999", SCHEMA_REVISION)]
+
+
+def test_older_tables_are_refused_where_nothing_may_be_upgraded(database_url: str) -> None:
+    database = Database(database_url)
+    for _ in range(2):
+        with pytest.raises(SchemaError, match="pixy db upgrade"):
+            initialise_database(database, upgrade=False)
+    assert locate_database(database_url).is_missing is database.sqlite
+    open_database(database_url).close()
+    initialise_database(database, upgrade=False)
+    database.execute("UPDATE alembic_version SET version_num = '0006'", {})
+    with pytest.raises(SchemaError, match="pixy db upgrade"):
+        initialise_database(database, upgrade=False)
+    assert database.fetch_all("SELECT version_num FROM alembic_version", {}) == [("0006",)]
+    database.close()
 
 
 def test_statements_fail_until_the_database_is_initialised(database_url: str) -> None:

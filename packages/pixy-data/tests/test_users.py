@@ -34,6 +34,13 @@ def test_a_user_is_found_as_inserted(users: UserRepository) -> None:
     assert not inserted.disabled
 
 
+def test_a_user_keeps_the_time_that_it_had_elsewhere(users: UserRepository) -> None:
+    moment = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+    user = User(username="dora", password="hash", class_key="red", created_at=moment)
+    assert users.insert_user(user) == user
+    assert users.authenticate_user("dora") == user
+
+
 def test_an_unknown_user_is_none(users: UserRepository) -> None:
     assert users.authenticate_user("nobody") is None
 

@@ -16,11 +16,13 @@ CHANGED_RULE = RULE.replace("Visibility.CLASS", "Visibility.PRIVATE")
 
 LOOK = """
 import json, sys, uuid
-from pixy_core import ImageDetail, ImageFilter, User, Visibility
-from pixy_data import ImageRepository, UserRepository, open_database
+from pixy_core import ImageDetail, ImageFilter, Scope, User, Visibility
+from pixy_data import ApiKeyRepository, ImageRepository, UserRepository, open_database
 
 database = open_database(f"sqlite:///{sys.argv[1]}")
-images, users = ImageRepository(database), UserRepository(database)
+images, users, keys = (
+    kind(database) for kind in (ImageRepository, UserRepository, ApiKeyRepository)
+)
 anna, bert = (User(username=name, password="-", class_key="red") for name in ("anna", "bert"))
 users.insert_user(anna)
 users.insert_user(bert)
@@ -31,10 +33,12 @@ detail = ImageDetail(
 )
 images.insert_image(detail, anna)
 viewer = users.authenticate_viewer("bert", guid)
+keys.insert_key("k" * 10, "-", owner="bert", name="-", scopes=(Scope.READ,), days=None)
 scopes = {scope for (scope,) in database.fetch_all("SELECT scope FROM image_words", {})}
 print(json.dumps({
     "details": images.find_visible_image(guid, bert) is not None,
     "details at sign-in": viewer.image is not None,
+    "details with a key": keys.find_viewer("k" * 10, guid).image is not None,
     "list": len(images.list_visible_images(bert, 10)) == 1,
     "filtered list": len(images.search_images(ImageFilter(visibility="private"), bert, 10)) == 1,
     "search": len(images.search_images(ImageFilter(q="heron"), bert, 10)) == 1,
@@ -62,4 +66,4 @@ def test_changing_the_rule_changes_every_way_to_an_image(tmp_path: Path, changed
     visibility.write_text(text.replace(RULE, CHANGED_RULE) if changed else text)
     ways = look(tmp_path)
     assert ways == dict.fromkeys(ways, changed)
-    assert len(ways) == 6
+    assert len(ways) == 7

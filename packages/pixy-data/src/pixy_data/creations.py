@@ -7,13 +7,14 @@ failover, so an expired lease alone does not prove that its process is gone.
 
 # ruff: noqa: S608 - only constants are formatted in
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pixy_core import Creation, CreationProblem, CreationStatus, ImageDetailCreate, User
 from pixy_data.conversions import creation_from_row, time_from_value, time_to_parameter
 from pixy_data.database.database import Database
-from pixy_data.keyset import AFTER, NEWEST, PAGE, Position
+from pixy_data.keyset import AFTER, IS_AMONG, NEWEST, PAGE, PART_SIZE, Position, name_guids
 
 LEASE = timedelta(seconds=30)
 """How long a pending creation belongs to its process, if the lease is not extended."""
@@ -25,30 +26,39 @@ _MAX_LEASES = 10_000
 """Maximum length of a list of leases, which bounds its memory. A lease is judged by comparing
 lists, so all abandoned ones should fit into one."""
 
-_COLUMNS = "guid, owner, request, status, problem, created_at, updated_at"
+CREATION_COLUMNS = "guid, owner, request, status, problem, created_at, updated_at"
 
 _INSERT = """
     INSERT INTO creations (
-        guid, owner, class_key, request, status, asked, idempotency_key, fingerprint,
+        guid, owner, class_key, request, status, asked, idempotency_key, fingerprint, key_id, taker,
         expires_at, created_at, updated_at
     ) VALUES (
         :guid, :owner, :class_key, :request, :status, :asked, :idempotency_key, :fingerprint,
-        :expires_at, :now, :now
+        :key_id, :taker, :expires_at, :now, :now
     )
 """
-_SELECT_OWN = f"SELECT {_COLUMNS} FROM creations WHERE guid = :guid AND owner = :owner"
+_SELECT_OWN = f"SELECT {CREATION_COLUMNS} FROM creations WHERE guid = :guid AND owner = :owner"
 _SELECT_KEYED = f"""
-    SELECT {_COLUMNS}, fingerprint FROM creations
+    SELECT {CREATION_COLUMNS}, fingerprint FROM creations
     WHERE owner = :owner AND idempotency_key = :idempotency_key
+"""
+_SELECT_CLAIM = """
+    SELECT guid FROM creations
+    WHERE guid = :guid AND (owner <> :owner OR (status = 'pending' AND expires_at >= :now))
 """
 _SELECT_STATUS = "SELECT status FROM creations WHERE guid = :guid"
 _LIST = f"""
-    SELECT {_COLUMNS} FROM creations
+    SELECT {CREATION_COLUMNS} FROM creations
     WHERE owner = :owner AND status = :status AND {AFTER} {PAGE}
 """
 _LIST_LEASES = """
     SELECT guid, status, asked, expires_at FROM creations
     WHERE expires_at < :horizon ORDER BY expires_at LIMIT :limit
+"""
+_LIST_ABANDONED = f"""
+    SELECT guid FROM creations
+    WHERE status = 'pending' AND expires_at < :before AND guid > :guid
+    ORDER BY guid LIMIT {PART_SIZE}
 """
 _MARK_ASKED = """
     UPDATE creations SET asked = 1, expires_at = :expires_at, updated_at = :now
@@ -58,21 +68,31 @@ _EXTEND = """
     UPDATE creations SET expires_at = :expires_at
     WHERE guid = :guid AND status = 'pending' AND expires_at < :expires_at
 """
+_EXTEND_ALL = f"""
+    UPDATE creations SET expires_at = :expires_at
+    WHERE {IS_AMONG} AND status = 'pending' AND expires_at < :expires_at
+"""
+_SELECT_GUIDS = f"SELECT guid FROM creations WHERE {IS_AMONG}"
 _FAIL = """
     UPDATE creations
-    SET status = :status, problem = :problem, expires_at = :expires_at, updated_at = :now
+    SET status = :status, place = NULL, problem = :problem, expires_at = :expires_at,
+        updated_at = :now
     WHERE guid = :guid AND status IN ('pending', 'unknown')
 """
 _GIVE_UP = """
     UPDATE creations
-    SET status = 'unknown', problem = :problem, expires_at = :expires_at, updated_at = :now
+    SET status = 'unknown', place = NULL, problem = :problem, expires_at = :expires_at,
+        updated_at = :now
     WHERE guid = :guid AND status = 'pending' AND asked = 1
     AND expires_at = :seen AND expires_at < :now
 """
-_DELETE_KEYLESS = "DELETE FROM creations WHERE guid = :guid AND idempotency_key IS NULL"
+_DELETE_KEYLESS = """
+    DELETE FROM creations WHERE guid = :guid AND idempotency_key IS NULL AND taker IS NULL
+"""
 _MARK_READY = """
     UPDATE creations
-    SET status = 'ready', problem = NULL, expires_at = :expires_at, updated_at = :now
+    SET status = 'ready', place = NULL, problem = NULL, expires_at = :expires_at,
+        updated_at = :now
     WHERE guid = :guid
 """
 _DELETE = "DELETE FROM creations WHERE guid = :guid"
@@ -104,9 +124,6 @@ class Lease(NamedTuple):
 class CreationRepository:
     """The creations of one database.
 
-    Args:
-        database: Where they are.
-
     Raises:
         PixyProxyException: From every method: DBConnectionError, DatabaseBusyError or
             DatabaseError when the database fails.
@@ -122,6 +139,8 @@ class CreationRepository:
         owner: User,
         fingerprint: str,
         idempotency_key: str | None,
+        *,
+        key_id: str | None = None,
     ) -> Creation:
         """Claim a guid, and perhaps an idempotency key, for one lease.
 
@@ -131,13 +150,15 @@ class CreationRepository:
             owner: Who asks.
             fingerprint: Of the request, 64 hexadecimal digits.
             idempotency_key: The owner's own name for the request.
+            key_id: The API key whose retries find the creation until it is delivered; None if
+                none does.
 
         Raises:
             ConstraintViolationError: The guid or key is taken, or the owner is gone.
         """
         now = self._database.now()
         parameters = {
-            **_describe(guid, request, owner, fingerprint, idempotency_key),
+            **_describe(guid, request, owner, fingerprint, idempotency_key, key_id=key_id),
             "status": CreationStatus.PENDING.value,
             "asked": 0,
             **_lasting(LEASE, now),
@@ -160,24 +181,20 @@ class CreationRepository:
         fingerprint: str,
         *,
         idempotency_key: str | None,
+        key_id: str | None = None,
         status: CreationStatus,
     ) -> None:
         """Insert a creation again whose row a failover has lost after the provider was asked.
 
-        Args:
-            guid: As for `insert_creation`, like the following ones.
-            request: What was asked for.
-            owner: Who asked.
-            fingerprint: Of the request.
-            idempotency_key: The owner's own name for the request.
-            status: Pending, for one lease, or ready.
+        Its arguments are those of `insert_creation`. A pending one begins a new lease. It has no
+        place at the provider, which may be another's by now.
 
         Raises:
             ConstraintViolationError: The guid or key is taken, or the owner is gone.
         """
         duration = LEASE if status == CreationStatus.PENDING else RETENTION
         parameters = {
-            **_describe(guid, request, owner, fingerprint, idempotency_key),
+            **_describe(guid, request, owner, fingerprint, idempotency_key, key_id=key_id),
             "status": status.value,
             "asked": 1,
             **_lasting(duration, self._database.now()),
@@ -190,6 +207,12 @@ class CreationRepository:
             _SELECT_OWN, {"guid": guid, "owner": owner}, lambda row: row[:2] == (guid, owner)
         )
         return None if row is None else creation_from_row(row)
+
+    def is_claimed(self, guid: str, owner: str) -> bool:
+        """Return whether a creation of this guid is running, or belongs to another owner."""
+        now = time_to_parameter(self._database.now())
+        parameters = {"guid": guid, "owner": owner, "now": now}
+        return self._database.fetch_one(_SELECT_CLAIM, parameters) is not None
 
     def find_keyed_creation(self, owner: str, idempotency_key: str) -> tuple[Creation, str] | None:
         """Find what an owner asked for with an idempotency key, and that request's fingerprint."""
@@ -235,8 +258,19 @@ class CreationRepository:
         """Begin a new lease; return False if the creation is not pending."""
         return self._change(_EXTEND, guid, LEASE)
 
+    def extend_leases(self, guids: Sequence[str]) -> set[str]:
+        """Begin a new lease for each of many pending creations.
+
+        Returns:
+            The guids for which there is no creation any more.
+        """
+        missing: set[str] = set()
+        for start in range(0, len(guids), PART_SIZE):
+            missing |= self._extend_part(list(guids[start : start + PART_SIZE]))
+        return missing
+
     def finish_creation(self, guid: str) -> bool:
-        """Note that the image is there: only an idempotency key is still kept.
+        """Note that the image is there: a row that no retry looks for is deleted.
 
         Returns:
             False if there is no such creation.
@@ -247,11 +281,6 @@ class CreationRepository:
 
     def fail_creation(self, guid: str, status: CreationStatus, problem: CreationProblem) -> bool:
         """Note that there is no image, or that nobody can know.
-
-        Args:
-            guid: The creation's.
-            status: Failed or unknown.
-            problem: Why.
 
         Returns:
             False if the creation was neither pending nor unknown.
@@ -288,6 +317,14 @@ class CreationRepository:
             for guid, status, asked, expires in rows
         ]
 
+    def list_abandoned(self, seconds: float) -> Iterator[str]:
+        """Yield the guid of each pending creation whose lease ended so many seconds ago."""
+        before = time_to_parameter(self._database.now() - timedelta(seconds=seconds))
+        after = ""
+        while rows := self._database.fetch_all(_LIST_ABANDONED, {"before": before, "guid": after}):
+            yield from (row[0] for row in rows)
+            after = rows[-1][0]
+
     def delete_expired(self, lease: Lease) -> bool:
         """Delete a creation whose time has run out, unless it is pending and was asked for.
 
@@ -300,6 +337,14 @@ class CreationRepository:
         now = time_to_parameter(self._database.now())
         parameters = {"guid": lease.guid, "seen": lease.expires_at, "now": now}
         return self._database.execute(_DELETE_EXPIRED, parameters).rowcount > 0
+
+    def _extend_part(self, guids: list[str]) -> set[str]:
+        # padded with a guid, since MySQL would lock the gap of one that is not there
+        names = name_guids((guids + guids[:1] * PART_SIZE)[:PART_SIZE])
+        parameters = names | _lasting(LEASE, self._database.now())
+        if self._database.execute(_EXTEND_ALL, parameters).rowcount == len(guids):
+            return set()
+        return set(guids) - {row[0] for row in self._database.fetch_all(_SELECT_GUIDS, names)}
 
     def _find_status(self, guid: str) -> str | None:
         row = self._database.fetch_one(_SELECT_STATUS, {"guid": guid})
@@ -316,6 +361,8 @@ def _describe(
     owner: User,
     fingerprint: str,
     idempotency_key: str | None,
+    *,
+    key_id: str | None,
 ) -> dict[str, object]:
     return {
         "guid": guid,
@@ -324,6 +371,9 @@ def _describe(
         "request": request.model_dump_json(),
         "idempotency_key": idempotency_key,
         "fingerprint": fingerprint,
+        "key_id": key_id,
+        # see deliveries.py
+        "taker": None if key_id is None else guid,
     }
 
 

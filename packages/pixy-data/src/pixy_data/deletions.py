@@ -5,11 +5,13 @@ from typing import NamedTuple
 
 from pixy_data.conversions import time_to_parameter
 from pixy_data.database.database import Database, join_transaction
+from pixy_data.keyset import IS_AMONG, name_guids
 
 _INSERT = """
     INSERT INTO deletions (guid, filename, created_at) VALUES (:guid, :filename, :created_at)
 """
 _LIST = "SELECT guid, filename FROM deletions WHERE guid > :after ORDER BY guid LIMIT :limit"
+_SELECT_FILENAMES = f"SELECT filename FROM deletions WHERE {IS_AMONG}"  # noqa: S608 - a constant
 _DELETE = "DELETE FROM deletions WHERE guid = :guid"
 
 
@@ -23,11 +25,8 @@ class Deletion(NamedTuple):
 class DeletionRepository:
     """The deletions of one database.
 
-    Every method raises DBConnectionError, DatabaseBusyError or DatabaseError when the database
-    fails.
-
-    Args:
-        database: Where they are.
+    Raises:
+        PixyProxyException: From every method: the database failed.
     """
 
     def __init__(self, database: Database) -> None:
@@ -36,13 +35,7 @@ class DeletionRepository:
     def insert_deletion(self, deletion: Deletion) -> None:
         """Note that the files of an image are to be removed, in the transaction of its row.
 
-        One that is listed already, because its row came back, is fine.
-
-        Args:
-            deletion: Whose row is deleted.
-
-        Raises:
-            PixyProxyException: The database failed.
+        It may be listed already, if its row came back.
         """
         created_at = time_to_parameter(datetime.now(UTC))
 
@@ -53,25 +46,15 @@ class DeletionRepository:
         join_transaction(self._database, work)
 
     def list_deletions(self, limit: int, after: str = "") -> list[Deletion]:
-        """Return deletions that are not finished, in the order of their guids.
-
-        Args:
-            limit: Deletions at most.
-            after: The guid that they follow.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
+        """Return up to `limit` unfinished deletions that follow a guid, ordered by guid."""
         rows = self._database.fetch_all(_LIST, {"after": after, "limit": limit})
         return [Deletion(*row) for row in rows]
 
+    def find_filenames(self, guids: list[str]) -> set[str]:
+        """Return the files of up to PART_SIZE deleted images that are still to be removed."""
+        rows = self._database.fetch_all(_SELECT_FILENAMES, name_guids(guids))
+        return {str(row[0]) for row in rows}
+
     def delete_deletion(self, guid: str) -> None:
-        """Note that the files of an image are removed; again is fine.
-
-        Args:
-            guid: From `list_deletions`.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
+        """Note that the files of an image are removed; repeating this is harmless."""
         self._database.execute(_DELETE, {"guid": guid})

@@ -18,7 +18,7 @@ _DELETE = "DELETE FROM sign_in_failures WHERE failed_at < :before"
 
 
 class SignInFailure(NamedTuple):
-    """One failed sign-in of a client: the how manieth it is, and when it was."""
+    """One failed sign-in of a client: its sequence number and time."""
 
     number: int
     failed_at: datetime
@@ -27,23 +27,17 @@ class SignInFailure(NamedTuple):
 class SignInFailureRepository:
     """The failed sign-ins of one database, which every process on it shares.
 
-    Args:
-        database: Where they are.
+    A client is identified by 64 ASCII characters.
+
+    Raises:
+        PixyProxyException: From every method: the database failed.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def list_failures(self, client: str, limit: int) -> list[SignInFailure]:
-        """Return the latest failures of a client, the last one first.
-
-        Args:
-            client: Who failed: 64 characters of ASCII.
-            limit: Failures at most.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
+        """Return up to `limit` failures of a client, the latest first."""
         rows = self._database.fetch_all(_SELECT, {"client": client, "limit": limit})
         return [SignInFailure(number, time_from_value(failed_at)) for number, failed_at in rows]
 
@@ -51,12 +45,11 @@ class SignInFailureRepository:
         """Store one more failure of a client.
 
         Args:
-            client: Who failed: 64 characters of ASCII.
+            client: The client.
             failure: Its number is one more than that of the client's last.
 
         Raises:
             ConstraintViolationError: Another failure has taken this number.
-            PixyProxyException: The database failed.
         """
         self._database.execute(
             _INSERT,
@@ -67,13 +60,10 @@ class SignInFailureRepository:
             },
         )
 
+    def now(self) -> datetime:
+        """Return the database's time, by which failures are counted: machines' clocks differ."""
+        return self._database.now()
+
     def delete_failures(self, before: datetime) -> None:
-        """Delete what no longer counts, of every client.
-
-        Args:
-            before: Aware; what failed earlier goes.
-
-        Raises:
-            PixyProxyException: The database failed.
-        """
+        """Delete every client's failures before an aware time."""
         self._database.execute(_DELETE, {"before": time_to_parameter(before)})

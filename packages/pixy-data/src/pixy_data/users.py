@@ -2,16 +2,18 @@
 
 # ruff: noqa: S608 - only constants and column names are formatted in
 
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from typing_extensions import override
 
-from pixy_core import User
+from pixy_core import DetailedImage, User
 from pixy_data.conversions import (
-    IMAGE_COLUMNS,
+    DETAIL_COLUMNS,
     USER_COLUMNS,
     USER_WIDTH,
-    image_from_row,
+    details_from_row,
     image_guid,
     match_guid,
     user_from_row,
@@ -19,7 +21,6 @@ from pixy_data.conversions import (
     widen,
 )
 from pixy_data.database.database import Database, Row
-from pixy_data.interfaces import UserRepositoryInterface, Viewer
 from pixy_data.visibility import is_visible_to_user
 
 # utf8mb4_bin ignores trailing spaces, so the lengths are compared, too
@@ -28,7 +29,7 @@ _IS_USER = "username = :username AND LENGTH(username) = LENGTH(:username)"
 _SELECT = f"SELECT {USER_COLUMNS} FROM users WHERE {_IS_USER}"
 # at most one row: both keys are unique (docs/decisions/0012-sign-in-and-image.md)
 SELECT_VIEWER = f"""
-    SELECT {widen(USER_COLUMNS, "users")}, {widen(IMAGE_COLUMNS)}
+    SELECT {widen(USER_COLUMNS, "users")}, {widen(DETAIL_COLUMNS)}
     FROM users LEFT JOIN images
     ON images.guid = :guid AND {is_visible_to_user("users.")}
     WHERE users.username = :username
@@ -42,12 +43,57 @@ _UPDATE_PASSWORD = f"UPDATE users SET password = :password WHERE {_IS_USER}"
 _UPDATE_DISABLED = f"UPDATE users SET disabled = :disabled WHERE {_IS_USER}"
 
 
-class UserRepository(UserRepositoryInterface):
-    """The users of one database.
+class Viewer(NamedTuple):
+    """A user, and an image if that user may see it, as both were at one moment."""
 
-    Args:
-        database: Where they are.
+    user: User
+    image: DetailedImage | None
+
+
+class UserRepositoryInterface(ABC):
+    """What the service layer asks of the users' rows.
+
+    User names are in NFC, exactly as they were stored.
+
+    Raises:
+        PixyProxyException: From every method: DBConnectionError, DatabaseBusyError or
+            DatabaseError when the database fails.
     """
+
+    @abstractmethod
+    def authenticate_user(self, username: str) -> User | None:
+        """Find a user, disabled or not; the caller checks the password."""
+
+    @abstractmethod
+    def authenticate_viewer(self, username: str, guid: str) -> Viewer | None:
+        """Find a user as `authenticate_user` does, and an image if this user may see it."""
+
+    @abstractmethod
+    def insert_user(self, user: User) -> User:
+        """Store a new user and return it with its `created_at`.
+
+        Args:
+            user: Its `password` is the hash to store; without a `created_at` it is made now.
+
+        Raises:
+            ConstraintViolationError: The name is taken.
+        """
+
+    @abstractmethod
+    def list_users(self) -> list[User]:
+        """Return all users, ordered by name."""
+
+    @abstractmethod
+    def update_password(self, username: str, password: str) -> bool:
+        """Replace a user's password hash; return False without such a user."""
+
+    @abstractmethod
+    def update_disabled(self, username: str, disabled: bool) -> bool:
+        """Disable or enable a user; return False without such a user."""
+
+
+class UserRepository(UserRepositoryInterface):
+    """The users of one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -72,12 +118,13 @@ class UserRepository(UserRepositoryInterface):
             return None
         image = row[USER_WIDTH:]
         return Viewer(
-            user_from_row(row[:USER_WIDTH]), None if image[0] is None else image_from_row(image)
+            user_from_row(row[:USER_WIDTH]),
+            None if image[0] is None else details_from_row(image, username),
         )
 
     @override
     def insert_user(self, user: User) -> User:
-        created_at = datetime.now(UTC)
+        created_at = user.created_at or datetime.now(UTC)
         self._database.execute(_INSERT, user_to_parameters(user, created_at))
         return user.model_copy(update={"created_at": created_at})
 
@@ -98,6 +145,6 @@ class UserRepository(UserRepositoryInterface):
 
 def _is_viewer(row: Row, username: str, guid: str) -> bool:
     image = row[USER_WIDTH:]
-    # the caller compares trailing spaces
+    # MySQL ignores trailing spaces; authenticate_viewer rejects a row with other ones
     is_user = bool(image) and row[0].rstrip(" ") == username.rstrip(" ")
     return is_user and (image[0] is None or image_guid(image) == guid)

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from pixy_core import Visibility
-from pixy_data.conversions import IMAGE_COLUMNS
+from pixy_data.conversions import DETAIL_COLUMNS, IMAGE_COLUMNS
 
 
 class Audience(NamedTuple):
@@ -31,6 +31,11 @@ AUDIENCES = (EVERYONE, OWNER, CLASS)
 
 PUBLIC_COLUMNS = IMAGE_COLUMNS.replace("owner", "NULL AS owner")
 """Callers without credentials are not told the owner."""
+
+PUBLIC_DETAIL_COLUMNS = DETAIL_COLUMNS.replace("owner", "NULL AS owner").replace(
+    "purchase", "NULL AS purchase"
+)
+"""Nor are they told what was bought."""
 
 
 def is_visible_to(audience: Audience, *, table: str = "", caller: str = ":") -> str:

@@ -79,14 +79,14 @@ def test_a_word_finds_the_same_on_every_database(
         assert {q: find(q, viewer) for q in not_found} == {q: [] for q in not_found}
 
 
-def test_a_beginning_finds_each_image_once(images: ImageRepository, anna: User, find: Find) -> None:
+def test_a_prefix_finds_each_image_once(images: ImageRepository, anna: User, find: Find) -> None:
     images.insert_image(make_detail("lighthouse lights light lightly", PUBLIC), anna)
     images.insert_image(make_detail("lz ljghts lh", PUBLIC), anna)
     assert find("light*") == find("li*", anna) == ["lighthouse lights light lightly"]
     assert find("lights lighth*") == ["lighthouse lights light lightly"]
 
 
-def test_who_finds_an_image_is_who_may_see_it(
+def test_a_search_returns_only_visible_images(
     images: ImageRepository, anna: User, bert: User, carl: User, find: Find
 ) -> None:
     viewers = {"anna": anna, "bert": bert, "carl": carl, "stranger": None}
@@ -184,7 +184,7 @@ class CountingDatabase(Database):
         return super().execute(sql, parameters)
 
 
-def test_a_statement_writes_many_words(database: Database, database_url: str, anna: User) -> None:
+def test_words_are_inserted_in_batches(database: Database, database_url: str, anna: User) -> None:
     assert database.initialised
     counting = CountingDatabase(database_url)
     initialise_database(counting)
@@ -207,7 +207,7 @@ def test_what_is_rolled_back_is_not_found(
     assert find("heron") == find("heron", anna) == ["heron"]
 
 
-def test_a_row_of_the_index_shows_nothing_that_the_image_does_not(
+def test_a_wrong_index_row_does_not_expose_an_image(
     images: ImageRepository, database: Database, anna: User, carl: User, find: Find
 ) -> None:
     image = images.insert_image(make_detail("heron"), anna)
@@ -225,7 +225,9 @@ def test_a_row_of_the_index_shows_nothing_that_the_image_does_not(
     assert find("heron") == find("heron", carl) == []
 
 
-def test_strangers_are_not_told_the_owner(images: ImageRepository, anna: User, carl: User) -> None:
+def test_anonymous_callers_do_not_see_the_owner(
+    images: ImageRepository, anna: User, carl: User
+) -> None:
     images.insert_image(make_detail("heron", PUBLIC), anna)
     for match in (ImageFilter(q="heron"), ImageFilter(visibility=PUBLIC)):
         assert images.search_images(match, None, 5)[0].owner is None
@@ -298,7 +300,7 @@ def test_pages_of_each_filter_make_up_its_list(
         assert pages == expected, match
 
 
-def test_a_stranger_finds_the_public_ones_of_them(
+def test_anonymous_filters_return_public_images_only(
     images: ImageRepository, many: list[Image]
 ) -> None:
     for match, keep in MATCHES:
@@ -310,7 +312,7 @@ def test_a_stranger_finds_the_public_ones_of_them(
 
 
 @pytest.mark.parametrize("q", [None, "heron", "her*"])
-def test_times_are_from_one_on_and_before_the_other(
+def test_created_after_is_inclusive_and_created_before_exclusive(
     images: ImageRepository, anna: User, many: list[Image], q: str | None
 ) -> None:
     start, end = many[20].created_at, many[5].created_at
@@ -349,7 +351,7 @@ def test_upgrading_indexes_the_images_that_are_there(
         upgraded.close()
 
 
-def test_changes_at_once_leave_the_index_as_the_image_is(
+def test_concurrent_changes_keep_the_index_consistent(
     images: ImageRepository, database: Database, anna: User, find: Find
 ) -> None:
     guids = [images.insert_image(make_detail("heron zeppelin"), anna).guid for _ in range(3)]

@@ -46,11 +46,7 @@ def pack_guid(guid: str) -> bytes:
 
 
 class ImageWords:
-    """The index of one database; its methods belong to the caller's transaction.
-
-    Args:
-        database: Where it is.
-    """
+    """The index of one database; its methods belong to the caller's transaction."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -46,14 +46,7 @@ class Shape(NamedTuple):
 
 
 class ImageSearch:
-    """One page of a filtered list.
-
-    Args:
-        match: The filter.
-        viewer: The caller; None without credentials.
-        limit: Maximum number of images.
-        after: The last image of the page before, or NEWEST.
-    """
+    """One page of a filtered list; its arguments are those of `ImageRepository.search_images`."""
 
     def __init__(
         self, match: ImageFilter, viewer: User | None, limit: int, after: Position

@@ -1,4 +1,4 @@
-"""The folder of a backup.
+"""The folder of a backup, and the folders that it is restored to.
 
 `backup.json` names everything that belongs to the backup. It is replaced last, so an interrupted
 backup leaves the previous one intact.
@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, TextIO
@@ -24,10 +24,11 @@ from typing import Literal, TextIO
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pixy_core import BackupError
-from pixy_data.backups.journal_copies import ImageFolders
+from pixy_data.backups.copies import FileCopier, ImageFolders
 from pixy_data.content.durable_files import (
     make_folder,
     open_private,
+    rename_durably,
     sync_folder,
     write_durably,
 )
@@ -36,7 +37,7 @@ _MANIFEST = "backup.json"
 _LOCK = "backup.lock"
 _ROWS = re.compile(r"rows-\d{8}T\d{6}\.\d{6}Z", re.ASCII)
 _DATABASE = "pixy.sqlite3"
-IGNORED_NAMES = frozenset({"lost+found"})
+_IGNORED_NAMES = frozenset({"lost+found"})
 """A folder with only these counts as empty: a new file system has them."""
 
 
@@ -176,7 +177,7 @@ class BackupFolder:
         """Complete a backup whose files are all on the disk.
 
         Raises:
-            BackupError: The manifest can't be written; the previous backup is intact.
+            BackupError: The manifest can't be written; it describes this or the previous backup.
         """
         try:
             write_durably(
@@ -223,9 +224,93 @@ class BackupFolder:
         return self.directory / rows / "images.txt"
 
     def _refuse_others(self) -> None:
-        names = {path.name for path in self.directory.iterdir()} - IGNORED_NAMES
+        names = {path.name for path in self.directory.iterdir()} - _IGNORED_NAMES
         if names and _LOCK not in names:
             raise BackupError(f"{self.directory} is neither empty nor a backup")
 
     def _explain(self, error: OSError) -> BackupError:
         return BackupError(f"{self.directory} can't be used: {error.strerror}")
+
+
+class RestoreTarget:
+    """The folders of a new installation, which must be empty.
+
+    Args:
+        folders: Its image folder and its journal's folder.
+        database: Its SQLite file; None: it is on a server.
+    """
+
+    def __init__(self, folders: ImageFolders, database: Path | None) -> None:
+        self.folders = folders
+        self._database = database
+
+    def prepare(self) -> None:
+        """Create the folders.
+
+        Raises:
+            BackupError: One is not empty, or can't be created.
+        """
+        try:
+            for folder in self.folders:
+                if folder.is_dir() and {path.name for path in folder.iterdir()} - _IGNORED_NAMES:
+                    raise BackupError(
+                        f"{folder} is not empty: a backup is restored to a new data folder"
+                    )
+            if self._database is not None:
+                self._refuse_database(self._database)
+                # a killed restore may have left one, perhaps of another backup
+                self.discard_database()
+                self._database.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.folders.images.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for folder in self.folders:
+                make_folder(folder)
+        except OSError as error:
+            raise self._explain(error) from error
+
+    @property
+    def unfinished_database(self) -> Path:
+        """The path of the SQLite database until it is complete."""
+        if self._database is None:
+            raise ValueError("the database is on a server")
+        return self._database.with_name(f"{self._database.name}.restoring")
+
+    def copy_database(self, source: Path, copier: FileCopier, *, size: int, sha256: str) -> None:
+        """Copy an SQLite database under a temporary name.
+
+        Raises:
+            BackupError: It is damaged, or can't be written.
+        """
+        if copier.copy(source, self.unfinished_database, size=size, sha256=sha256) is not None:
+            raise BackupError(f"{source} is not what it was when the backup was made")
+
+    def publish_database(self) -> None:
+        """Give the SQLite database its final name, after everything else is restored.
+
+        Raises:
+            BackupError: It can't be renamed, or a database was created in the meantime.
+        """
+        if self._database is None:
+            return
+        self._refuse_database(self._database)
+        try:
+            rename_durably(self.unfinished_database, self._database)
+        except OSError as error:
+            raise self._explain(error) from error
+
+    def discard_database(self) -> None:
+        """Remove an unfinished database."""
+        if self._database is not None:
+            for ending in ("", "-wal", "-shm"):
+                with suppress(OSError):
+                    Path(f"{self.unfinished_database}{ending}").unlink()
+
+    @staticmethod
+    def _refuse_database(database: Path) -> None:
+        # SQLite would apply the leftover log of another database to this one
+        for path in (database, Path(f"{database}-wal"), Path(f"{database}-shm")):
+            if path.exists() or path.is_symlink():
+                raise BackupError(f"{path} exists: a backup is restored to a new database")
+
+    @staticmethod
+    def _explain(error: OSError) -> BackupError:
+        return BackupError(f"{error.filename} can't be used: {error.strerror}")
