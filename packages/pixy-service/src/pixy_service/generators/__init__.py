@@ -1,1 +1,1 @@
-"""Image generators. None imports a provider's SDK before an image is asked for."""
+"""Image generators. None imports a provider's SDK before it asks the provider."""

@@ -20,9 +20,11 @@ from pixy_core import (
     GeneratorResponseError,
     GeneratorUnreachableError,
     ImageRejectedError,
+    ImageRequest,
     InvalidInputError,
     PromptRejectedError,
 )
+from pixy_service.generators.interface import ImageOrder
 from pixy_service.generators.openai.bodies import MAX_ANSWER_BYTES
 from pixy_service.generators.openai.generator import OpenAIGenerator
 from provider import ANSWERS, BEHAVIOURS, STREAMS, Provider
@@ -136,7 +138,7 @@ def fail(provider: Provider, behaviour: str) -> BaseException | None:
     provider.behave(behaviour)
     generator = open_generator(provider.base_url, DEADLINE if behaviour in ENDLESS else PATIENCE)
     with ThreadPoolExecutor() as threads:
-        call = threads.submit(generator.generate, "secret prompt", user="ann")
+        call = threads.submit(generator.generate, ImageOrder("secret prompt", "ann"))
         # a call that is still there then has missed its deadline by far
         return call.exception(PATIENCE)
 
@@ -153,12 +155,12 @@ def test_an_image_comes_back_byte_for_byte(
     provider.behave(behaviour)
     timeout = 1 if behaviour == "stall_after_image" else PATIENCE
     generator = open_generator(provider.base_url, timeout)
-    assert generator.generate("a fox", user="ann").content == content
+    assert generator.generate(ImageOrder("a fox", "ann")).content == content
 
 
 def test_an_image_is_described_as_it_is(provider: Provider) -> None:
     provider.behave("jpeg")
-    image = open_generator(provider.base_url).generate("a fox", user="ann")
+    image = open_generator(provider.base_url).generate(ImageOrder("a fox", "ann"))
     assert (image.media_type, image.width, image.height) == ("image/jpeg", 16, 16)
     assert (image.generator, image.model) == ("openai", MODEL)
 
@@ -239,7 +241,7 @@ def test_an_answer_without_end_takes_a_bounded_amount_of_memory(
 
 
 def test_the_provider_is_asked_not_to_compress(provider: Provider) -> None:
-    open_generator(provider.base_url).generate("a fox", user="ann")
+    open_generator(provider.base_url).generate(ImageOrder("a fox", "ann"))
     assert provider.requests[0].headers["Accept-Encoding"] == "identity"
 
 
@@ -281,25 +283,27 @@ def test_a_refused_connection_means_that_the_provider_was_never_reached() -> Non
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(GeneratorUnreachableError):
-        open_generator(f"http://127.0.0.1:{port}/v1").generate("a fox", user="ann")
+        open_generator(f"http://127.0.0.1:{port}/v1").generate(ImageOrder("a fox", "ann"))
 
 
 def test_a_name_that_has_no_address_means_that_the_provider_was_never_reached() -> None:
     with pytest.raises(GeneratorUnreachableError):
-        open_generator("http://provider.invalid/v1").generate("a fox", user="ann")
+        open_generator("http://provider.invalid/v1").generate(ImageOrder("a fox", "ann"))
 
 
 def test_a_failed_tls_handshake_means_that_the_provider_was_never_reached(
     provider: Provider,
 ) -> None:
     with pytest.raises(GeneratorUnreachableError):
-        open_generator(provider.base_url.replace("http:", "https:")).generate("a", user="ann")
+        open_generator(provider.base_url.replace("http:", "https:")).generate(
+            ImageOrder("a", "ann")
+        )
 
 
 def test_the_model_is_named_and_nothing_is_sent_that_the_provider_refuses(
     provider: Provider,
 ) -> None:
-    open_generator(provider.base_url).generate("a fox 🦊", user="ann")
+    open_generator(provider.base_url).generate(ImageOrder("a fox 🦊", "ann"))
     body = provider.requests[0].body
     assert (body["model"], body["prompt"]) == (MODEL, "a fox 🦊")
     assert not {"response_format", "style", "user"} & set(body)
@@ -307,9 +311,9 @@ def test_the_model_is_named_and_nothing_is_sent_that_the_provider_refuses(
 
 def test_size_and_quality_are_sent_where_they_are_asked_for(provider: Provider) -> None:
     generator = open_generator(provider.base_url)
-    generator.generate("a fox", user="ann")
-    generator.generate("a fox", user="ann", size="auto", quality="high")
-    generator.generate("a fox", user="ann", size="1536x864", quality="auto")
+    generator.generate(ImageOrder("a fox", "ann"))
+    generator.generate(ImageOrder("a fox", "ann", size="auto", quality="high"))
+    generator.generate(ImageOrder("a fox", "ann", size="1536x864", quality="auto"))
     sent = [{key: r.body.get(key) for key in ("size", "quality")} for r in provider.requests]
     assert sent == [
         {"size": None, "quality": None},
@@ -322,21 +326,21 @@ def test_an_unsupported_option_is_refused_without_a_request(provider: Provider) 
     generator = OpenAIGenerator(
         KEY, base_url=provider.base_url, model="gpt-image-2", timeout=PATIENCE
     )
-    generator.check("1536x864", "high")
+    generator.check(ImageRequest(prompt="x", size="1536x864", quality="high"))
     with pytest.raises(InvalidInputError):
-        generator.check("1536x864", "max")
+        generator.check(ImageRequest(prompt="x", size="1536x864", quality="max"))
     assert provider.connections == 0
 
 
 def test_the_key_is_sent_as_a_bearer_token(provider: Provider) -> None:
-    open_generator(provider.base_url).generate("a fox", user="ann")
+    open_generator(provider.base_url).generate(ImageOrder("a fox", "ann"))
     assert provider.requests[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
 def test_the_provider_learns_a_hash_of_the_user_and_not_the_name(provider: Provider) -> None:
     generator = open_generator(provider.base_url)
     for user in ("ann", "ann", "bär"):
-        generator.generate("a fox", user=user)
+        generator.generate(ImageOrder("a fox", user))
     first, second, other = (request.body["safety_identifier"] for request in provider.requests)
     assert first == second != other
     assert re.fullmatch("[0-9a-f]{64}", first)
@@ -346,7 +350,7 @@ def test_the_provider_learns_a_hash_of_the_user_and_not_the_name(provider: Provi
 def test_each_image_has_a_connection_of_its_own(provider: Provider) -> None:
     generator = open_generator(provider.base_url)
     for _ in range(3):
-        generator.generate("a fox", user="ann")
+        generator.generate(ImageOrder("a fox", "ann"))
     assert provider.connections == 3
 
 
@@ -363,7 +367,7 @@ def test_an_image_is_taken_though_no_thread_can_be_started_any_more(provider: Pr
         threading.stack_size(1 << 46)
 
     try:
-        image = generator.generate("a fox", user="ann", on_partial=exhaust)
+        image = generator.generate(ImageOrder("a fox", "ann"), exhaust)
     finally:
         threading.stack_size(usual)
     assert image.content == PNG

@@ -2,6 +2,7 @@
 
 import pytest
 
+from pixy_service.generators.interface import ImageOrder
 from pixy_service.generators.openai.generator import OpenAIGenerator
 from provider import Provider
 from provider_events import PARTIALS
@@ -24,7 +25,7 @@ def open_generator(provider: Provider, behaviour: str, partial_images: int) -> O
 def test_an_image_is_taken_however_it_is_wrapped(
     provider: Provider, behaviour: str, partial_images: int
 ) -> None:
-    image = open_generator(provider, behaviour, partial_images).generate("a fox", user="ann")
+    image = open_generator(provider, behaviour, partial_images).generate(ImageOrder("a fox", "ann"))
     assert (image.content, image.media_type) == (ODD_PNG, "image/png")
     assert (image.width, image.height) == (67, 47)
 
@@ -35,7 +36,7 @@ def test_an_image_is_taken_however_its_events_are_written(
 ) -> None:
     shown: list[bytes] = []
     generator = open_generator(provider, behaviour, 2)
-    image = generator.generate("a fox", user="ann", on_partial=shown.append)
+    image = generator.generate(ImageOrder("a fox", "ann"), shown.append)
     assert image.content == ODD_PNG
     assert shown == list(PARTIALS[:2])
 
@@ -48,5 +49,5 @@ def test_a_stream_of_another_type_is_read_in_the_same_way(
     provider.stream_type = stream_type
     shown: list[bytes] = []
     generator = open_generator(provider, behaviour, 2)
-    assert generator.generate("a", user="ann", on_partial=shown.append).content == ODD_PNG
+    assert generator.generate(ImageOrder("a", "ann"), shown.append).content == ODD_PNG
     assert shown == list(PARTIALS[:2])

@@ -14,6 +14,7 @@ from pixy_core import (
     GeneratorResponseError,
     PromptRejectedError,
 )
+from pixy_service.generators.interface import ImageOrder
 from pixy_service.generators.openai.generator import OpenAIGenerator
 from provider import Provider
 from provider_answers import JPEG, PNG
@@ -79,7 +80,7 @@ def open_generator(
 def fail(provider: Provider, behaviour: str) -> BaseException | None:
     generator = open_generator(provider, behaviour)
     with ThreadPoolExecutor() as threads:
-        call = threads.submit(generator.generate, "secret prompt", user="ann")
+        call = threads.submit(generator.generate, ImageOrder("secret prompt", "ann"))
         return call.exception(PATIENCE)
 
 
@@ -93,7 +94,7 @@ def test_partial_images_are_shown_in_their_order_before_the_image(
 ) -> None:
     shown: list[bytes] = []
     generator = open_generator(provider, partial_images=wanted)
-    image = generator.generate("a fox", user="ann", on_partial=shown.append)
+    image = generator.generate(ImageOrder("a fox", "ann"), shown.append)
     assert shown == list(PARTIALS[:wanted])
     assert (image.content, image.width, image.height) == (PNG, 64, 48)
     body = provider.requests[0].body
@@ -101,7 +102,7 @@ def test_partial_images_are_shown_in_their_order_before_the_image(
 
 
 def test_without_partial_images_the_request_does_not_ask_for_a_stream(provider: Provider) -> None:
-    open_generator(provider, partial_images=0).generate("a fox", user="ann", quality="low")
+    open_generator(provider, partial_images=0).generate(ImageOrder("a fox", "ann", quality="low"))
     (request,) = provider.requests
     assert set(request.body) == {
         *("prompt", "model", "output_format", "safety_identifier", "quality")
@@ -112,21 +113,21 @@ def test_without_partial_images_the_request_does_not_ask_for_a_stream(provider: 
 def test_the_image_comes_back_byte_for_byte(
     provider: Provider, behaviour: str, content: bytes
 ) -> None:
-    image = open_generator(provider, behaviour).generate("a fox", user="ann")
+    image = open_generator(provider, behaviour).generate(ImageOrder("a fox", "ann"))
     assert image.content == content
 
 
 def test_no_more_partial_images_are_shown_than_were_asked_for(provider: Provider) -> None:
     shown: list[bytes] = []
     generator = open_generator(provider, "events_with_many_partials")
-    generator.generate("a fox", user="ann", on_partial=shown.append)
+    generator.generate(ImageOrder("a fox", "ann"), shown.append)
     assert len(shown) == ASKED_FOR
 
 
 def test_a_server_that_knows_no_streams_is_understood_too(provider: Provider) -> None:
     # its body is of another type, and says that it is JSON
     provider.streams = False
-    assert open_generator(provider).generate("a fox", user="ann").content == PNG
+    assert open_generator(provider).generate(ImageOrder("a fox", "ann")).content == PNG
 
 
 @pytest.mark.parametrize("media_type", ["text/event-stream", "Text/Event-Stream ;charset=UTF-8"])
@@ -134,7 +135,7 @@ def test_a_stream_is_known_by_its_type_however_that_is_written(
     provider: Provider, media_type: str
 ) -> None:
     provider.stream_type = media_type
-    assert open_generator(provider).generate("a fox", user="ann").content == PNG
+    assert open_generator(provider).generate(ImageOrder("a fox", "ann")).content == PNG
 
 
 @pytest.mark.parametrize("media_type", ["", "application/json", "text/plain; charset=utf-8"])
@@ -143,7 +144,7 @@ def test_a_stream_of_another_type_has_been_paid_too(
     provider: Provider, media_type: str, behaviour: str
 ) -> None:
     provider.stream_type = media_type
-    image = open_generator(provider, behaviour).generate("a fox", user="ann")
+    image = open_generator(provider, behaviour).generate(ImageOrder("a fox", "ann"))
     assert image.content == IMAGES[behaviour]
 
 

@@ -11,6 +11,7 @@ from pixy_core import (
 from pixy_service.generators.openai.refusals import (
     ProviderError,
     classify_refusal,
+    explain_refusal,
     printable_code,
     read_retry_after,
 )
@@ -47,6 +48,25 @@ def test_a_delay_in_seconds_is_read_and_kept_within_an_hour(header: str, seconds
 )
 def test_any_other_delay_is_left_to_the_class(header: str | None) -> None:
     assert read_retry_after(header) is None
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "retry_after", "pause"),
+    [
+        (429, "rate_limit_exceeded", "7", 7),
+        (429, None, "0", 1),
+        (429, "rate_limit_exceeded", None, None),
+        (429, "insufficient_quota", "7", None),
+        (503, "server_overloaded", "7", None),
+        (400, "slow_down", "7", None),
+    ],
+)
+def test_only_a_rate_limit_with_a_delay_asks_for_a_pause(
+    status: int, code: str | None, retry_after: str | None, pause: int | None
+) -> None:
+    error = ProviderError() if code is None else ProviderError((code,))
+    refusal = explain_refusal(status, error, None, retry_after)
+    assert getattr(refusal, "pause", None) == pause
 
 
 @pytest.mark.parametrize("code", [None, "", "two words", "line\nbreak", "a" * 65, "sk-secret"])

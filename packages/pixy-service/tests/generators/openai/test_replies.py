@@ -22,7 +22,7 @@ from provider_answers import LARGE_PNG, PNG, make_png
 
 SHORT_OF_MEMORY = """
 import base64, resource, sys
-from pixy_service.generators.interface import ignore_partial
+from pixy_service.generators.interface import ImageOrder, ignore_partial
 from pixy_service.generators.openai.replies import Answer
 
 image = sys.stdin.buffer.read()
@@ -38,6 +38,7 @@ except MemoryError:
 """
 SHORT_WHILE_IT_ARRIVES = """
 import base64, resource, sys, threading
+from pixy_service.generators.interface import ImageOrder
 from pixy_service.generators.openai.generator import OpenAIGenerator
 
 def limit(partial):
@@ -49,7 +50,7 @@ def limit(partial):
 relief = threading.Timer(1, resource.setrlimit, (resource.RLIMIT_AS, (-1, -1)))
 generator = OpenAIGenerator("sk-x", base_url=sys.argv[1], model="m", timeout=30, partial_images=1
 )
-image = generator.generate("a fox", user="ann", on_partial=limit)
+image = generator.generate(ImageOrder("a fox", "ann"), limit)
 print(len(image.content))
 """
 ROUGH = base64.b64encode(make_png(8, 8)).decode()

@@ -3,7 +3,11 @@
 import asyncio
 import hashlib
 import logging
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, ExitStack, contextmanager, nullcontext
+from enum import Enum
+from typing import IO, Any
+from urllib.parse import urlsplit
 
 import httpx2
 import openai
@@ -12,20 +16,31 @@ from pixy_core import (
     GenerationError,
     GenerationTimeoutError,
     GenerationUnknownError,
+    GeneratorClientError,
     GeneratorUnreachableError,
 )
-from pixy_service.generators.interface import OnPartial
+from pixy_core.images import IMAGE_EXTENSIONS
+from pixy_service.generators.interface import (
+    ImageOrder,
+    ObserveCall,
+    OnPartial,
+    ProviderCall,
+    SourceFile,
+)
 from pixy_service.generators.openai.bodies import bound_body
-from pixy_service.generators.openai.documents import decode_text
+from pixy_service.generators.openai.formats import decode_text
 from pixy_service.generators.openai.messages import read_refusal
-from pixy_service.generators.openai.refusals import explain_refusal
+from pixy_service.generators.openai.refusals import explain_refusal, explain_unsent
 from pixy_service.generators.openai.replies import Answer
-from pixy_service.generators.openai.sending import Sending, explain_unsent
 
 logger = logging.getLogger(__name__)
 
 _CONNECT_TIMEOUT = 10.0
 _MEMORY_PAUSE = 0.5
+
+Upload = tuple[str, IO[bytes], str]
+"""The name, the open file and the media type of a part of a multipart body."""
+
 # no byte of the request has left before one of these
 _NEVER_CONNECTED = (
     httpx2.ConnectError,
@@ -33,38 +48,83 @@ _NEVER_CONNECTED = (
     httpx2.ProxyError,
     httpx2.UnsupportedProtocol,
 )
+_CONNECTING = frozenset(
+    {
+        *("connection.connect_tcp", "connection.start_tls", "proxy.start_tls"),
+        *("socks.connect_tcp", "socks.setup_socks5_connection", "socks.start_tls"),
+    }
+)
+# it follows others, and doesn't tell the request
+_CLOSING = "http11.response_closed"
+
+
+class _Stage(Enum):
+    BUILDING = "building"
+    CONNECTING = "connecting"
+    LEFT = "left"
+
+
+class Sending:
+    """Tracks how far one request has come, by the hooks and the trace of httpx2.
+
+    https://www.python-httpx.org/advanced/extensions/#trace names the events. They may change
+    between versions, so an unknown event counts as if the request had left.
+    """
+
+    def __init__(self) -> None:
+        self._stage = _Stage.BUILDING
+        self._has_been_sent = False
+
+    @property
+    def may_have_left(self) -> bool:
+        """Whether the provider may have received any of the request."""
+        return self._stage is _Stage.LEFT
+
+    @property
+    def is_connecting(self) -> bool:
+        """Whether the request is complete, and waits for its connection."""
+        return self._stage is _Stage.CONNECTING
+
+    async def begin(self, request: httpx2.Request) -> None:
+        """Track a complete request from now on; a hook of the client."""
+        self._stage = _Stage.LEFT
+        request.extensions["trace"] = self._note
+
+    async def _note(self, event: str, info: Mapping[str, Any]) -> None:
+        step, _, state = event.rpartition(".")
+        if self._has_been_sent or state != "started" or step == _CLOSING:
+            return
+        # a proxy is asked for a tunnel before it gets the request
+        is_tunnel = getattr(info.get("request"), "method", None) == b"CONNECT"
+        self._has_been_sent = not (step in _CONNECTING or is_tunnel)
+        self._stage = _Stage.LEFT if self._has_been_sent else _Stage.CONNECTING
 
 
 class Exchange:
-    """Asks for images, each on its own connection.
-
-    Args:
-        api_key: The account's key.
-        base_url: The URL of the API.
-        timeout: Seconds for one image.
-        partial_images: Number of partial images to ask for.
+    """Asks for images, each on its own connection and within `timeout` seconds.
 
     Raises:
         OSError: The certificates can't be read.
     """
 
-    def __init__(self, *, api_key: str, base_url: str, timeout: float, partial_images: int) -> None:
+    def __init__(
+        self, *, api_key: str, base_url: str, timeout: float, observe_call: ObserveCall | None
+    ) -> None:
         self._api_key = api_key
         self._base_url = base_url
         self._timeout = timeout
-        self._partial_images = partial_images
+        self._observe_call = observe_call or nullcontext
         # a client that makes its own reads every certificate authority again, for 20 ms
         self._trusted = httpx2.create_ssl_context()
 
     async def request(
-        self, prompt: str, user: str, options: dict[str, Any], on_partial: OnPartial
+        self, order: ImageOrder, options: dict[str, Any], on_partial: OnPartial
     ) -> tuple[Answer, GenerationError | None]:
         """Ask for one image, once, and return the undecoded answer.
 
         Args:
-            prompt: The prompt.
-            user: Who asks; the provider gets a hash of it.
-            options: Further parameters of the request, including the model.
+            order: What to make; the provider gets a hash of the user's name.
+            options: From `describe_options`.
             on_partial: As for `ImageGenerator.generate`.
 
         Returns:
@@ -73,27 +133,39 @@ class Exchange:
         Raises:
             GenerationError: Nothing of the request was sent.
         """
-        sending, answer = Sending(), Answer(self._partial_images, on_partial)
+        sending, answer = Sending(), Answer(options.get("partial_images", 0), on_partial)
+        parameters = {
+            **options,
+            "prompt": order.prompt,
+            "safety_identifier": _hash_user(order.user),
+        }
         failure: GenerationError | None = None
-        try:
-            await self._receive(
-                sending, answer, prompt=prompt, safety_identifier=_hash_user(user), **options
-            )
-        except Exception as error:  # noqa: BLE001 - what it means depends on what has been sent
-            failure = _explain_failure(error, sending)
+        with _open_uploads(order) as uploads:
+            call = self._describe_call(options["model"], is_edit="image" in uploads)
+            try:
+                with self._observe_call(call):
+                    await self._receive(sending, answer, parameters | uploads, call)
+            except Exception as error:  # noqa: BLE001 - what it means depends on what has been sent
+                failure = _explain_failure(error, sending)
         # the image may have arrived before it
         return answer, failure
 
-    async def _receive(self, sending: Sending, answer: Answer, **parameters: Any) -> None:
+    def _describe_call(self, model: str, *, is_edit: bool) -> ProviderCall:
+        path = "/v1/images/edits" if is_edit else "/v1/images/generations"
+        server = urlsplit(self._base_url)
+        return ProviderCall("openai", "POST", path, server.hostname or "", server.port, model)
+
+    async def _receive(
+        self, sending: Sending, answer: Answer, parameters: dict[str, Any], call: ProviderCall
+    ) -> None:
         """Send the request, and feed the answer with the received bytes."""
         try:
             async with (
                 asyncio.timeout(self._timeout),
-                self._open_client(sending) as client,
-                client.images.with_streaming_response.generate(
-                    output_format="png", extra_headers={"Accept-Encoding": "identity"}, **parameters
-                ) as reply,
+                self.open_client(sending) as client,
+                _post(client, parameters) as reply,
             ):
+                call.status = reply.status_code
                 answer.request_id = reply.request_id
                 logger.info("the provider answered, request id %s", reply.request_id)
                 async for content in reply.http_response.aiter_raw():
@@ -103,6 +175,7 @@ class Exchange:
         except TimeoutError as error:
             raise GenerationTimeoutError from error
         except openai.APIStatusError as error:
+            call.status = error.status_code
             # not chained: its message is the provider's text, which may repeat prompt and key
             raise _explain_refusal(error) from None
         except openai.APIConnectionError as error:
@@ -110,7 +183,12 @@ class Exchange:
         except httpx2.HTTPError as error:
             raise _explain_break(error) from error
 
-    def _open_client(self, sending: Sending) -> openai.AsyncOpenAI:
+    def open_client(self, sending: Sending | None = None) -> openai.AsyncOpenAI:
+        """Return a client for one exchange.
+
+        Args:
+            sending: Tracks the request; None if it costs nothing.
+        """
         # below the deadline: cancelled in a handshake, httpcore2 leaves its socket open
         timeout = httpx2.Timeout(None, connect=min(_CONNECT_TIMEOUT, 0.9 * self._timeout))
         return openai.AsyncOpenAI(
@@ -122,9 +200,52 @@ class Exchange:
                 verify=self._trusted,
                 follow_redirects=False,
                 timeout=timeout,
-                event_hooks={"request": [sending.begin], "response": [bound_body]},
+                event_hooks={
+                    "request": [] if sending is None else [sending.begin],
+                    "response": [bound_body],
+                },
             ),
         )
+
+
+def _post(
+    client: openai.AsyncOpenAI, parameters: dict[str, Any]
+) -> AbstractAsyncContextManager[Any]:
+    """Return the exchange: an edit if there are images to send, else a generation."""
+    images = client.images.with_streaming_response
+    post = images.edit if "image" in parameters else images.generate
+    return post(extra_headers={"Accept-Encoding": "identity"}, **parameters)
+
+
+@contextmanager
+def _open_uploads(order: ImageOrder) -> Iterator[dict[str, Any]]:
+    """Open the files of an order, and return the parameters of `images.edit` that hold them.
+
+    They are read while they are sent, and never wholly in memory. A single file is sent as `image`,
+    several as `image[]`.
+
+    Raises:
+        GeneratorClientError: A file can't be opened.
+    """
+    with ExitStack() as stack:
+
+        def open_upload(source: SourceFile, name: str) -> Upload:
+            file = stack.enter_context(source.path.open("rb"))
+            return f"{name}.{IMAGE_EXTENSIONS[source.media_type]}", file, source.media_type
+
+        uploads: dict[str, Any] = {}
+        try:
+            images = [
+                open_upload(source, f"image-{n}") for n, source in enumerate(order.sources, 1)
+            ]
+            if images:
+                uploads["image"] = images if len(images) > 1 else images[0]
+            if images and order.mask is not None:
+                uploads["mask"] = open_upload(order.mask, "mask")
+        except OSError as error:
+            logger.error("a source can't be read, and nobody was asked: %s", error.strerror)  # noqa: TRY400
+            raise GeneratorClientError from error
+        yield uploads
 
 
 async def _feed(answer: Answer, content: bytes) -> None:

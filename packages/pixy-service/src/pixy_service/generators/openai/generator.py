@@ -3,21 +3,31 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pixy_core.images import AUTO
-from pixy_service.generators.interface import GeneratedImage, OnPartial, ignore_partial
+from pixy_core import ImageRequest, Purchase
+from pixy_service.generators.interface import (
+    GeneratedImage,
+    ImageOrder,
+    ModelInfo,
+    ObserveCall,
+    OnPartial,
+    check_model,
+    ignore_partial,
+)
 from pixy_service.generators.openai.client_settings import (
     check_base_url,
     check_environment,
     check_key,
 )
-from pixy_service.generators.openai.options import check_options
-from pixy_service.generators.openai.sending import explain_unsent
-from pixy_service.pixels.decoding import decode_in_turn
+from pixy_service.generators.openai.models import fetch_models
+from pixy_service.generators.openai.options import check_options, describe_options
+from pixy_service.generators.openai.refusals import explain_unsent
+from pixy_service.generators.openai.reports import read_request_id
+from pixy_service.pixels.inspection import decode_in_turn
 
 if TYPE_CHECKING:
     from pixy_service.generators.openai.exchange import Exchange
@@ -38,11 +48,13 @@ class OpenAIGenerator:
     Args:
         api_key: The account's key.
         base_url: The URL of the API; None for https://api.openai.com/v1.
-        model: The model. It is always named, because the provider's default is shut down.
+        model: The model of requests that name none.
+        further_models: Others that a request may name.
         timeout: Seconds for one image, from the first connection attempt to the last byte.
-        partial_images: Number of partial images to ask for, 0 to MAX_PARTIALS; each costs output
-            tokens.
+        partial_images: Number of partial images to ask for if an order does not tell, 0 to
+            MAX_PARTIALS; each costs output tokens.
         environment: The variables of CLIENT_VARIABLES that are set; the SDK reads them itself.
+        observe_call: Told of each request for an image; None: not observed.
 
     Raises:
         ConfigurationError: The key, the URL or a variable can't be used.
@@ -56,46 +68,56 @@ class OpenAIGenerator:
         *,
         base_url: str | None = None,
         model: str = DEFAULT_OPENAI_MODEL,
+        further_models: Sequence[str] = (),
         timeout: float = 180.0,
         partial_images: int = 0,
         environment: Mapping[str, str] = MappingProxyType({}),
+        observe_call: ObserveCall | None = None,
     ) -> None:
         key, url = check_key(api_key), check_base_url(base_url)
         check_environment(environment, url)
-        self._model = model
+        self._models = tuple(dict.fromkeys((model, *further_models)))
         self._timeout = timeout
         self._partial_images = partial_images
         self._settings: dict[str, Any] = {
             "api_key": key,
             "base_url": url,
             "timeout": timeout,
-            "partial_images": partial_images,
+            "observe_call": observe_call,
         }
 
-    def check(self, size: str, quality: str) -> None:
-        """Return if the model supports a size and quality, as far as its name tells.
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The models that a request may name, the usual one first."""
+        return self._models
+
+    def list_provider_models(self) -> list[ModelInfo]:
+        """Ask the provider for its models; empty if it can't be asked or does not tell."""
+        try:
+            # not the one for images: what it can't open may be there when the first is asked for
+            exchange, runner = self._build_exchange(), asyncio.Runner()
+            try:
+                return runner.run(fetch_models(exchange))
+            finally:
+                _close(runner)
+        except Exception as error:  # noqa: BLE001 - images may be made all the same
+            logger.info("the provider can't be asked for its models: %s", type(error).__name__)
+            return []
+
+    def check(self, request: ImageRequest) -> None:
+        """Return if the model supports the options of a request, as far as its name tells.
 
         Raises:
             InvalidInputError: It does not.
         """
-        check_options(self._model, size, quality)
+        check_model(request.model, self.models)
+        check_options(request.model or self._models[0], request)
 
-    def generate(
-        self,
-        prompt: str,
-        *,
-        user: str,
-        size: str = AUTO,
-        quality: str = AUTO,
-        on_partial: OnPartial = ignore_partial,
-    ) -> GeneratedImage:
+    def generate(self, order: ImageOrder, on_partial: OnPartial = ignore_partial) -> GeneratedImage:
         """Make one image, and pay for it at most once.
 
         Args:
-            prompt: 1 to 32,000 characters.
-            user: The name of the user who asks; the provider gets a hash of it.
-            size: As for `ImageGenerator.check`.
-            quality: As for `ImageGenerator.check`.
+            order: What to make; the provider gets a hash of the user's name.
             on_partial: Called with each partial image.
 
         Raises:
@@ -113,19 +135,29 @@ class OpenAIGenerator:
             ImageNotStoredError: It has one, and there is not enough memory to decode it.
         """
         deadline = time.monotonic() + self._timeout
+        model, partial_images = order.model or self._models[0], order.partial_images
+        if partial_images is None:
+            partial_images = self._partial_images
+        options = describe_options(order, model, partial_images)
         # an event loop of its own gives the call a deadline that no dripping body outlives
-        given = {"size": size, "quality": quality}
-        options: dict[str, Any] = {name: value for name, value in given.items() if value != AUTO}
-        options |= {"model": self._model}
-        if self._partial_images:
-            options |= {"stream": True, "partial_images": self._partial_images}
         exchange, runner = self._open_exchange()
+        asked_at = time.monotonic()
         try:
-            answer, failure = runner.run(exchange.request(prompt, user, options, on_partial))
+            answer, failure = runner.run(exchange.request(order, options, on_partial))
         finally:
             _close(runner)
+        provider_seconds = time.monotonic() - asked_at
         picture = decode_in_turn(partial(answer.conclude, failure), deadline, answer.received)
-        return GeneratedImage(picture.content, *picture.properties, _NAME, self._model)
+        purchase = Purchase(
+            size=str(order.size),
+            quality=str(order.quality),
+            reported=picture.report.choices,
+            usage=picture.report.usage,
+            upstream_request_id=read_request_id(answer.request_id),
+        )
+        return GeneratedImage(
+            picture.content, *picture.properties, _NAME, model, purchase, provider_seconds
+        )
 
     def close(self) -> None:
         """Do nothing: no connection outlives its image."""
@@ -141,7 +173,10 @@ class OpenAIGenerator:
 
     @cached_property
     def _exchange(self) -> "Exchange":
-        # the SDK takes as long to import as all else: the first image waits, and no start
+        return self._build_exchange()
+
+    def _build_exchange(self) -> "Exchange":
+        # the SDK takes as long to import as all else, and commands that ask nobody don't need it
         from pixy_service.generators.openai.exchange import Exchange  # noqa: PLC0415
 
         return Exchange(**self._settings)

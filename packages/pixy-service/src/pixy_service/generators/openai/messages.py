@@ -1,13 +1,14 @@
 """Reads one message of a provider: a JSON body, or the data of one event."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pixy_service.generators.openai.base64_text import begins_image, find_base64
-from pixy_service.generators.openai.documents import parse_documents
+from pixy_service.generators.openai.formats import begins_image, find_base64, parse_documents
 from pixy_service.generators.openai.refusals import ProviderError, read_error
+from pixy_service.generators.openai.reports import find_members
 
 _COMPLETED = ".completed"
 _PARTIAL = "partial_image"
@@ -35,6 +36,7 @@ class Message(NamedTuple):
         error: Its error.
         has_link: Whether it has a link to an image.
         is_parsed: Whether it is JSON.
+        report: The members that make a report.
     """
 
     kind: Kind
@@ -42,15 +44,11 @@ class Message(NamedTuple):
     error: ProviderError | None = None
     has_link: bool = False
     is_parsed: bool = True
+    report: Mapping[str, Any] = MappingProxyType({})
 
 
 def read_messages(text: str, name: str = "") -> list[Message]:
-    """Return one message for each JSON document in a text.
-
-    Args:
-        text: Should be JSON.
-        name: The event's name.
-    """
+    """Return one message for each JSON document in a body, or in the data of a named event."""
     documents = parse_documents(text)
     messages = [_read_document(document, name) for document in documents]
     for message in messages:
@@ -77,6 +75,7 @@ def _read_document(document: Any, name: str) -> Message:
         [value for node in nodes for value in _list_images(node)],
         next((error for node in nodes if (error := _find_error(node, name))), None),
         any(_begins_link(str(node.get(key))) for node in nodes for key in ("b64_json", "url")),
+        report=find_members(nodes),
     )
 
 

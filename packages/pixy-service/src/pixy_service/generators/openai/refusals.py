@@ -1,4 +1,4 @@
-"""What the provider's errors mean: decided by `error.code` first, by the status second.
+"""What failures mean: the provider's errors by `error.code` first, by the status second.
 
 Codes and statuses are those of https://platform.openai.com/docs/guides/error-codes, and those that
 gateways make of them.
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pixy_core import (
     GenerationError,
     GenerationUnknownError,
+    GeneratorClientError,
     GeneratorKeyError,
     GeneratorOverloadedError,
     GeneratorQuotaError,
@@ -46,6 +47,7 @@ _REQUEST_TYPE = "invalid_request_error"
 _OVERLOAD_STATUSES = frozenset({429, 503})
 _KEY_STATUSES = frozenset({401, 403})
 _REQUEST_TIMEOUT = 408
+_TOO_MANY_REQUESTS = 429
 _MAX_RETRY_AFTER = 3600
 _mentions_moderation = re.compile(
     r"moderation|content[ _]?(?:policy|filter|management)|safety system", re.IGNORECASE
@@ -96,7 +98,7 @@ def _to_text(value: Any) -> str:
 def classify_refusal(status: int, error: ProviderError) -> type[GenerationError]:
     """Return the exception class for an answer with status 3xx, 4xx or 5xx."""
     if _is_rejection(error):
-        # only what was stopped before it was drawn is surely not billed
+        # only a rejection before the image was drawn is certainly not billed
         is_drawn = error.stage in ("output", "unknown")
         return ImageRejectedError if is_drawn else PromptRejectedError
     if _is_quota(error):
@@ -105,7 +107,7 @@ def classify_refusal(status: int, error: ProviderError) -> type[GenerationError]
         return GeneratorKeyError
     if status in _OVERLOAD_STATUSES or error.code == "slow_down":
         return GeneratorOverloadedError
-    # a 408 leaves open what became of the request, as a 5xx does
+    # after 408, as after 5xx, the outcome is unknown
     if status >= 500 or status == _REQUEST_TIMEOUT:
         return GenerationUnknownError
     return GeneratorRequestError
@@ -114,17 +116,14 @@ def classify_refusal(status: int, error: ProviderError) -> type[GenerationError]
 def explain_refusal(
     status: int, error: ProviderError, request_id: str | None, retry_after: str | None
 ) -> GenerationError:
-    """Return what to raise for an answer with status 3xx, 4xx or 5xx, and log it.
-
-    Args:
-        status: The answer's status.
-        error: Its error.
-        request_id: The provider's own id of the request.
-        retry_after: The Retry-After header.
-    """
-    kind = classify_refusal(status, error)
+    """Return what to raise for an answer with status 3xx, 4xx or 5xx, and log it."""
+    kind, seconds = classify_refusal(status, error), read_retry_after(retry_after)
     _log_refusal(kind, status, error, request_id)
-    return kind(upstream_request_id=request_id, retry_after=read_retry_after(retry_after))
+    refusal = kind(upstream_request_id=request_id, retry_after=seconds)
+    if status == _TOO_MANY_REQUESTS and isinstance(refusal, GeneratorOverloadedError):
+        # a rate limit is the account's: it concerns every request of every process
+        refusal.pause = seconds
+    return refusal
 
 
 def explain_late_refusal(
@@ -143,14 +142,22 @@ def explain_late_refusal(
     return kind(upstream_request_id=request_id, answer=None if kind.billed == "no" else answer)
 
 
+def explain_unsent(error: Exception) -> GeneratorClientError:
+    """Return what a failure before the request means. Only words of the system are logged."""
+    reason = getattr(error, "strerror", None) or ""
+    # no image can be made until an operator has acted
+    logger.critical("the provider could not be asked: %s %s", type(error).__name__, reason)
+    return GeneratorClientError()
+
+
 def _log_refusal(
     kind: type[GenerationError], status: int, error: ProviderError, request_id: str | None
 ) -> None:
-    # somebody has to act on these two: no request succeeds until then
+    # an operator must restore the quota or the key: until then no request succeeds
     is_alert = issubclass(kind, GeneratorQuotaError | GeneratorKeyError)
     logger.log(
         logging.CRITICAL if is_alert else logging.WARNING,
-        "the provider refused: status %d, code %s, request id %s",
+        "the provider answered with an error: status %d, code %s, request id %s",
         status,
         printable_code(error.code),
         request_id,
@@ -159,7 +166,7 @@ def _log_refusal(
 
 def _classify_late_refusal(error: ProviderError, *, is_drawn: bool) -> type[GenerationError]:
     kind = classify_refusal(_find_status(error), error)
-    # what was drawn may have been charged, unless the code says why nothing was
+    # an image that was partly drawn may have been charged, unless the code excludes that
     if is_drawn and not issubclass(kind, PromptRejectedError | GeneratorQuotaError):
         return GenerationUnknownError
     return kind
@@ -180,7 +187,7 @@ def _find_status(error: ProviderError) -> int:
 def _is_rejection(error: ProviderError) -> bool:
     if not _REJECTION_CODES.isdisjoint(map(_fold, error.codes)):
         return True
-    # LiteLLM leaves nothing else of the code
+    # LiteLLM replaces the code by 400, so the message has to tell
     return error.code == "400" and bool(_mentions_moderation(f"{error.kind} {error.message}"))
 
 
@@ -196,7 +203,7 @@ def _is_quota(error: ProviderError) -> bool:
 
 
 def read_retry_after(header: str | None) -> int | None:
-    """Return the seconds of a Retry-After header, at most an hour; None for any other form.
+    """Return the seconds of a Retry-After header, 1 to 3,600; None for any other form.
 
     RFC 9110, section 10.2.3.
     """

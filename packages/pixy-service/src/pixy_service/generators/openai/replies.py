@@ -7,17 +7,26 @@ decoded is accepted however it is wrapped, and an error carries the bytes that c
 import logging
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pixy_core import GenerationError, GenerationUnknownError, GeneratorResponseError
 from pixy_service.generators.interface import OnPartial
-from pixy_service.generators.openai.base64_text import begins_image, decode_base64
-from pixy_service.generators.openai.documents import decode_text
-from pixy_service.generators.openai.events import Event, EventReader
+from pixy_service.generators.openai.formats import (
+    Event,
+    EventReader,
+    begins_image,
+    decode_base64,
+    decode_text,
+)
 from pixy_service.generators.openai.messages import Kind, Message, read_messages
 from pixy_service.generators.openai.refusals import ProviderError, explain_late_refusal
-from pixy_service.pixels.decoding import require_memory
-from pixy_service.pixels.inspection import ImageProperties, inspect_image, skip_to_image
+from pixy_service.generators.openai.reports import Report, read_report
+from pixy_service.pixels.inspection import (
+    ImageProperties,
+    inspect_image,
+    require_memory,
+    skip_to_image,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +38,11 @@ _JSON_BEGINNINGS = b'{["\0\xfe\xff'
 
 
 class Picture(NamedTuple):
-    """An image of an answer: its bytes, and what they are."""
+    """An image of an answer: its bytes, what they are, and what the provider reports about it."""
 
     content: bytes
     properties: ImageProperties
+    report: Report
 
 
 class Answer:
@@ -61,6 +71,7 @@ class Answer:
         self._is_json = self._has_events = False
         self._completed: list[str] = []
         self._others: list[str] = []
+        self._report: dict[str, Any] = {}
         self._error: ProviderError | None = None
         self._is_drawn = self._is_completed = self._has_link = False
 
@@ -104,9 +115,10 @@ class Answer:
             self._is_read = True
         for content in self._decode_images(is_cut=failure is not None):
             try:
-                return Picture(content, inspect_image(content))
+                properties = inspect_image(content)
             except GeneratorResponseError:
                 continue
+            return Picture(content, properties, read_report(self._report))
         raise self._explain(failure)
 
     def _postpone(self) -> None:
@@ -139,7 +151,9 @@ class Answer:
         if message.kind == Kind.PARTIAL:
             self._is_drawn = True
             self._pass_on(message)
-        elif message.kind == Kind.COMPLETED:
+            return
+        self._report.update(message.report)
+        if message.kind == Kind.COMPLETED:
             self._completed += message.images
             # more may follow one that is empty or no image
             self.is_complete |= any(map(begins_image, message.images))

@@ -17,6 +17,7 @@ from pixy_core import (
     GeneratorClientError,
     GeneratorUnreachableError,
 )
+from pixy_service.generators.interface import ImageOrder
 from pixy_service.generators.openai.generator import OpenAIGenerator
 from provider import Provider
 from provider_answers import PNG
@@ -31,7 +32,7 @@ def make_generator(base_url: str, timeout: float = 20, model: str = "m") -> Open
 
 def fail(generator: OpenAIGenerator) -> GenerationError:
     with pytest.raises(GenerationError) as caught:
-        generator.generate("a fox", user="ann")
+        generator.generate(ImageOrder("a fox", "ann"))
     return caught.value
 
 
@@ -123,7 +124,7 @@ def test_certificates_that_are_gone_are_the_client_s_failure_until_they_are_back
     assert "could not be asked: FileNotFoundError No such file" in caplog.text
     assert provider.connections == 0
     monkeypatch.delenv("SSL_CERT_FILE")
-    assert generator.generate("a fox", user="ann").content == PNG
+    assert generator.generate(ImageOrder("a fox", "ann")).content == PNG
 
 
 @pytest.mark.parametrize(
@@ -147,13 +148,14 @@ def test_a_request_that_can_t_be_written_asks_nobody(provider: Provider) -> None
 WITHOUT_DESCRIPTORS = """
 import resource, sys
 from pixy_core import GenerationError
+from pixy_service.generators.interface import ImageOrder
 from pixy_service.generators.openai.generator import OpenAIGenerator
 generator = OpenAIGenerator("k", base_url=sys.argv[1], model="m", timeout=20)
-generator.generate("a fox", user="ann")
+generator.generate(ImageOrder("a fox", "ann"))
 _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
 try:
-    generator.generate("a fox", user="ann")
+    generator.generate(ImageOrder("a fox", "ann"))
 except GenerationError as error:
     print(type(error).__name__, error.billed)
 """

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pixy_service.generators.openai.events import Event, EventReader
+from pixy_service.generators.openai.formats import Event, EventReader
 
 STREAM = (
     b"\xef\xbb\xbf: comment\n\nevent: one\ndata: {\ndata:  1}\nid: 5\n\n"

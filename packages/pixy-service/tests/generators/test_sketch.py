@@ -3,13 +3,14 @@ import io
 import pytest
 from PIL import Image as Picture
 
-from pixy_service.generators.sketch.generator import SketchGenerator
+from pixy_service.generators.interface import ImageOrder
+from pixy_service.generators.sketch import SketchGenerator
 
 PROMPTS = ["a lighthouse", "🦊", "日本の山", "a" * 32_000, "\x1b[31m\r\nred\u202e", "x"]
 
 
 def draw(prompt: str, user: str = "ann") -> bytes:
-    return SketchGenerator().generate(prompt, user=user).content
+    return SketchGenerator().generate(ImageOrder(prompt, user)).content
 
 
 def test_the_same_prompt_gives_the_same_picture() -> None:
@@ -26,7 +27,7 @@ def test_the_user_makes_no_difference() -> None:
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_every_prompt_gives_a_complete_png_of_the_reported_size(prompt: str) -> None:
-    image = SketchGenerator().generate(prompt, user="ann")
+    image = SketchGenerator().generate(ImageOrder(prompt, "ann"))
     with Picture.open(io.BytesIO(image.content), formats=["PNG"]) as picture:
         picture.load()
         assert picture.size == (image.width, image.height) == (1024, 1024)
@@ -39,7 +40,7 @@ def test_a_picture_is_small(prompt: str) -> None:
 
 
 def test_a_sketch_says_that_it_is_one() -> None:
-    image = SketchGenerator().generate("a lighthouse", user="ann")
+    image = SketchGenerator().generate(ImageOrder("a lighthouse", "ann"))
     assert (image.generator, image.model) == ("sketch", "sketch-1")
 
 
@@ -62,7 +63,7 @@ def test_a_picture_is_more_than_a_plain_surface() -> None:
 
 @pytest.mark.parametrize("size", ["auto", "1536x1024", "1024x1536", "16x16", "48x16", "3840x2160"])
 def test_a_picture_has_the_size_that_is_asked_for(size: str) -> None:
-    image = SketchGenerator().generate("a lighthouse", user="ann", size=size, quality="high")
+    image = SketchGenerator().generate(ImageOrder("a lighthouse", "ann", size=size, quality="high"))
     expected = (1024, 1024) if size == "auto" else tuple(map(int, size.split("x")))
     with Picture.open(io.BytesIO(image.content)) as picture:
         assert picture.size == (image.width, image.height) == expected
@@ -72,13 +73,13 @@ def test_a_picture_has_the_size_that_is_asked_for(size: str) -> None:
 
 
 def test_auto_is_a_square() -> None:
-    whole = SketchGenerator().generate("a lighthouse", user="ann", size="1024x1024").content
+    whole = SketchGenerator().generate(ImageOrder("a lighthouse", "ann", size="1024x1024")).content
     assert whole == draw("a lighthouse")
 
 
 def test_without_partial_images_none_is_drawn() -> None:
     shown: list[bytes] = []
-    SketchGenerator().generate("x", user="ann", on_partial=shown.append)
+    SketchGenerator().generate(ImageOrder("x", "ann"), shown.append)
     assert shown == []
 
 
@@ -86,9 +87,9 @@ def test_without_partial_images_none_is_drawn() -> None:
 def test_partial_images_become_finer_and_leave_the_picture_as_it_is(wanted: int) -> None:
     shown: list[bytes] = []
     image = SketchGenerator(wanted, pause=0).generate(
-        "a lighthouse", user="ann", size="1536x1024", on_partial=shown.append
+        ImageOrder("a lighthouse", "ann", size="1536x1024"), shown.append
     )
-    plain = SketchGenerator().generate("a lighthouse", user="ann", size="1536x1024")
+    plain = SketchGenerator().generate(ImageOrder("a lighthouse", "ann", size="1536x1024"))
     assert image == plain
     widths = []
     for content in shown:

@@ -1,1 +1,0 @@
-"""Images drawn on this machine, without a provider."""
