@@ -1,21 +1,43 @@
+import errno
 import struct
+import subprocess
+import sys
+import time
 import tracemalloc
 import zlib
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from odd_metadata import ODD_METADATA, png_chunk, with_chunks
-from pixy_core import GeneratorResponseError
-from pixy_service.pixels.inspection import MAX_BYTES, MAX_SIDE, inspect_image, open_image
+from pixy_core import GeneratorResponseError, ImageNotStoredError
+from pixy_service.pixels.inspection import (
+    MAX_BYTES,
+    MAX_SIDE,
+    decode_in_turn,
+    inspect_image,
+    open_image,
+    read_properties,
+)
 from provider_answers import GIF, JPEG, PNG, WEBP, make_png
 
 WHOLE = {"image/png": PNG, "image/jpeg": JPEG, "image/webp": WEBP}
+PATIENCE = 30
 
 
 @pytest.mark.parametrize(("media_type", "content"), WHOLE.items())
 def test_a_whole_image_is_described_by_its_bytes(media_type: str, content: bytes) -> None:
     size = (64, 48) if content is PNG else (16, 16)
     assert inspect_image(content) == (media_type, *size)
+
+
+def test_the_header_is_enough_for_the_properties() -> None:
+    for content in WHOLE.values():
+        assert read_properties(content) == inspect_image(content)
+    cut = PNG[: len(PNG) // 2]
+    assert read_properties(cut) == ("image/png", 64, 48)
+    with pytest.raises(GeneratorResponseError):
+        inspect_image(cut)
 
 
 @pytest.mark.parametrize("name", ODD_METADATA)
@@ -90,3 +112,60 @@ def test_an_image_that_claims_a_huge_size_is_refused_before_it_takes_memory() ->
 def test_a_file_over_the_limit_is_refused_though_it_begins_as_an_image() -> None:
     with pytest.raises(GeneratorResponseError):
         inspect_image(PNG + bytes(MAX_BYTES))
+
+
+def raising(*errors: Exception) -> Callable[[], str]:
+    """Return a decoder that raises these, one a call, and then returns."""
+    left: Iterator[Exception] = iter(errors)
+
+    def decode() -> str:
+        for error in left:
+            raise error
+        return "decoded"
+
+    return decode
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), OSError(errno.EMFILE, "too many"), OSError(errno.ENOMEM, "no memory")]
+)
+def test_decoding_is_tried_again_after_a_shortage(error: Exception) -> None:
+    decode = raising(error)
+    assert decode_in_turn(decode, time.monotonic() + PATIENCE) == "decoded"
+
+
+def test_a_shortage_until_the_deadline_is_not_the_provider_s_fault() -> None:
+    with pytest.raises(ImageNotStoredError) as caught:
+        decode_in_turn(raising(MemoryError()), time.monotonic(), b"paid for")
+    assert caught.value.answer == b"paid for"
+
+
+def test_undecodable_bytes_are_not_tried_again() -> None:
+    decode = raising(GeneratorResponseError())
+    with pytest.raises(GeneratorResponseError):
+        decode_in_turn(decode, time.monotonic() + PATIENCE)
+    assert decode() == "decoded"
+
+
+@pytest.mark.parametrize("media_type", ["png", "jpeg", "webp"])
+def test_a_decoder_that_lacks_memory_is_not_the_provider_s_fault(media_type: str) -> None:
+    script = f"""
+import io, resource, sys, time
+from PIL import Image
+from pixy_core import ImageNotStoredError
+from pixy_service.pixels.inspection import decode_in_turn, inspect_image
+file = io.BytesIO()
+Image.new("RGB", (4096, 4096)).save(file, {media_type!r})
+content = file.getvalue()
+inspect = lambda: inspect_image(content)
+inspect()
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 8 * 2**20,) * 2)
+try:
+    decode_in_turn(inspect, time.monotonic())
+except ImageNotStoredError as error:
+    print(error.code)
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "storage_unavailable\n"

@@ -1,4 +1,4 @@
-"""Colours as browsers show them: the colour space of a file, and its conversion to sRGB.
+"""Colours as browsers show them: the colour space, its conversion to sRGB, the transparent colour.
 
 Checked with Chromium 156, which for PNG prefers cICP to iCCP, iCCP to sRGB, and sRGB to gAMA.
 """
@@ -6,11 +6,14 @@ Checked with Chromium 156, which for PNG prefers cICP to iCCP, iCCP to sRGB, and
 import io
 import struct
 import zlib
+from collections.abc import Iterator
+from functools import reduce
 
 from PIL import Image as Picture
-from PIL import ImageCms
+from PIL import ImageChops, ImageCms
 
 from pixy_service.pixels.icc_profiles import SRGB_PRIMARIES, Curve, build_profile, gamma_curve
+from pixy_service.pixels.inspection import open_image
 from pixy_service.pixels.metadata import read_chunks, read_segments
 
 _MAX_PROFILE = 8 * 1024 * 1024
@@ -21,6 +24,7 @@ _LONGEST_NAME = 80  # one more than the PNG specification says, as browsers
 _INTENTS = (b"\0", b"\1", b"\2", b"\3")
 _JPEG_PROFILE = b"ICC_PROFILE\0"
 _APP2 = 0xE2
+_OPAQUE = 255
 _WEBP_ANIMATION = 0x02
 
 # ITU-T H.273, tables 2 and 3: white, red, green and blue as x and y, and curves
@@ -147,3 +151,52 @@ def _build_gamma_profile(gamma: bytes, places: bytes) -> bytes | None:
             return profile
     # the usual value without primaries says sRGB, which is not quite a power
     return None if abs(exponent * 2.2 - 1) < 0.05 else build_profile(SRGB_PRIMARIES, curve)
+
+
+def make_transparent(picture: Picture.Image, content: bytes) -> Picture.Image:
+    """Return a grey or RGB picture, with alpha if its file has a transparent colour (tRNS).
+
+    Pillow would compare that colour with samples that are scaled to 8 bits.
+
+    Args:
+        picture: The loaded picture, of mode L, I;16 or RGB.
+        content: Its PNG file.
+    """
+    depth, key = content[24], read_chunks(content).get(b"tRNS", b"")
+    samples = struct.unpack(f">{len(key) // 2}H", key[: len(key) // 2 * 2])
+    if len(samples) != len(picture.mode.removesuffix(";16")):
+        return _drop_low_bytes(picture)
+    if depth == 16:
+        planes = _split_bytes(picture, content)
+        wanted = [sample >> 8 for sample in samples] + [sample & 255 for sample in samples]
+    else:
+        planes = map(picture.getchannel, picture.getbands())
+        wanted = [sample * _OPAQUE // (2**depth - 1) for sample in samples]
+    # one plane after the other: the largest pictures have 64 MiB in each
+    differences = (
+        plane.point([_OPAQUE * (level != sample) for level in range(256)])
+        for plane, sample in zip(planes, wanted, strict=True)
+    )
+    alpha = reduce(ImageChops.lighter, differences)
+    picture = _drop_low_bytes(picture)
+    picture.putalpha(alpha)
+    return picture
+
+
+def _drop_low_bytes(picture: Picture.Image) -> Picture.Image:
+    # converting I;16 would cut off all but the darkest shades
+    return picture.point(lambda shade: shade / 256).convert("L") if ";" in picture.mode else picture
+
+
+def _split_bytes(picture: Picture.Image, content: bytes) -> Iterator[Picture.Image]:
+    """Yield the upper bytes of the samples, then the lower ones, as pictures of mode L."""
+    if picture.mode == "I;16":
+        samples = picture.tobytes()
+        for start in (1, 0):
+            yield Picture.frombytes("L", picture.size, samples[start::2])
+        return
+    yield from map(picture.getchannel, "RGB")
+    # Pillow keeps the upper bytes only; read as little-endian, the lower ones are the upper
+    lower = open_image(content)
+    lower.tile = [tile._replace(args="RGB;16L") for tile in lower.tile]  # type: ignore[attr-defined]
+    yield from map(lower.getchannel, "RGB")

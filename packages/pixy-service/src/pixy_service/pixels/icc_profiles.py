@@ -34,12 +34,7 @@ def gamma_curve(gamma: float) -> Curve:
 
 
 def build_profile(primaries: Primaries, curve: Curve) -> bytes | None:
-    """Return an ICC profile (ICC.1:2022), or None if the primaries span no colour space.
-
-    Args:
-        primaries: The primaries.
-        curve: The curve of each of the three channels.
-    """
+    """Return an ICC profile (ICC.1:2022), or None if the primaries span no colour space."""
     try:
         columns = _adapt(primaries)
         light = _tag(b"para", struct.pack(">Hxx", 3), *curve)

@@ -1,20 +1,28 @@
 """Proves that bytes are an image: decodes all of it, within a size limit.
 
-Only the bytes decide what an image is. They are never changed or encoded again.
+Only the bytes decide what an image is. They are never changed or encoded again. If they can't be
+decoded, the provider is at fault only if this machine had enough memory and descriptors.
 """
 
+import errno
 import io
+import logging
 import re
-from typing import NamedTuple
+import threading
+import time
+from collections.abc import Callable
+from typing import NamedTuple, TypeVar
 
 from PIL import Image as Picture
 from PIL import WebPImagePlugin  # noqa: F401 - registers itself; see below
 
-from pixy_core import GeneratorResponseError
+from pixy_core import GeneratorResponseError, ImageNotStoredError
 from pixy_core.images import IMAGE_EXTENSIONS
-from pixy_service.pixels.decoding import SHORTAGES, require_memory
-from pixy_service.pixels.metadata import strip_metadata
-from pixy_service.pixels.orientation import Orientation
+from pixy_service.pixels.metadata import Orientation, strip_metadata
+
+T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_SIDE = 8192
@@ -25,6 +33,12 @@ FORMATS = {kind: kind.removeprefix("image/").upper() for kind in IMAGE_EXTENSION
 
 _AMPLE = 128 * 1024 * 1024
 """Bytes with which an image of up to 32 million pixels is decoded."""
+
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
+"""Errors of this machine, not of what it reads."""
+
+_PAUSE = 0.5
+_turn = threading.Lock()
 
 _MEDIA_TYPES = {name: media_type for media_type, name in FORMATS.items()}
 
@@ -80,12 +94,22 @@ def inspect_image(content: bytes) -> ImageProperties:
         MemoryError: There is not enough memory to tell.
         OSError: There are not enough descriptors, or not enough memory, to tell.
     """
+    return _inspect(content, is_decoded=True)
+
+
+def read_properties(content: bytes) -> ImageProperties:
+    """Like `inspect_image`, from the header alone: the pixels may be damaged."""
+    return _inspect(content, is_decoded=False)
+
+
+def _inspect(content: bytes, *, is_decoded: bool) -> ImageProperties:
     if len(content) > MAX_BYTES:
         raise GeneratorResponseError
     try:
         with open_image(content) as picture:
             orientation = Orientation(content)
-            picture.load()
+            if is_decoded:
+                picture.load()
             width, height = orientation.turn_size(picture.size)
             return ImageProperties(_MEDIA_TYPES[str(picture.format)], width, height)
     except MemoryError:
@@ -96,3 +120,41 @@ def inspect_image(content: bytes) -> ImageProperties:
         # some decoders call a lack of memory broken data
         require_memory(_AMPLE)
         raise GeneratorResponseError from error
+
+
+def decode_in_turn(
+    decode: Callable[[], T], deadline: float, content: bytes | bytearray | None = None
+) -> T:
+    """Decode a paid image: one at a time, and again while the machine lacks resources.
+
+    Args:
+        decode: Decodes it; MemoryError, or an OSError of SHORTAGES, is the machine's fault.
+        deadline: By the monotonic clock; the first try is made in any case.
+        content: The bytes, for the error.
+
+    Raises:
+        GeneratorResponseError: It is not an image.
+        ImageNotStoredError: The machine lacked resources until the deadline.
+    """
+    is_first = True
+    while True:
+        try:
+            with _turn:
+                return decode()
+        except (MemoryError, OSError) as error:
+            if time.monotonic() + _PAUSE > deadline:
+                raise ImageNotStoredError(answer=content) from error
+            if is_first:
+                logger.error("an image can't be decoded yet, trying again: %r", error)  # noqa: TRY400
+            is_first = False
+        time.sleep(_PAUSE)
+
+
+def require_memory(size: int) -> None:
+    """Return if this many bytes of memory could be allocated now.
+
+    Raises:
+        MemoryError: They could not.
+    """
+    # the system gives pages only when they are touched
+    bytearray(size)

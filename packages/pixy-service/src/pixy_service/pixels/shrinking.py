@@ -7,10 +7,9 @@ from PIL import Image as Picture
 from PIL import features
 
 from pixy_core import ContentDamagedError
-from pixy_service.pixels.colours import convert_to_srgb, find_profile
+from pixy_service.pixels.colours import convert_to_srgb, find_profile, make_transparent
 from pixy_service.pixels.inspection import FORMATS, open_image
-from pixy_service.pixels.orientation import Orientation
-from pixy_service.pixels.transparency import make_transparent
+from pixy_service.pixels.metadata import Orientation
 
 VERSION = 3
 """Raise it when thumbnails of the same file come to look different: cached ones are made again."""
