@@ -2,11 +2,11 @@ import errno
 import logging
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -14,6 +14,7 @@ from pixy_core import (
     ConstraintViolationError,
     CreationStatus,
     DBConnectionError,
+    DetailedImage,
     GenerationUnknownError,
     GeneratorResponseError,
     IdempotencyKeyReusedError,
@@ -21,14 +22,17 @@ from pixy_core import (
     ImageDetail,
     ImageDetailCreate,
     ImageNotStoredError,
+    ImageSource,
     PixyProxyException,
+    Purchase,
     StorageUnavailableError,
     User,
 )
 from pixy_data import Database, ImageRepository
 from pixy_service import GeneratedImage, Services
 from pixy_service.creation.creator import ImageCreator
-from pixy_service.generators.sketch.generator import SketchGenerator
+from pixy_service.generators.interface import ImageOrder, OnPartial, ignore_partial
+from pixy_service.generators.sketch import SketchGenerator
 from pixy_service.pixels.inspection import inspect_image
 from pixy_service.stores import ImageStores
 from provider import Provider
@@ -53,9 +57,14 @@ class LosesAcknowledgement(ImageRepository):
         self._is_first = True
 
     def insert_image(
-        self, image: ImageDetail, owner: User, created_at: datetime | None = None
-    ) -> Image:
-        inserted = super().insert_image(image, owner, created_at)
+        self,
+        image: ImageDetail,
+        owner: User,
+        created_at: datetime | None = None,
+        purchase: Purchase | None = None,
+        sources: Sequence[ImageSource] = (),
+    ) -> DetailedImage:
+        inserted = super().insert_image(image, owner, created_at, purchase, sources)
         if self._is_first:
             self._is_first = False
             self._other.execute("COMMIT", {})
@@ -69,9 +78,14 @@ class LosesConnection(ImageRepository):
     is_first = True
 
     def insert_image(
-        self, image: ImageDetail, owner: User, created_at: datetime | None = None
-    ) -> Image:
-        inserted = super().insert_image(image, owner, created_at)
+        self,
+        image: ImageDetail,
+        owner: User,
+        created_at: datetime | None = None,
+        purchase: Purchase | None = None,
+        sources: Sequence[ImageSource] = (),
+    ) -> DetailedImage:
+        inserted = super().insert_image(image, owner, created_at, purchase, sources)
         if self.is_first:
             self.is_first = False
             raise DBConnectionError
@@ -82,12 +96,13 @@ class Broken:
     """Has a mistake in it, or lacks something."""
 
     name = "sketch"
+    models = ("sketch-1",)
 
     def __init__(self, error: Exception) -> None:
         self._error = error
 
-    def generate(self, prompt: str, *, user: str, **options: object) -> GeneratedImage:
-        del prompt, user, options
+    def generate(self, order: ImageOrder, on_partial: OnPartial = ignore_partial) -> GeneratedImage:
+        del order, on_partial
         raise self._error
 
     def close(self) -> None:
@@ -171,7 +186,8 @@ def test_a_commit_whose_acknowledgement_is_lost_is_a_success(
 ) -> None:
     creator = open_creator(images=LosesAcknowledgement(database))
     created = creator.create(ASKED, people[0]).image
-    assert services.private_images(people[0]).get_all_images() == [created]
+    (image,) = services.private_images(people[0]).get_all_images()
+    assert image.guid == created.guid
     assert provider.paid_requests == 1
 
 
@@ -182,14 +198,15 @@ def test_a_connection_lost_before_the_commit_loses_no_image(
     people: tuple[User, ...],
 ) -> None:
     created = open_creator(images=LosesConnection(database)).create(ASKED, people[0]).image
-    assert services.private_images(people[0]).get_all_images() == [created]
+    (image,) = services.private_images(people[0]).get_all_images()
+    assert image.guid == created.guid
 
 
 class DrawsWhatIsNoImage(SketchGenerator):
     """Draws something of a media type that can't be stored."""
 
-    def generate(self, prompt: str, **options: Any) -> GeneratedImage:
-        return replace(super().generate(prompt, **options), media_type="image/gif")
+    def generate(self, order: ImageOrder, on_partial: OnPartial = ignore_partial) -> GeneratedImage:
+        return replace(super().generate(order, on_partial), media_type="image/gif")
 
 
 def test_an_image_is_kept_whatever_goes_wrong_after_it_was_made(
@@ -214,12 +231,12 @@ class BreaksFolder(SketchGenerator):
         self._folder = folder
         self._seconds = seconds
 
-    def generate(self, prompt: str, **options: Any) -> GeneratedImage:
+    def generate(self, order: ImageOrder, on_partial: OnPartial = ignore_partial) -> GeneratedImage:
         shutil.rmtree(self._folder)
         self._folder.write_bytes(b"")
         if self._seconds is not None:
             threading.Timer(self._seconds, self._folder.unlink).start()
-        return super().generate(prompt, **options)
+        return super().generate(order, on_partial)
 
 
 def test_an_image_that_can_t_be_stored_in_time_is_named_in_the_log_and_in_quarantine(
@@ -254,7 +271,8 @@ def test_an_image_is_stored_once_its_disk_works_again(
 ) -> None:
     creator = open_creator(BreaksFolder(data.broken, seconds=0.3))
     created = creator.create(ASKED, people[0]).image
-    assert services.private_images(people[0]).get_all_images() == [created]
+    (image,) = services.private_images(people[0]).get_all_images()
+    assert image.guid == created.guid
     assert data.list_parts() == []
     assert criticals() == []
 

@@ -13,14 +13,15 @@ from pixy_core import (
     User,
 )
 from pixy_data import (
-    ContentStore,
     Database,
+    FileStore,
     open_database,
 )
 from pixy_service import GeneratedImage
 from pixy_service.creation.adoption import ImageAdopter
 from pixy_service.creation.claims import Claims
 from pixy_service.creation.creator import ImageCreator
+from pixy_service.generators.interface import ImageOrder, OnPartial, ignore_partial
 from pixy_service.stores import ImageStores
 from provider import Provider
 from provider_answers import JPEG, PNG, WEBP
@@ -60,12 +61,13 @@ class LooksAround:
     """Draws, and asks the database something meanwhile."""
 
     name = "sketch"
+    models = ("sketch-1",)
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def generate(self, prompt: str, *, user: str, **options: object) -> GeneratedImage:
-        del prompt, user, options
+    def generate(self, order: ImageOrder, on_partial: OnPartial = ignore_partial) -> GeneratedImage:
+        del order, on_partial
         self._database.ping()
         return GeneratedImage(PNG, "image/png", 64, 48, "sketch", "sketch-1")
 
@@ -77,7 +79,7 @@ def test_no_connection_is_held_while_the_provider_works(
     database_url: str, stores: ImageStores, people: tuple[User, ...]
 ) -> None:
     database = open_database(database_url, pool_size=1, checkout_timeout=0.1)
-    single = ImageStores.over(database, stores.content, stores.journal)
+    single = ImageStores.over(database, stores.content)
     creator = ImageCreator(single, Claims(single), ImageAdopter(single), LooksAround(database))
     try:
         assert creator.create(ASKED, people[0]).image.owner == "ann"
@@ -103,7 +105,7 @@ def test_the_provider_is_not_asked_while_the_disk_is_below_its_reserve(
     provider: Provider,
     tmp_path: Path,
 ) -> None:
-    full = ContentStore(tmp_path / "images", reserve=shutil.disk_usage(tmp_path).total)
+    full = FileStore(tmp_path / "images", reserve=shutil.disk_usage(tmp_path).total)
     with pytest.raises(StorageUnavailableError):
         open_creator(content=full).create(ASKED, people[0])
     assert provider.paid_requests == 0

@@ -268,6 +268,17 @@ def test_an_explicit_default_is_the_same_request() -> None:
     assert compute_fingerprint(ImageRequest(prompt="a lighthouse")) == compute_fingerprint(ASKED)
 
 
+def test_a_request_has_the_fingerprint_that_the_version_before_gave_it() -> None:
+    # keys are kept for a day, and so for longer than an update takes
+    plain = "a36c30abdeb52ed1647ea324dddb6a54b01c373345ee984ffb36aef3dc8d5953"
+    assert compute_fingerprint(ImageDetailCreate(prompt="a fox")) == plain
+    assert compute_fingerprint(ImageRequest(prompt="a fox", background=None)) == plain
+    request = ImageRequest(prompt="a fox", visibility="public", size="1536x1024", quality="high")
+    assert compute_fingerprint(request) == (
+        "df04c3d3b6ebdebc92f53f12efa090d05ca11b5d8ddf3459f0cb1f7bcf0670af"
+    )
+
+
 def test_requests_that_differ_have_different_fingerprints() -> None:
     asked = [
         ImageDetailCreate(prompt=prompt, visibility=visibility)

@@ -20,11 +20,12 @@ from pixy_core import (
     Visibility,
 )
 from pixy_data import Database, PartialImage, PartialImageStore
+from pixy_data.content.files.partial_images import PartialImageFiles
 from pixy_service import ImageGenerator, OpenAIGenerator, PrivateImageService, Services
 from pixy_service.creation.claims import Claims
+from pixy_service.creation.creator import Created
 from pixy_service.creation.partial_images import PartialImageKeeper
 from pixy_service.creation.recovery import Recovery
-from pixy_service.creation.results import Created
 from provider import Provider
 from provider_answers import JPEG, PNG, WEBP
 from provider_events import PARTIALS
@@ -55,10 +56,10 @@ def finish(provider: Provider) -> Iterator[Callable[[], None]]:
 
 @pytest.fixture
 def store(tmp_path: Path) -> PartialImageStore:
-    return PartialImageStore(tmp_path / "unfinished", reserve=0)
+    return PartialImageFiles(tmp_path / "unfinished", reserve=0)
 
 
-class Hangs(PartialImageStore):
+class Hangs(PartialImageFiles):
     """Writes when it is told to."""
 
     def __init__(self, directory: Path) -> None:
@@ -142,7 +143,7 @@ def test_a_failed_creation_leaves_no_partial_image(
     assert isinstance(created.exception(PATIENCE), error)
     assert list_parts(tmp_path) == []
     # what can't be removed is not shown either
-    PartialImageStore(tmp_path / "images" / ".staging").write(guid, LATEST)
+    PartialImageFiles(tmp_path / "images" / ".staging").write(guid, LATEST)
     assert anns.partials.find(guid) is None
     assert not anns.partials.has(anns.get_details(guid))
 
@@ -156,7 +157,7 @@ def test_recovery_removes_partial_images_after_a_crash(
 ) -> None:
     creation = claims.take(str(uuid.uuid4()), ASKED, people[0], None).creation
     claims.mark_asked(creation.guid)
-    store = PartialImageStore(tmp_path / "images" / ".staging", reserve=0)
+    store = PartialImageFiles(tmp_path / "images" / ".staging", reserve=0)
     store.write(creation.guid, LATEST)
     (name,) = list_parts(tmp_path)
     os.utime(tmp_path / "images" / ".staging" / name, (0, 0))

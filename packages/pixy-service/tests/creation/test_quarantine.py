@@ -18,6 +18,7 @@ from pixy_core import (
 )
 from pixy_service import GeneratedImage
 from pixy_service.creation.creator import ImageCreator
+from pixy_service.generators.interface import ImageOrder, OnPartial, ignore_partial
 from provider import Provider
 
 ASKED = ImageRequest(prompt="a secret lighthouse", size="1536x1024")
@@ -28,12 +29,13 @@ class Fails:
     """Fails with an answer, or without one."""
 
     name = "sketch"
+    models = ("sketch-1",)
 
     def __init__(self, error: GenerationError) -> None:
         self._error = error
 
-    def generate(self, prompt: str, *, user: str, **options: object) -> GeneratedImage:
-        del prompt, user, options
+    def generate(self, order: ImageOrder, on_partial: OnPartial = ignore_partial) -> GeneratedImage:
+        del order, on_partial
         raise self._error
 
     def close(self) -> None:

@@ -126,3 +126,12 @@ def test_closing_twice_is_allowed() -> None:
     executor = GenerationExecutor(1)
     executor.close()
     executor.close()
+
+
+def test_the_number_of_taken_slots_is_told_whenever_it_changes() -> None:
+    told: list[int] = []
+    executor = GenerationExecutor(1, told.append)
+    executor.submit(lambda: None).result(TIMEOUT)
+    with pytest.raises(ZeroDivisionError):
+        executor.submit(lambda: 1 // 0).result(TIMEOUT)
+    assert told == [1, 0, 1, 0]

@@ -9,14 +9,17 @@ from functools import partial
 from pixy_core import (
     ConstraintViolationError,
     ContentDamagedError,
+    Creation,
     CreationStatus,
     DBConnectionError,
-    Image,
+    DetailedImage,
     ImageDeletedError,
     ImageDetailCreate,
+    PixyProxyException,
     User,
 )
-from pixy_data import JournalEntry, run_transaction
+from pixy_core.images import UPLOAD_GENERATOR
+from pixy_data import Deletion, JournalEntry, run_transaction
 from pixy_service.stores import ImageStores
 
 logger = logging.getLogger(__name__)
@@ -25,16 +28,12 @@ _ATTEMPTS = 3
 
 
 class ImageAdopter:
-    """Turns journal entries into images.
-
-    Args:
-        stores: Rows, files and the journal.
-    """
+    """Turns journal entries into images."""
 
     def __init__(self, stores: ImageStores) -> None:
         self._stores = stores
 
-    def adopt(self, entry: JournalEntry) -> Image:
+    def adopt(self, entry: JournalEntry) -> DetailedImage:
         """Make the image of an entry visible, and return it; repeating this is harmless.
 
         Raises:
@@ -48,16 +47,39 @@ class ImageAdopter:
         try:
             self._stores.content.publish(entry.image.filename)
         except ContentDamagedError:
-            if not self._stores.journal.has(guid):
+            if not self._stores.content.has_kept(guid):
                 raise ImageDeletedError from None
             raise
         # the database may be another one than when the image was asked for
         self._stores.content.confirm()
-        image = self._record(entry)
-        self._stores.journal.remove(guid)
+        try:
+            image = self._record(entry)
+        except ImageDeletedError:
+            self._stores.content.forget(guid)
+            raise
+        self._stores.content.forget(guid)
         return image
 
-    def _record(self, entry: JournalEntry) -> Image:
+    def show(self, creation: Creation, entry: JournalEntry) -> DetailedImage | Creation:
+        """Make the image of an entry visible. If that fails now, recovery does it later.
+
+        Args:
+            creation: What is returned until then.
+            entry: In the journal.
+
+        Raises:
+            ImageDeletedError: It was visible, and has been deleted.
+        """
+        try:
+            return self.adopt(entry)
+        except ImageDeletedError:
+            raise
+        except PixyProxyException as error:
+            reason = error.explanation
+            logger.error("image %s is safe, and waits to be seen: %s", creation.guid, reason)  # noqa: TRY400
+            return creation
+
+    def _record(self, entry: JournalEntry) -> DetailedImage:
         work = partial(self._insert, entry)
         for _ in range(_ATTEMPTS - 1):
             try:
@@ -75,27 +97,40 @@ class ImageAdopter:
             raise ImageDeletedError
         return image
 
-    def _insert(self, entry: JournalEntry) -> Image | None:
+    def _insert(self, entry: JournalEntry) -> DetailedImage | None:
         # first of all, for its lock: of two that adopt at once, the second sees what the first did
         is_claimed = self._stores.creations.finish_creation(entry.image.guid)
         image = self._stores.images.find_image(entry.image.guid)
         # deleting an image removes its entry first, so it can't come back from here
-        if image is not None or not self._stores.journal.has(entry.image.guid):
+        if image is not None or not self._stores.content.has_kept(entry.image.guid):
             return image
         # the class of the owner may be another one since
         owner = self._stores.users.authenticate_user(entry.owner)
         if owner is None:
             raise ConstraintViolationError
         if not is_claimed:
-            self._restore_key(entry, owner)
-        return self._stores.images.insert_image(entry.image, owner, entry.created_at)
+            if self._has_twin(entry):
+                self._stores.deletions.insert_deletion(
+                    Deletion(entry.image.guid, entry.image.filename)
+                )
+                return None
+            self._restore_claim(entry, owner)
+        return self._stores.images.insert_image(
+            entry.image, owner, entry.created_at, entry.purchase, entry.sources
+        )
 
-    def _restore_key(self, entry: JournalEntry, owner: User) -> None:
+    def _has_twin(self, entry: JournalEntry) -> bool:
+        """Return whether the bytes of an upload that had failed were uploaded again."""
+        is_upload = entry.image.generator == UPLOAD_GENERATOR
+        sha256 = entry.image.sha256 or ""
+        return is_upload and self._stores.images.find_upload(entry.owner, sha256) is not None
+
+    def _restore_claim(self, entry: JournalEntry, owner: User) -> None:
         """Store the key of a request whose claim the database has lost, for its retries."""
-        guid, key = entry.image.guid, entry.idempotency_key
-        if key is None or entry.fingerprint is None:
+        guid, key, key_id = entry.image.guid, entry.idempotency_key, entry.key_id
+        if (key is None and key_id is None) or entry.fingerprint is None:
             return
-        if self._stores.creations.find_keyed_creation(owner.username, key) is not None:
+        if key and self._stores.creations.find_keyed_creation(owner.username, key) is not None:
             logger.critical("the key of image %s was used again: it was paid for twice", guid)
             return
         members = {name: getattr(entry.image, name) for name in ImageDetailCreate.model_fields}
@@ -105,5 +140,6 @@ class ImageAdopter:
             owner,
             entry.fingerprint,
             idempotency_key=key,
+            key_id=key_id,
             status=CreationStatus.READY,
         )

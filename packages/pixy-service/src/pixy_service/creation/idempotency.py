@@ -21,25 +21,35 @@ from pixy_core import (
 )
 
 
-def compute_fingerprint(request: ImageDetailCreate) -> str:
+def compute_fingerprint(request: ImageDetailCreate, index: int = 0, count: int = 1) -> str:
     """Return a hash that two requests share only if they ask for the same.
 
     Members with default values are left out, so a member that a later version adds changes nothing.
+
+    Args:
+        request: What is asked for.
+        index: Which image of the request it is.
+        count: How many images the request asks for.
     """
     members = request.model_dump(mode="json", exclude_defaults=True)
+    if count > 1:
+        members |= {"index": index, "count": count}
     canonical = json.dumps(members, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def may_replace(creation: Creation, is_same_request: bool) -> bool:
+def may_replace(
+    creation: Creation, is_same_request: bool, *, waits_for_pending: bool = False
+) -> bool:
     """Return whether a request may replace an earlier one with the same idempotency key.
 
     Args:
         creation: The earlier one.
         is_same_request: Whether it asked for the same.
+        waits_for_pending: Whether the request waits if the earlier one still runs.
 
     Returns:
-        True if the earlier one failed and cost nothing, False if its image is the answer.
+        True if the earlier one failed and cost nothing, False if it is the answer.
 
     Raises:
         IdempotencyKeyReusedError: The earlier request asked for something else.
@@ -48,13 +58,27 @@ def may_replace(creation: Creation, is_same_request: bool) -> bool:
     """
     if not is_same_request:
         raise IdempotencyKeyReusedError
-    if creation.status == CreationStatus.PENDING:
+    if creation.status == CreationStatus.PENDING and not waits_for_pending:
         raise IdempotencyKeyInUseError
-    if creation.problem is None:
-        return False
-    if creation.problem.billed == "no":
+    if is_free_failure(creation):
         return True
-    raise _replay(creation.status, creation.problem)
+    check_failure(creation)
+    return False
+
+
+def is_free_failure(creation: Creation) -> bool:
+    """Return whether a creation failed and cost nothing, so that it may be asked for again."""
+    return creation.problem is not None and creation.problem.billed == "no"
+
+
+def check_failure(creation: Creation) -> None:
+    """Return if a creation has not failed.
+
+    Raises:
+        GenerationError: It has; this is its failure.
+    """
+    if creation.problem is not None:
+        raise _replay(creation.status, creation.problem)
 
 
 def describe_problem(error: GenerationError) -> CreationProblem:

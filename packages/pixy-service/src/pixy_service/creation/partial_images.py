@@ -8,7 +8,6 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from pixy_core import Creation, CreationStatus, GeneratorResponseError, Image
@@ -22,10 +21,6 @@ class PartialImageKeeper:
     """A context manager that keeps the latest partial image of one creation.
 
     A thread checks and writes each, and nobody waits for it: its disk may hang.
-
-    Args:
-        store: Where it is kept.
-        guid: The creation's.
     """
 
     def __init__(self, store: PartialImageStore, guid: str) -> None:
@@ -39,12 +34,7 @@ class PartialImageKeeper:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         # in this order: a thread that writes at this moment looks afterwards, and removes it
         self._ended.set()
         if self._has_taken:
@@ -80,12 +70,7 @@ class PartialImageKeeper:
 
 
 class PartialImages:
-    """The partial images of one user's own creations.
-
-    Args:
-        store: Where they are kept.
-        get_details: Returns an image that the user may see, or an own creation.
-    """
+    """The partial images of one user's own creations."""
 
     def __init__(
         self, store: PartialImageStore, get_details: Callable[[str], Image | Creation]

@@ -5,6 +5,7 @@ It never deletes what may still become an image.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from pixy_data import LEASE, JournalEntry, Lease
 from pixy_service.creation.adoption import ImageAdopter
 from pixy_service.creation.claims import Claims
 from pixy_service.creation.idempotency import describe_problem
+from pixy_service.creation.observer import NO_OBSERVER, GenerationObserver, telling
 from pixy_service.stores import ImageStores
 
 logger = logging.getLogger(__name__)
@@ -33,15 +35,17 @@ _PAUSE = LEASE.total_seconds() / 3
 
 
 class Recovery:
-    """Keeps the leases of this process, and finishes what others left.
+    """Extends the leases of this process, and finishes the creates of dead processes.
 
     Args:
-        stores: Rows, files and the journal.
+        stores: Rows and bytes.
         claims: The claims of this process.
         adopter: Turns journal entries into images.
         finish_deletions: Removes the files of deleted images.
-        patience: Seconds, by this process's own clock, for which a lease must not have changed
-            before its process is considered dead. The database's clock may jump in a failover.
+        note_uses: Stores when API keys were used.
+        observer: Gets a call for each creation that is given up as unknown.
+        patience: Seconds for which a lease must stay unchanged before its process counts as dead.
+            They are measured by this process's clock, because the database's clock may jump.
         pause: Seconds between two runs, and between two extensions of the leases.
     """
 
@@ -52,6 +56,8 @@ class Recovery:
         adopter: ImageAdopter,
         finish_deletions: Callable[[], None] = lambda: None,
         *,
+        note_uses: Callable[[], None] = lambda: None,
+        observer: GenerationObserver = NO_OBSERVER,
         patience: float = LEASE.total_seconds(),
         pause: float = _PAUSE,
     ) -> None:
@@ -59,10 +65,15 @@ class Recovery:
         self._claims = claims
         self._adopter = adopter
         self._finish_deletions = finish_deletions
+        self._note_uses = note_uses
+        self._observer = observer
         self._abandoned: set[str] = set()
         self._stuck: set[str] = set()
         self._patience = patience
         self._seen: dict[tuple[str, str], float] = {}
+        self._next_listing = 0.0
+        # for the first listing, what a crash left just before this start is too young
+        self._listing_pause = 2 * LEASE.total_seconds()
         self._stopping = threading.Event()
         self._pause = pause
         self._threads: list[threading.Thread] = []
@@ -72,7 +83,7 @@ class Recovery:
 
         Another thread extends the leases, so that they do not depend on the disk.
         """
-        self._start_thread("recovery", self.run_once)
+        self._start_thread("recovery", self._run)
         self._start_thread("lease renewal", self._claims.extend)
 
     def close(self) -> None:
@@ -88,15 +99,23 @@ class Recovery:
             StoreMismatchError: The image folder belongs to another database.
             PixyProxyException: The database or the disk failed.
         """
-        # after an outage, of which a failure here tells, the living extend their leases first
+        # a failure here may mean an outage: then forget the leases that were seen, because live
+        # processes need time to extend theirs
         seen, self._seen = self._seen, {}
         self._claims.extend()
         self._stores.content.verify()
-        self.adopt_journal()
+        is_listing = time.monotonic() >= self._next_listing
+        if is_listing:
+            self.adopt_journal()
         self._claims.settle()
         self._seen = self._judge_leases(seen)
         self._finish_deletions()
-        self._remove_leftovers()
+        if is_listing:
+            self._remove_leftovers()
+            self._next_listing = time.monotonic() + min(
+                self._stores.content.listing_pause, self._listing_pause
+            )
+            self._listing_pause = math.inf
         self._stores.database.find_writer()
 
     def adopt_journal(self) -> None:
@@ -106,8 +125,21 @@ class Recovery:
             StoreMismatchError: The image folder belongs to another database.
             StorageUnavailableError: The journal can't be read.
         """
-        for guid in self._stores.journal.list_guids():
+        for guid in self._stores.content.list_kept():
             self._adopt(guid)
+
+    def adopt_all(self) -> list[str]:
+        """Like `adopt_journal`, and return the guids of images for which that is impossible."""
+        content = self._stores.content
+        whole = [guid for guid in content.list_kept() if content.has_kept(guid)]
+        self.adopt_journal()
+        return [guid for guid in whole if content.has_kept(guid)]
+
+    def _run(self) -> None:
+        try:
+            self.run_once()
+        finally:
+            self._note_uses()
 
     def _start_thread(self, task: str, work: Callable[[], None]) -> None:
         name = f"pixy-{task.replace(' ', '-')}"
@@ -116,20 +148,20 @@ class Recovery:
         thread.start()
 
     def _repeat(self, task: str, work: Callable[[], None]) -> None:
-        is_waiting = False
+        has_warned = False
         while True:
             try:
                 work()
             except PixyProxyException as error:
-                if not is_waiting:
+                if not has_warned:
                     logger.warning(
                         "%s is tried again every few seconds: %s", task, error.explanation
                     )
-                is_waiting = True
+                has_warned = True
             except Exception:
                 logger.exception("%s failed", task)
             else:
-                is_waiting = False
+                has_warned = False
             if self._stopping.wait(self._pause):
                 return
 
@@ -137,42 +169,52 @@ class Recovery:
         if guid in self._abandoned or self._claims.holds(guid):
             return
         try:
-            entry = self._stores.journal.find(guid)
+            entry = self._find_entry(guid)
             if entry is not None:
                 self._adopt_entry(entry)
-            elif self._stores.journal.has(guid):
-                # it can't be read, and the journal has logged that
-                self._give_up_entry(guid)
         except ImageDeletedError:
-            logger.info("image %s was deleted before its entry was", guid)
+            logger.info("image %s is deleted, and its entry was still there", guid)
         except (ContentDamagedError, ConstraintViolationError) as error:
-            if not self._stores.journal.has(guid):
+            if not self._stores.content.has_kept(guid):
                 return
             logger.critical("image %s can't be recovered, its entry is kept: %s", guid, error)
             self._give_up_entry(guid)
         except StoreMismatchError:
             raise
         except StorageUnavailableError as error:
-            # a file of another user's, or a bad block: the others don't wait for it
+            # a wrong owner of the file, or a bad block: go on with the other entries
             if guid not in self._stuck:
                 self._stuck.add(guid)
-                logger.critical("image %s waits for its disk, and is tried again: %s", guid, error)
+                logger.critical(
+                    "image %s can't be read or moved, and is tried again: %s", guid, error
+                )
+
+    def _find_entry(self, guid: str) -> JournalEntry | None:
+        content = self._stores.content
+        # in this order: the bytes of an image that is being stored may arrive at any moment
+        if not content.has_kept(guid):
+            return None
+        entry = content.find_kept(guid)
+        if entry is None and content.has_kept(guid):
+            # it can't be read, and the journal has logged that
+            self._give_up_entry(guid)
+        return entry
 
     def _adopt_entry(self, entry: JournalEntry) -> None:
         self._stores.content.publish(entry.image.filename)
-        # a row is promised to be true, and a crash may have torn the file
+        # a crash may have truncated the file, and its row must be true
         self._stores.content.read(entry.image)
         self._adopter.adopt(entry)
         logger.warning("image %s was recovered from the journal", entry.image.guid)
 
     def _give_up_entry(self, guid: str) -> None:
-        """Leave an entry to an operator, and tell the owner; the next start tries it again."""
+        """Mark the creation as failed, and leave the entry to an operator; a restart retries."""
         self._abandoned.add(guid)
         problem = describe_problem(ImageNotStoredError())
         self._stores.creations.fail_creation(guid, CreationStatus.FAILED, problem)
 
     def _judge_leases(self, seen: dict[tuple[str, str], float]) -> dict[tuple[str, str], float]:
-        """End the creations whose time has run out, and return since when each lease is known.
+        """End the creations whose lease has ended, and return when each lease was first seen.
 
         A lease is identified by its creation and its end, which moves when its process extends it.
         """
@@ -181,16 +223,28 @@ class Recovery:
         for lease in self._stores.creations.list_leases():
             key = (lease.guid, lease.expires_at)
             seen_now[key] = seen.get(key, now)
-            is_kept_long = lease.status != CreationStatus.PENDING
+            is_finished = lease.status != CreationStatus.PENDING
             is_abandoned = key in seen and now - seen[key] >= self._patience
-            if lease.is_expired and (is_kept_long or is_abandoned):
-                self._expire(lease)
+            if lease.is_expired and (is_finished or is_abandoned):
+                self._expire_if_readable(lease)
         return seen_now
+
+    def _expire_if_readable(self, lease: Lease) -> None:
+        """Leave a creation for the next run if only its own file or object can't be read."""
+        try:
+            self._expire(lease)
+        except StoreMismatchError:
+            raise
+        except StorageUnavailableError:
+            self._stores.content.verify()
 
     def _expire(self, lease: Lease) -> None:
         guid, is_pending = lease.guid, lease.status == CreationStatus.PENDING
-        if is_pending and (self._claims.holds(guid) or self._stores.journal.has(guid)):
-            # this pass outlasted its lease, or its image is safe and waits for its disk
+        if is_pending:
+            # not every run lists the journal
+            self._adopt(guid)
+        if is_pending and (self._claims.holds(guid) or self._stores.content.has_kept(guid)):
+            # this process still works on it, or its image is safe in the journal
             self._stores.creations.extend_lease(guid)
         elif is_pending and lease.asked:
             problem = describe_problem(GenerationUnknownError())
@@ -198,16 +252,20 @@ class Recovery:
                 logger.critical(
                     "creation %s is unknown: its process ended while the provider worked", guid
                 )
-        else:
-            self._stores.creations.delete_expired(lease)
+                with telling():
+                    self._observer.note_lost()
+                self._stores.content.drop_reservation(guid, LEASE.total_seconds())
+        elif self._stores.creations.delete_expired(lease) and is_pending:
+            self._stores.content.drop_reservation(guid, LEASE.total_seconds())
 
     def _remove_leftovers(self) -> None:
         """Remove unfinished files of dead processes that are in no journal entry."""
         age = LEASE.total_seconds()
-        for leftovers in (self._stores.content.staging.leftovers, self._stores.journal.leftovers):
-            for guid, name in leftovers.list_older(age):
-                if self._claims.holds(guid) or self._stores.creations.is_pending(guid):
-                    continue
-                # the entry last: the process that made the image may be writing it at this moment
-                if not self._stores.journal.has(guid) and leftovers.remove_older(name, age):
-                    logger.warning("removed the unfinished file %s", name)
+        content = self._stores.content
+        for leftover in content.list_leftovers(age):
+            guid = leftover.guid
+            if self._claims.holds(guid) or self._stores.creations.is_pending(guid):
+                continue
+            # the journal last: the process that made the image may be writing the entry now
+            if not content.has_kept(guid) and content.remove_leftover(leftover, age):
+                logger.warning("removed the unfinished file %s", leftover.name)

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from pixy_core import GenerationBusyError, ServiceClosedError
+from pixy_service.creation.observer import telling
 
 T = TypeVar("T")
 
@@ -21,10 +22,14 @@ class GenerationExecutor:
 
     Args:
         concurrency: Number of slots, at least 1.
+        note_running: Called with the number of slots that are taken, when it changes.
     """
 
-    def __init__(self, concurrency: int) -> None:
+    def __init__(
+        self, concurrency: int, note_running: Callable[[int], object] = lambda _: None
+    ) -> None:
         self._concurrency = concurrency
+        self._note_running = note_running
         self._running = 0
         self._closed = False
         self._changed = threading.Condition()
@@ -66,11 +71,17 @@ class GenerationExecutor:
             if self._running >= self._concurrency:
                 raise GenerationBusyError
             self._running += 1
+            self._tell()
 
     def _release_slot(self) -> None:
         with self._changed:
             self._running -= 1
             self._changed.notify_all()
+            self._tell()
+
+    def _tell(self) -> None:
+        with telling():
+            self._note_running(self._running)
 
     def _run(self, work: Callable[[], T], future: Future[T]) -> None:
         try:

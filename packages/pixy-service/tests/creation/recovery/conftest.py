@@ -12,7 +12,6 @@ from pixy_core import (
 )
 from pixy_data import (
     Database,
-    ThumbnailStore,
     UserRepository,
     open_database,
 )
@@ -39,7 +38,7 @@ def people(database: Database) -> tuple[User, ...]:
 
 @pytest.fixture
 def remover(stores: ImageStores, tmp_path: Path) -> ImageRemover:
-    return ImageRemover(stores, Thumbnails(stores.content, ThumbnailStore(tmp_path / "thumbnails")))
+    return ImageRemover(stores, Thumbnails(stores.content))
 
 
 @pytest.fixture

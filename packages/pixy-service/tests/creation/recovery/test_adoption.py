@@ -12,7 +12,10 @@ from pixy_core import (
     CreationStatus,
     Image,
     ImageDeletedError,
+    ImageRequest,
+    ImageSource,
     PixyProxyException,
+    SourceRole,
     User,
 )
 from pixy_data import (
@@ -20,6 +23,7 @@ from pixy_data import (
 )
 from pixy_service.creation.adoption import ImageAdopter
 from pixy_service.creation.claims import Claims
+from pixy_service.creation.creator import ImageCreator
 from pixy_service.creation.recovery import Recovery
 from pixy_service.stores import ImageStores
 from provider_answers import PNG
@@ -27,6 +31,7 @@ from recovery_pieces import (
     ASKED,
     PATIENCE,
     ListFiles,
+    LosesDatabase,
     criticals,
     status_of,
     take,
@@ -38,7 +43,7 @@ def test_an_image_whose_database_is_gone_waits_in_the_journal(
     waiting: Creation, stores: ImageStores, list_files: ListFiles
 ) -> None:
     assert waiting.status == CreationStatus.PENDING
-    assert stores.journal.list_guids() == [waiting.guid]
+    assert stores.content.list_kept() == [waiting.guid]
     (file,) = list_files()
     assert file.read_bytes() == PNG
 
@@ -52,15 +57,36 @@ def test_an_image_without_a_row_gets_it(
     assert image is not None
     assert stores.content.read(image) == PNG
     assert image.prompt == ASKED.prompt
-    assert stores.journal.list_guids() == []
+    assert stores.content.list_kept() == []
     assert status_of(stores, waiting) == CreationStatus.READY
     assert len(list_files()) == 1
+
+
+def test_an_image_without_a_row_gets_what_it_was_made_from_too(
+    image: Image,
+    open_creator: Callable[..., ImageCreator],
+    recovery: Recovery,
+    stores: ImageStores,
+    people: tuple[User, ...],
+) -> None:
+    request = ImageRequest(prompt="the same by night", sources=(image.guid, image.guid))
+    waiting = open_creator(LosesDatabase(stores.database)).create(request, people[0]).image
+    stores.database.initialised = True
+    # as time passes: the row of the source goes, what is known of it stays
+    stores.images.delete_image(image.guid, "ann")
+    recovery.run_once()
+    assert image.sha256 is not None
+    source = ImageSource(guid=image.guid, sha256=image.sha256, role=SourceRole.IMAGE)
+    assert stores.images.sources.list_sources(waiting.guid) == [source, source]
+    found = stores.images.find_image(waiting.guid)
+    assert found is not None
+    assert found.source_count == 2
 
 
 def test_an_image_that_was_made_before_its_row_keeps_its_time(
     waiting: Creation, recovery: Recovery, stores: ImageStores
 ) -> None:
-    entry = stores.journal.find(waiting.guid)
+    entry = stores.content.find_kept(waiting.guid)
     recovery.run_once()
     image = stores.images.find_image(waiting.guid)
     assert entry is not None
@@ -165,7 +191,7 @@ def test_several_recoveries_at_once_make_one_row(
     assert [image.guid for image in stores.images.list_visible_images(people[0], 9)] == [
         waiting.guid
     ]
-    assert stores.journal.list_guids() == []
+    assert stores.content.list_kept() == []
     assert len(list_files()) == 1
 
 
@@ -175,7 +201,7 @@ def test_an_image_whose_entry_is_left_over_is_as_it_was(
     write_entry(stores, image)
     recovery.run_once()
     assert stores.images.find_image(image.guid) == image
-    assert stores.journal.list_guids() == []
+    assert stores.content.list_kept() == []
 
 
 def test_an_image_that_is_deleted_while_its_entry_is_left_over_stays_deleted(
@@ -198,7 +224,7 @@ def test_an_image_that_is_deleted_while_its_entry_is_left_over_stays_deleted(
 def test_an_image_that_was_adopted_and_deleted_meanwhile_does_not_come_back(
     waiting: Creation, delete: Callable[[str], None], recovery: Recovery, stores: ImageStores
 ) -> None:
-    entry = stores.journal.find(waiting.guid)
+    entry = stores.content.find_kept(waiting.guid)
     assert entry is not None
     recovery.run_once()
     delete(waiting.guid)
@@ -210,7 +236,7 @@ def test_an_image_that_was_adopted_and_deleted_meanwhile_does_not_come_back(
 def test_an_image_whose_deletion_has_come_as_far_as_its_row_does_not_come_back(
     waiting: Creation, recovery: Recovery, stores: ImageStores
 ) -> None:
-    entry = stores.journal.find(waiting.guid)
+    entry = stores.content.find_kept(waiting.guid)
     assert entry is not None
     recovery.run_once()
     assert stores.images.delete_image(waiting.guid, "ann")

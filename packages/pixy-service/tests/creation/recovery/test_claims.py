@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,13 +17,14 @@ from pixy_core import (
     PromptRejectedError,
     User,
 )
-from pixy_data import CreationRepository, Database, Journal
+from pixy_data import CreationRepository, Database, FileStore, Journal
 from pixy_service import GeneratedImage
 from pixy_service.creation.adoption import ImageAdopter
 from pixy_service.creation.claims import Claims
 from pixy_service.creation.creator import ImageCreator
 from pixy_service.creation.recovery import Recovery
-from pixy_service.generators.sketch.generator import SketchGenerator
+from pixy_service.generators.interface import ImageOrder, OnPartial, ignore_partial
+from pixy_service.generators.sketch import SketchGenerator
 from pixy_service.stores import ImageStores
 from provider import Provider
 from recovery_pieces import (
@@ -127,12 +127,12 @@ class SilentJournal(Journal):
         return super().list_guids()
 
 
-def test_a_disk_that_does_not_answer_lets_no_lease_run_out(
+def test_leases_are_extended_while_the_disk_does_not_answer(
     claims: Claims, stores: ImageStores, people: tuple[User, ...], tmp_path: Path
 ) -> None:
     creation = take(claims, people[0])
     journal = SilentJournal(tmp_path / "journal")
-    silent = replace(stores, journal=journal)
+    silent = replace(stores, content=FileStore(tmp_path / "images", journal))
     recovery = Recovery(silent, claims, ImageAdopter(silent), pause=0.01)
     recovery.start()
     try:
@@ -309,6 +309,20 @@ def test_a_claim_that_the_database_lost_while_the_provider_works_is_restored(
     assert not stores.creations.mark_asked(creation.guid)
 
 
+def test_of_many_claims_that_are_extended_together_the_lost_one_is_restored(
+    claims: Claims, stores: ImageStores, people: tuple[User, ...]
+) -> None:
+    held = [take(claims, people[0], f"key {number}") for number in range(210)]
+    for creation in held:
+        claims.mark_asked(creation.guid)
+    stores.creations.delete_creation(held[7].guid)
+    expire(stores.database)
+    claims.extend()
+    leases = stores.creations.list_leases()
+    assert {lease.guid for lease in leases if not lease.is_expired} == {each.guid for each in held}
+    assert status_of(stores, held[7]) == CreationStatus.PENDING
+
+
 def test_a_claim_whose_key_was_used_again_is_not_restored_and_is_logged_once(
     claims: Claims,
     stores: ImageStores,
@@ -345,9 +359,9 @@ class LosesRows(SketchGenerator):
         super().__init__()
         self._stores = stores
 
-    def generate(self, prompt: str, **options: Any) -> GeneratedImage:
+    def generate(self, order: ImageOrder, on_partial: OnPartial = ignore_partial) -> GeneratedImage:
         lose_rows(self._stores)
-        return super().generate(prompt, **options)
+        return super().generate(order, on_partial)
 
 
 @pytest.mark.parametrize("key", ["key", None])

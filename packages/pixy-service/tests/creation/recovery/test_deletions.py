@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pixy_core import Image, RecordNotFoundError, StoreMismatchError
-from pixy_data import ContentStore, Deletion, StoreMarker, ThumbnailStore
+from pixy_data import Deletion, FileStore, FolderMark, StoreMarker
 from pixy_service.creation.adoption import ImageAdopter
 from pixy_service.creation.claims import Claims
 from pixy_service.creation.recovery import Recovery
@@ -24,7 +24,7 @@ LAST = "ffffffff-0000-4000-8000-000000000000"
 @pytest.fixture
 def other(stores: ImageStores, tmp_path: Path) -> Recovery:
     """The recovery of another process."""
-    thumbnails = Thumbnails(stores.content, ThumbnailStore(tmp_path / "thumbnails"))
+    thumbnails = Thumbnails(stores.content)
     remover = ImageRemover(stores, thumbnails)
     return Recovery(stores, Claims(stores), ImageAdopter(stores), remover.finish_deletions)
 
@@ -144,10 +144,10 @@ def test_deletions_stay_listed_while_the_volume_is_away(
     stores: ImageStores, image: Image, file: Path, delete: Delete, tmp_path: Path
 ) -> None:
     folder = tmp_path / "images"
-    marker = StoreMarker(stores.database, folder)
+    marker = StoreMarker(stores.database, FolderMark(folder))
     marker.accept()
-    marked = replace(stores, content=ContentStore(folder, marker=marker))
-    thumbnails = Thumbnails(marked.content, ThumbnailStore(tmp_path / "thumbnails"))
+    marked = replace(stores, content=FileStore(folder, marker=marker))
+    thumbnails = Thumbnails(marked.content)
     unblock = block(file)
     delete(image.guid)
     unblock()

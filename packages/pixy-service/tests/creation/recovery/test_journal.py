@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -14,8 +13,9 @@ from pixy_core import (
     User,
 )
 from pixy_data import (
-    ContentStore,
     Database,
+    FileStore,
+    FolderMark,
     StoreMarker,
 )
 from pixy_service import GeneratedImage
@@ -23,7 +23,8 @@ from pixy_service.creation.adoption import ImageAdopter
 from pixy_service.creation.claims import Claims
 from pixy_service.creation.creator import ImageCreator
 from pixy_service.creation.recovery import Recovery
-from pixy_service.generators.sketch.generator import SketchGenerator
+from pixy_service.generators.interface import ImageOrder, OnPartial, ignore_partial
+from pixy_service.generators.sketch import SketchGenerator
 from pixy_service.stores import ImageStores
 from provider_answers import PNG
 from recovery_pieces import ASKED, criticals, expire, run_twice, status_of, take
@@ -35,7 +36,7 @@ def test_an_entry_whose_bytes_are_damaged_is_kept_and_logged_once(
     stores.content.locate(f"{waiting.guid}.png").write_bytes(PNG[:-1] + b"x")
     for _ in range(3):
         recovery.run_once()
-    assert stores.journal.list_guids() == [waiting.guid]
+    assert stores.content.list_kept() == [waiting.guid]
     assert stores.images.find_image(waiting.guid) is None
     assert [waiting.guid in message for message in criticals(caplog)] == [True]
     failed = stores.creations.find_creation(waiting.guid, "ann")
@@ -61,7 +62,7 @@ def test_an_image_whose_size_may_not_be_asked_for_any_more_is_recovered(
 ) -> None:
     stored = '{"prompt": "a lighthouse", "size": "16x16"}'
     stores.database.execute("UPDATE creations SET request = :stored", {"stored": stored})
-    entry = stores.journal.find(waiting.guid)
+    entry = stores.content.find_kept(waiting.guid)
     assert entry is not None
     small = entry.image.model_copy(update={"width": 16, "height": 16})
     edited = entry.model_copy(update={"image": small}).model_dump_json()
@@ -134,14 +135,14 @@ def test_a_folder_of_another_database_is_left_alone(
     waiting: Creation, stores: ImageStores, tmp_path: Path, database: Database
 ) -> None:
     (tmp_path / "images" / ".store").write_text("0" * 64 + "\n")
-    marker = StoreMarker(database, tmp_path / "images")
-    marked = replace(stores, content=ContentStore(tmp_path / "images", marker=marker))
+    marker = StoreMarker(database, FolderMark(tmp_path / "images"))
+    marked = replace(stores, content=FileStore(tmp_path / "images", marker=marker))
     filename = f"{waiting.guid}.png"
     part = tmp_path / "images" / ".staging" / f"{waiting.guid}.part"
     stores.content.locate(filename).rename(part)
     with pytest.raises(StoreMismatchError):
         Recovery(marked, Claims(marked), ImageAdopter(marked)).run_once()
-    assert stores.journal.list_guids() == [waiting.guid]
+    assert stores.content.list_kept() == [waiting.guid]
     assert part.exists()
 
 
@@ -152,10 +153,10 @@ class LosesVolume(SketchGenerator):
         super().__init__()
         self._folder = folder
 
-    def generate(self, prompt: str, **options: Any) -> GeneratedImage:
+    def generate(self, order: ImageOrder, on_partial: OnPartial = ignore_partial) -> GeneratedImage:
         self._folder.rename(self._folder.with_name("volume"))
         self._folder.mkdir()
-        return super().generate(prompt, **options)
+        return super().generate(order, on_partial)
 
 
 def test_an_image_stays_on_the_volume_it_was_reserved_on(
@@ -167,7 +168,7 @@ def test_an_image_stays_on_the_volume_it_was_reserved_on(
     folder, volume = tmp_path / "images", tmp_path / "volume"
     folder.mkdir()
     marked = replace(
-        stores, content=ContentStore(folder, marker=StoreMarker(stores.database, folder))
+        stores, content=FileStore(folder, marker=StoreMarker(stores.database, FolderMark(folder)))
     )
     creator = open_creator(LosesVolume(folder), content=marked.content)
     creation = creator.create(ASKED, people[0]).image
