@@ -13,9 +13,8 @@ import pytest
 
 from pixy_core import Image, ImageDetailCreate, User, Visibility
 from pixy_data import (
-    ContentStore,
     Database,
-    Journal,
+    FileStore,
     open_database,
 )
 from pixy_service import (
@@ -31,6 +30,9 @@ from pixy_service.creation.creator import ImageCreator
 from pixy_service.creation.recovery import Recovery
 from pixy_service.stores import ImageStores
 from provider import Provider
+from s3_buckets import start_s3, use_bucket
+
+__all__ = ["start_s3", "use_bucket"]
 
 
 class People(NamedTuple):
@@ -110,9 +112,7 @@ def database(people: tuple[User, ...], database_url: str) -> Iterator[Database]:
 @pytest.fixture
 def stores(database: Database, tmp_path: Path) -> ImageStores:
     """Return the stores that `services` has, over connections of their own."""
-    return ImageStores.over(
-        database, ContentStore(tmp_path / "images"), Journal(tmp_path / "journal")
-    )
+    return ImageStores.over(database, FileStore(tmp_path / "images"))
 
 
 @pytest.fixture

@@ -21,9 +21,9 @@ def test_importing_the_package_imports_neither_a_web_framework_nor_the_sdk() -> 
 
 def test_the_sketch_is_drawn_without_the_sdk() -> None:
     code = (
-        "import sys; from pixy_service import SketchGenerator\n"
+        "import sys; from pixy_service import ImageOrder, SketchGenerator\n"
         "g = SketchGenerator()\n"
-        "g.generate('a fox', user='ann'); print('openai' in sys.modules)"
+        "g.generate(ImageOrder('a fox', 'ann')); print('openai' in sys.modules)"
     )
     assert run(code) == "False\n"
 

@@ -24,7 +24,7 @@ from pixy_service import (
     prepare_stores,
     upgrade_database,
 )
-from pixy_service.generators.sketch.generator import SketchGenerator
+from pixy_service.generators.sketch import SketchGenerator
 from provider import Provider
 
 ASKED = ImageDetailCreate(prompt="a lighthouse")

@@ -5,17 +5,17 @@ second look still finds no row.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from pathlib import Path
+from typing import Self
 
-from pixy_core import PixyProxyException
-from pixy_data import (
-    FileRecord,
-    FoundFile,
-    FoundFiles,
-    Inventory,
+from pixy_core import (
+    ContentDamagedError,
+    PixyProxyException,
+    StorageUnavailableError,
+    StoreMismatchError,
 )
+from pixy_data import ContentStore, FileRecord, FoundFile
 from pixy_service.creation.recovery import Recovery
 from pixy_service.stores import ImageStores
 
@@ -37,9 +37,16 @@ class FindingKind(StrEnum):
     EMPTY = "empty"
     LEFTOVER = "leftover"
     PENDING = "pending"
+    INVALID = "invalid"
+    DIFFERS = "differs"
+    CLAIMED = "claimed"
+    DELETING = "deleting"
+    REFUSED = "refused"
+    UNUSED = "unused"
+    OUTDATED = "outdated"
 
 
-REASONS = {
+_REASONS = {
     FindingKind.MISSING: "its file is not there",
     FindingKind.CORRUPT: "its file is not what it was",
     FindingKind.WAITING: "its entry in the journal has not become a row",
@@ -48,6 +55,13 @@ REASONS = {
     FindingKind.EMPTY: "the database holds no image, and this folder does: rows were lost",
     FindingKind.LEFTOVER: "it was never finished",
     FindingKind.PENDING: "nobody works on it any more; a running server settles that",
+    FindingKind.INVALID: "its row breaks a rule",
+    FindingKind.DIFFERS: "another image has its guid here",
+    FindingKind.CLAIMED: "a creation here has its guid: run the import again when that has ended",
+    FindingKind.DELETING: "it is being deleted here: run the import again",
+    FindingKind.REFUSED: "this user is of another class here: name it with --map-user",
+    FindingKind.UNUSED: "--map-user names it, and the archive has no such user",
+    FindingKind.OUTDATED: "its visibility in the archive is another, and newer",
 }
 _UNDATED = ", and its age can't be told"
 
@@ -59,7 +73,7 @@ class Finding:
     Attributes:
         kind: The kind.
         guid: The image's guid; empty if it concerns all images.
-        path: The file, relative to the data folder; empty if it concerns only a row.
+        path: The file, in the data folder or the bucket; empty if it concerns only a row.
         reason: A description without content of the image.
         repair: What was done about it; None if nothing was.
     """
@@ -70,17 +84,46 @@ class Finding:
     reason: str
     repair: str | None = None
 
+    @classmethod
+    def of(cls, kind: FindingKind, guid: str, path: str) -> Self:
+        """Return a finding with the reason of its kind."""
+        return cls(kind, guid, path, _REASONS[kind])
+
+    @classmethod
+    def of_image(cls, outcome: str, record: FileRecord) -> Self:
+        """Return the finding about an image's file that is `missing` or `corrupt`."""
+        path = f"images/{record.filename[:2]}/{record.filename}"
+        return cls.of(FindingKind(outcome), record.guid, path)
+
+
+def read_image(content: ContentStore, record: FileRecord) -> bytes | str:
+    """Return the bytes of an image that agree with its row, or `missing` or `corrupt`.
+
+    Raises:
+        StorageUnavailableError: The store can't be read, or is another one.
+    """
+    try:
+        return content.read(record)
+    except StoreMismatchError:
+        raise
+    except ContentDamagedError:
+        return content.inventory.find_difference(record) or FindingKind.CORRUPT
+    except StorageUnavailableError:
+        # the disk may have lost this file only
+        outcome = content.inventory.find_difference(record)
+        if outcome is None:
+            raise
+        return outcome
+
 
 class StoreChecker:
     """Compares rows and files, also while servers run.
 
     Args:
-        inventory: The rows.
-        files: The files.
-        stores: The journal, pending creations, and deletions.
+        stores: The rows, and the files.
         recovery: Turns journal entries into images; it is not running.
-        data_dir: The folder to which paths are relative.
         min_age: Seconds; younger files may belong to a running create, and are not moved.
+        deep: Whether to read every object; files are always read.
 
     Attributes:
         images: Number of rows checked so far.
@@ -90,20 +133,17 @@ class StoreChecker:
 
     def __init__(
         self,
-        inventory: Inventory,
-        files: FoundFiles,
         stores: ImageStores,
         recovery: Recovery,
         *,
-        data_dir: Path,
         min_age: float,
+        deep: bool = True,
     ) -> None:
-        self._inventory = inventory
-        self._files = files
+        self._files = stores.content.inventory
         self._stores = stores
         self._recovery = recovery
-        self._data_dir = data_dir.absolute()
         self._min_age = min_age
+        self._deep = deep
         self.images = 0
         self.files = 0
         self.remaining = 0
@@ -125,39 +165,34 @@ class StoreChecker:
             yield finding
 
     def _find(self, *, repair: bool) -> Iterator[Finding]:
-        waiting = list(self._files.list_entries())
+        # an entry without its image is a create that is under way, or was given up
+        has_kept = self._stores.content.has_kept
+        waiting = [entry for entry in self._files.list_entries() if has_kept(entry.guid)]
         if repair:
             # this may make the first rows of all
             self._recovery.adopt_journal()
-            if not self._inventory.has_records() and any(self._files.list_files()):
+            if not self._stores.images.has_images() and any(self._files.list_files()):
                 raise RepairRefusedError
-        for record in self._inventory.list_records():
+        records = self._stores.images.list_records()
+        for record, difference in self._files.compare(records, deep=self._deep):
             self.images += 1
-            yield from self._check_record(record)
+            # a row that is gone by now took its file along
+            if difference is not None and record == self._find_record(record.guid):
+                yield Finding.of_image(difference, record)
         yield from self._check_journal(waiting, repair=repair)
         yield from self._check_files(repair=repair)
         for file in self._files.list_unfinished():
             yield from self._check_unfinished(file, repair=repair)
-        for guid in self._inventory.list_abandoned(self._min_age):
-            if not self._stores.journal.has(guid):
-                yield Finding(FindingKind.PENDING, guid, "", REASONS[FindingKind.PENDING])
-
-    def _check_record(self, record: FileRecord) -> Iterator[Finding]:
-        difference = self._inventory.find_difference(record)
-        # a row that is gone by now took its file along
-        if difference is None or record not in self._current(record.guid):
-            return
-        kind = FindingKind(difference)
-        path = f"images/{record.filename[:2]}/{record.filename}"
-        yield Finding(kind, record.guid, path, REASONS[kind])
+        for guid in self._stores.creations.list_abandoned(self._min_age):
+            if not self._stores.content.has_kept(guid):
+                yield Finding.of(FindingKind.PENDING, guid, "")
 
     def _check_journal(self, entries: list[FoundFile], *, repair: bool) -> Iterator[Finding]:
-        kind = FindingKind.WAITING
         for entry in entries:
-            finding = Finding(kind, entry.guid, self._place(entry.path), REASONS[kind])
-            is_gone = not self._stores.journal.has(entry.guid)
+            finding = self._describe(FindingKind.WAITING, entry)
+            is_gone = not self._stores.content.has_kept(entry.guid)
             if is_gone and repair:
-                yield _repaired(finding, "its row is there now")
+                yield replace(finding, repair="its row is there now")
             elif not is_gone and self._is_old(entry):
                 yield finding
 
@@ -170,14 +205,13 @@ class StoreChecker:
                     is_all_tracked = False
                     yield finding
         if not is_all_tracked and not self.images:
-            yield Finding(FindingKind.EMPTY, "", "images", REASONS[FindingKind.EMPTY])
+            yield Finding.of(FindingKind.EMPTY, "", "images")
 
     def _check_untracked(self, file: FoundFile, *, repair: bool) -> Iterator[Finding]:
         if self._is_old(file):
             yield from self._check_leftover(FindingKind.UNTRACKED, file, repair=repair)
         elif not self._is_in_use(file):
-            kind = FindingKind.RECENT
-            yield Finding(kind, file.guid, self._place(file.path), REASONS[kind])
+            yield self._describe(FindingKind.RECENT, file)
 
     def _check_unfinished(self, file: FoundFile, *, repair: bool) -> Iterator[Finding]:
         if self._is_old(file):
@@ -187,10 +221,12 @@ class StoreChecker:
         self, kind: FindingKind, file: FoundFile, *, repair: bool
     ) -> Iterator[Finding]:
         # a journal entry has its own finding, and recovery still needs its files
-        if not self._stores.journal.has(file.guid):
-            reason = REASONS[kind] + (_UNDATED if file.age is None else "")
-            finding = Finding(kind, file.guid, self._place(file.path), reason)
-            yield self._set_aside(file, finding) if repair and file.age is not None else finding
+        if not self._stores.content.has_kept(file.guid):
+            finding = self._describe(kind, file)
+            if file.age is None:
+                yield replace(finding, reason=finding.reason + _UNDATED)
+            else:
+                yield self._set_aside(file, finding) if repair else finding
 
     def _is_in_use(self, file: FoundFile) -> bool:
         """Return whether a file without a row belongs to a running create or delete.
@@ -199,9 +235,9 @@ class StoreChecker:
         """
         return (
             self._stores.creations.is_pending(file.guid)
-            or self._stores.journal.has(file.guid)
+            or self._stores.content.has_kept(file.guid)
             or not self._find_untracked([file])
-            or not file.path.exists()
+            or not self._files.has(file)
         )
 
     def _is_old(self, file: FoundFile) -> bool:
@@ -210,23 +246,18 @@ class StoreChecker:
 
     def _find_untracked(self, part: list[FoundFile]) -> list[FoundFile]:
         guids = [file.guid for file in part]
-        known = {record.filename for record in self._inventory.find_records(guids).values()}
-        known |= self._inventory.find_deleted(guids)
-        return [file for file in part if file.path.name not in known]
+        known = {record.filename for record in self._stores.images.find_records(guids).values()}
+        known |= self._stores.deletions.find_filenames(guids)
+        return [file for file in part if file.name not in known]
 
     def _set_aside(self, file: FoundFile, finding: Finding) -> Finding:
         # read again just before: the create or the delete that it belongs to may have ended
-        if self._find_untracked([file]) and file.path.exists():
-            moved = self._files.set_aside(file, self._data_dir / "quarantine")
-            return _repaired(finding, f"moved to {self._place(moved)}")
-        return _repaired(finding, "no longer a finding")
+        if self._find_untracked([file]) and self._files.has(file):
+            return replace(finding, repair=f"moved to {self._stores.content.set_aside(file)}")
+        return replace(finding, repair="no longer a finding")
 
-    def _current(self, guid: str) -> list[FileRecord]:
-        return list(self._inventory.find_records([guid]).values())
+    def _find_record(self, guid: str) -> FileRecord | None:
+        return self._stores.images.find_records([guid]).get(guid)
 
-    def _place(self, path: Path) -> str:
-        return str(path.relative_to(self._data_dir))
-
-
-def _repaired(finding: Finding, repair: str) -> Finding:
-    return Finding(finding.kind, finding.guid, finding.path, finding.reason, repair)
+    def _describe(self, kind: FindingKind, file: FoundFile) -> Finding:
+        return Finding.of(kind, file.guid, file.place)

@@ -3,20 +3,23 @@
 import logging
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from pixy_core import DatabaseBusyError, DBConnectionError, PixyProxyException, User
 from pixy_data import QueryRunner, initialise_database
+from pixy_service.accounts.keys import KeyService
 from pixy_service.accounts.passwords import CredentialService
 from pixy_service.accounts.sign_in_limit import SignInLimit
 from pixy_service.accounts.users import UserService
 from pixy_service.creation.adoption import ImageAdopter
 from pixy_service.creation.claims import Claims
 from pixy_service.creation.creator import ImageCreator
+from pixy_service.creation.observer import NO_OBSERVER, GenerationObserver
 from pixy_service.creation.recovery import Recovery
 from pixy_service.creation.slots import GenerationExecutor
-from pixy_service.generators.interface import ImageGenerator
+from pixy_service.creation.uploads import ImageUploader
+from pixy_service.generators.interface import ImageGenerator, ModelInfo
+from pixy_service.generators.model_guard import ModelGuard
 from pixy_service.images.deletion import ImageRemover
 from pixy_service.images.private import ImageTools, PrivateImageService
 from pixy_service.images.public import PublicImageService
@@ -36,7 +39,8 @@ class Services:
 
     Attributes:
         users: The users.
-        credentials: Checks credentials.
+        credentials: Checks user names and passwords.
+        keys: Makes and recognises API keys.
         public_images: Images for callers without credentials.
 
     Args:
@@ -46,8 +50,10 @@ class Services:
         generation_concurrency: Images that may be made at once.
         generation_timeout: Seconds from the start of a generation; until then storing is tried
             again.
+        provider_places: Images that all processes of the database may make at once; None: no limit.
         sign_in_limit: The limit of wrong passwords.
-        limits: Maximum lengths of caller input.
+        limits: Maximum sizes of caller input.
+        observer: Follows how images are made.
     """
 
     _waiter: threading.Thread | None = None
@@ -60,27 +66,46 @@ class Services:
         *,
         generation_concurrency: int,
         generation_timeout: float,
+        provider_places: int | None,
         sign_in_limit: SignInLimit,
         limits: Limits,
+        observer: GenerationObserver = NO_OBSERVER,
     ) -> None:
-        claims, adopter = Claims(stores), ImageAdopter(stores)
-        self._stores, self._generator = stores, generator
-        self._probe = StorageProbe(stores)
+        claims, adopter = Claims(stores, provider_places), ImageAdopter(stores)
+        self._stores, self._generator, self._closing = stores, generator, threading.Event()
+        self._probe, self._guard = StorageProbe(stores), ModelGuard(generator)
         self._tools = ImageTools(
             stores=stores,
             claims=claims,
             thumbnails=thumbnails,
-            creator=ImageCreator(stores, claims, adopter, generator, timeout=generation_timeout),
+            creator=self._build_creator(claims, adopter, generation_timeout, observer),
+            uploader=ImageUploader(stores, claims, adopter, limits),
             remover=ImageRemover(stores, thumbnails),
-            executor=GenerationExecutor(generation_concurrency),
+            executor=GenerationExecutor(generation_concurrency, observer.note_running),
             max_prompt_length=limits.prompt_length,
         )
-        self._recovery = Recovery(stores, claims, adopter, self._tools.remover.finish_deletions)
-        self._closing = threading.Event()
-        self.users = UserService(stores.users, limits)
+        self.users, self.keys = UserService(stores.users, limits), _build_keys(stores)
+        self._recovery = self._build_recovery(claims, adopter, observer)
         self.credentials = CredentialService(stores.users, sign_in_limit, limits)
-        self.public_images = PublicImageService(
-            stores.database, stores.images, stores.content, thumbnails
+        self.public_images = _build_public_images(stores, thumbnails)
+
+    def _build_creator(
+        self, claims: Claims, adopter: ImageAdopter, timeout: float, observer: GenerationObserver
+    ) -> ImageCreator:
+        return ImageCreator(
+            self._stores, claims, adopter, self._generator, timeout=timeout, observer=observer
+        )
+
+    def _build_recovery(
+        self, claims: Claims, adopter: ImageAdopter, observer: GenerationObserver
+    ) -> Recovery:
+        return Recovery(
+            self._stores,
+            claims,
+            adopter,
+            self._tools.remover.finish_deletions,
+            note_uses=self.keys.note_uses,
+            observer=observer,
         )
 
     def private_images(self, user: User) -> PrivateImageService:
@@ -118,12 +143,30 @@ class Services:
         self._stores.database.ping()
         self._probe.check()
 
+    def list_models(self) -> list[ModelInfo]:
+        """Return the models that a request may name, the usual one first.
+
+        A model has the date of its shutdown once the provider has told it.
+        """
+        return self._guard.list_models()
+
+    def list_warnings(self) -> list[str]:
+        """Return what an operator should act on while everything works: models that will be gone.
+
+        It asks nobody. From 60 days before the shutdown each model has a sentence, with the
+        setting to change.
+        """
+        return self._guard.list_warnings()
+
     def close(self) -> None:
         """Wait for the images that are being made, then release everything; safe to call twice."""
         self._closing.set()
         self._tools.executor.close()
         # until here it kept the leases of what ran
         self._recovery.close()
+        if self._stores.database.initialised:
+            self.keys.close()
+        self._guard.close()
         if self._waiter is not None:
             self._waiter.join()
         self._generator.close()
@@ -132,26 +175,22 @@ class Services:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def initialise(self, *, wait_for_database: bool) -> None:
+    def initialise(self, *, wait_for_database: bool, upgrade: bool = True) -> None:
         """Initialise the database now, or in a thread once it is up; then start recovery.
 
         Args:
             wait_for_database: As for `open_services`.
+            upgrade: As for `open_services`.
 
         Raises:
             DBConnectionError: It is down, and is not waited for.
             PixyProxyException: It can't be used, see `open_services`.
         """
         try:
-            initialise_database(self._stores.database)
+            initialise_database(self._stores.database, upgrade=upgrade)
         except (DBConnectionError, DatabaseBusyError) as error:
             if not wait_for_database:
                 raise
@@ -159,10 +198,11 @@ class Services:
                 "the database is not ready, and is tried again every second: %s",
                 error.explanation,
             )
-            self._wait_for_database()
+            self._wait_for_database(upgrade)
         else:
             self._look_at_content()
         self._recovery.start()
+        self._guard.start()
 
     def _look_at_content(self) -> None:
         """Mark a new image folder; log it if the folder belongs to another database."""
@@ -171,20 +211,31 @@ class Services:
         except PixyProxyException as error:
             logger.critical("no image can be read or stored: %s", error.explanation)
 
-    def _wait_for_database(self) -> None:
+    def _wait_for_database(self, upgrade: bool) -> None:
         """Start a thread that tries to initialise the database every second."""
         self._waiter = threading.Thread(
-            target=self._initialise_repeatedly, name="pixy-database-waiter", daemon=True
+            target=self._initialise_repeatedly,
+            args=(upgrade,),
+            name="pixy-database-waiter",
+            daemon=True,
         )
         self._waiter.start()
 
-    def _initialise_repeatedly(self) -> None:
+    def _initialise_repeatedly(self, upgrade: bool) -> None:
         while not self._closing.wait(_RETRY_PAUSE):
             try:
-                initialise_database(self._stores.database)
+                initialise_database(self._stores.database, upgrade=upgrade)
             except PixyProxyException as error:
                 logger.warning("the database is still not ready: %s", error.explanation)
             else:
                 logger.info("the database is ready")
                 self._look_at_content()
                 return
+
+
+def _build_keys(stores: ImageStores) -> KeyService:
+    return KeyService(stores.keys, stores.users)
+
+
+def _build_public_images(stores: ImageStores, thumbnails: Thumbnails) -> PublicImageService:
+    return PublicImageService(stores.database, stores.images, stores.content, thumbnails)

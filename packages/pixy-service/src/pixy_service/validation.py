@@ -9,11 +9,13 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 from pydantic import BaseModel, Field, StrictInt, StrictStr, TypeAdapter, ValidationError
 
 from pixy_core import (
+    ApiKeyCreate,
     ClassKey,
     Guid,
     ImageFilter,
     ImageRequest,
     InvalidInputError,
+    KeyId,
     Username,
     Visibility,
 )
@@ -21,6 +23,10 @@ from pixy_core.images import MAX_PROMPT_LENGTH
 from pixy_core.users import MAX_NAME_LENGTH
 from pixy_core.violations import explain_violation
 from pixy_service.pixels.shrinking import THUMBNAIL_TYPES, THUMBNAIL_WIDTHS
+from pixy_service.pixels.uploads import MAX_PIXELS
+
+MAX_UPLOAD_SIZE = 50 * 1024 * 1024
+"""Bytes; the limit of OpenAI's image edits."""
 
 MAX_PAGE_SIZE = 200
 """Maximum number of images on a page of a list."""
@@ -32,17 +38,21 @@ T = TypeVar("T")
 
 
 class Limits(NamedTuple):
-    """Maximum lengths of caller input. Applications may lower them, and raise that of passwords.
+    """Maximum sizes of caller input. Applications may lower them, and raise that of passwords.
 
     Attributes:
         prompt_length: Characters of the prompt of a new image.
         username_length: Characters of a user name.
         password_length: Bytes of a password in UTF-8.
+        upload_size: Bytes of an uploaded file.
+        upload_pixels: Pixels of an uploaded image.
     """
 
     prompt_length: int = MAX_PROMPT_LENGTH
     username_length: int = MAX_NAME_LENGTH
     password_length: int = 1024
+    upload_size: int = MAX_UPLOAD_SIZE
+    upload_pixels: int = MAX_PIXELS
 
 
 DEFAULT_LIMITS = Limits()
@@ -56,6 +66,8 @@ _IDEMPOTENCY_KEY: TypeAdapter[str] = TypeAdapter(
     Annotated[StrictStr, Field(max_length=255, pattern=IDEMPOTENCY_KEY_PATTERN)]
 )
 _CREATE: TypeAdapter[ImageRequest] = TypeAdapter(ImageRequest)
+_KEY_ID: TypeAdapter[str] = TypeAdapter(KeyId)
+_KEY_CREATE: TypeAdapter[ApiKeyCreate] = TypeAdapter(ApiKeyCreate)
 _FILTER: TypeAdapter[ImageFilter] = TypeAdapter(ImageFilter)
 
 
@@ -107,6 +119,16 @@ def validate_idempotency_key(key: object) -> str:
     It has 1 to 255 printable ASCII characters, and no space at either end.
     """
     return _validate(_IDEMPOTENCY_KEY, key, "Idempotency-Key")
+
+
+def validate_key_id(key_id: object) -> str:
+    """Return the id of an API key, or raise InvalidInputError if no key can have it."""
+    return _validate(_KEY_ID, key_id, "id")
+
+
+def validate_key_create(key: object) -> ApiKeyCreate:
+    """Return a validated request for an API key, or raise InvalidInputError."""
+    return _validate(_KEY_CREATE, key)
 
 
 def validate_create(image: object, max_prompt_length: int = MAX_PROMPT_LENGTH) -> ImageRequest:

@@ -4,12 +4,18 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pixy_core import InvalidCredentialsError, TooManyFailuresError
-from pixy_data import SignInFailureRepository, open_database
+from pixy_data import (
+    Database,
+    SignInFailureRepository,
+    initialise_database,
+    open_database,
+)
 from pixy_service import Credentials, CredentialService, ImageGenerator, Services, open_services
 from pixy_service.accounts.sign_in_limit import SignInLimit, SignInRule
 
@@ -185,6 +191,54 @@ def test_the_block_ends_with_the_period_and_old_rows_are_deleted(
     for counter in limit._counters("ann", HERE):
         assert len(failures.list_failures(counter.key, 5)) < 3
     database.close()
+
+
+class ClockOfItsOwn(Database):
+    """A database whose clock differs from this machine's."""
+
+    ahead = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() + self.ahead
+
+
+@pytest.fixture
+def elsewhere(services: Services, database_url: str) -> Iterator[ClockOfItsOwn]:
+    services.users.add_user("ann", PASSWORD, "red")
+    database = ClockOfItsOwn(database_url)
+    initialise_database(database)
+    yield database
+    database.close()
+
+
+def open_credentials(services: Services, database: Database) -> CredentialService:
+    limit = SignInLimit(
+        SignInFailureRepository(database), lambda: database.secret("sign_in"), SignInRule()
+    )
+    return CredentialService(services.users.user_repo, limit)
+
+
+@pytest.mark.parametrize("hours", [-24, 24])
+def test_a_machine_whose_clock_is_wrong_has_the_same_limit(
+    services: Services, elsewhere: ClockOfItsOwn, hours: int
+) -> None:
+    elsewhere.ahead = timedelta(hours=hours)
+    workers = [open_credentials(services, elsewhere) for _ in range(2)]
+    outcomes = [outcome_of(workers[n % 2], "ann", f"wrong {n}") for n in range(6)]
+    assert outcomes == ["wrong"] * 5 + ["blocked"]
+    with pytest.raises(TooManyFailuresError) as caught:
+        workers[0].check(Credentials("ann", PASSWORD, HERE))
+    assert 0 < caught.value.retry_after <= 300
+
+
+def test_the_block_ends_by_the_database_s_clock(
+    services: Services, elsewhere: ClockOfItsOwn
+) -> None:
+    credentials = open_credentials(services, elsewhere)
+    outcomes = [outcome_of(credentials, "ann", f"wrong {n}") for n in range(6)]
+    assert outcomes == ["wrong"] * 5 + ["blocked"]
+    elsewhere.ahead = timedelta(seconds=301)
+    assert outcome_of(credentials, "ann", PASSWORD) == "right"
 
 
 MAX_ADDRESS_FAILURES = 4

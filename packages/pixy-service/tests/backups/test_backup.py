@@ -2,14 +2,16 @@
 
 import stat
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from backup_places import Places, read_images, write_entry
-from pixy_core import Image
-from pixy_data import Database, ImageRepository, Inventory, open_database
+from pixy_core import Image, ImageRequest
+from pixy_data import Database, ImageRepository, open_database
 from pixy_service import PrivateImageService, StoreBackup
+from provider_answers import JPEG
 
 pytestmark = pytest.mark.usefixtures("embedded_database")
 
@@ -25,6 +27,24 @@ def test_what_was_backed_up_is_restored_byte_for_byte(places: Places, make_image
     rows = {image.guid: ImageRepository(database).find_image(image.guid) for image in images}
     database.close()
     assert rows == {image.guid: image for image in images}
+
+
+def test_uploads_and_what_images_were_made_from_are_restored(
+    places: Places, anns: PrivateImageService
+) -> None:
+    upload = anns.upload_image(BytesIO(JPEG))
+    made = anns.create_image(ImageRequest(prompt="by night", sources=(upload.guid,)))
+    # its entry is written again, and its row is lost: what is restored comes from the journal
+    write_entry(places.data, made, anns._tools.stores.images.sources.list_sources(made.guid))
+    anns._tools.stores.images.delete_image(made.guid, "ann")
+    assert places.back_up() == []
+    assert places.restore() == []
+    assert places.list_restored() == {upload.guid, made.guid}
+    database = open_database(f"sqlite:///{places.new}/pixy.sqlite3")
+    (source,) = ImageRepository(database).sources.list_sources(made.guid)
+    database.close()
+    assert (source.guid, source.sha256) == (upload.guid, upload.sha256)
+    assert places.restored_of(upload).read_bytes() == JPEG
 
 
 def test_only_its_owner_can_read_a_backup(places: Places, make_image: Make) -> None:
@@ -143,5 +163,5 @@ def test_a_copied_database_is_one_file(places: Places, make_image: Make) -> None
         "pixy.sqlite3",
     ]
     database = open_database(f"sqlite:///{rows}/pixy.sqlite3")
-    assert Inventory(database, places.folder / "images").has_records()
+    assert ImageRepository(database).has_images()
     database.close()

@@ -13,7 +13,7 @@ from pixy_core import (
     User,
     Visibility,
 )
-from pixy_data import ContentStore, ImageRepository, ThumbnailStore, open_database
+from pixy_data import FileStore, ImageRepository, open_database
 from pixy_service import MAX_PAGE_SIZE, PrivateImageService, Services
 from pixy_service.images.public import PublicImageService
 from pixy_service.images.thumbnails import Thumbnails
@@ -125,8 +125,8 @@ def test_a_cursor_holds_in_another_process_over_the_same_database(
     guids = add_rows(2)
     cursor = services.public_images.list_images(1).next_cursor
     database = open_database(database_url)
-    content = ContentStore(tmp_path / "images")
-    thumbnails = Thumbnails(content, ThumbnailStore(tmp_path / "thumbnails"))
+    content = FileStore(tmp_path / "images")
+    thumbnails = Thumbnails(content)
     other = PublicImageService(database, ImageRepository(database), content, thumbnails)
     try:
         assert other.list_images(1, cursor).images[0].guid == guids[0]
@@ -192,14 +192,14 @@ def test_an_image_deleted_while_it_is_read_is_not_found(
     database = open_database(database_url)
     images = ImageRepository(database)
 
-    class DeletedMeanwhile(ContentStore):
+    class DeletedMeanwhile(FileStore):
         def read(self, image: ImageDetail) -> bytes:
             images.delete_image(image.guid, "ann")
             self.delete(image.filename)
             return super().read(image)
 
     content = DeletedMeanwhile(tmp_path / "images")
-    thumbnails = Thumbnails(content, ThumbnailStore(tmp_path / "thumbnails"))
+    thumbnails = Thumbnails(content)
     reader = PublicImageService(database, images, content, thumbnails)
     try:
         with pytest.raises(RecordNotFoundError):

@@ -31,6 +31,12 @@ MakeImage = Callable[..., Image]
 
 
 @pytest.fixture
+def make_image(make_image: MakeImage) -> MakeImage:
+    """Return a function that makes an image of Ann's, and returns what others see of it."""
+    return lambda *values: make_image(*values).model_copy(update={"purchase": None})
+
+
+@pytest.fixture
 def dee(services: Services, anns: PrivateImageService) -> User:
     """Somebody of Ann's class, whose password is remembered."""
     assert anns

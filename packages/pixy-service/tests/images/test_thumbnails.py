@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pixy_core import ContentDamagedError, Image, InvalidInputError, RecordNotFoundError
-from pixy_data import ContentStore, ThumbnailStore
+from pixy_data import FileStore
 from pixy_service import PrivateImageService
 from pixy_service.images.thumbnails import Thumbnails
 from pixy_service.pixels.shrinking import VERSION, WEBP
@@ -91,9 +91,7 @@ def test_a_thumbnail_that_was_finished_after_its_image_is_removed(
         anns.delete_image(image.guid)
         return content
 
-    thumbnails = Thumbnails(
-        ContentStore(tmp_path / "images"), ThumbnailStore(tmp_path / "thumbnails")
-    )
+    thumbnails = Thumbnails(FileStore(tmp_path / "images"))
     assert thumbnails.make(image, 160, WEBP, read_then_delete)
     assert list_thumbnails(tmp_path) == []
 

@@ -1,4 +1,4 @@
-"""Passwords: hashing, checking, and remembering that one was right."""
+"""Passwords: hashing, checking, and a cache of verified ones."""
 
 import hashlib
 import secrets
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import argon2
 
-from pixy_core import InvalidCredentialsError, InvalidInputError, User
+from pixy_core import InvalidCredentialsError, InvalidInputError, User, find_key_id
 from pixy_core.users import has_control_characters
 from pixy_data import UserRepositoryInterface, Viewer
 from pixy_service.accounts.sign_in_limit import SignInLimit
@@ -19,10 +19,12 @@ MIN_PASSWORD_LENGTH = 8
 """Characters of a new password."""
 
 _CACHE_SIZE = 4096
+_CONCURRENCY = 2
+"""Hashes at the same time; each takes 19 MiB and keeps a core busy."""
+
 # The first recommendation of OWASP's Password Storage Cheat Sheet; 19 MiB.
 _MEMORY_KIB, _PASSES, _LANES = 19_456, 2, 1
-# A hash of the same cost for users who are not there. Its 32 bytes were drawn at random, so no
-# password is known to fit.
+# A hash of the same cost for unknown users. Its 32 bytes are random, so no known password fits.
 _NOBODY = (
     "$argon2id$v=19$m=19456,t=2,p=1$cGl4eS1ub2JvZHktMDAwMQ"
     "$ugnRnE67C5eceuZAzhg3YZmWxkF3MlLBWtHLBG7tDRI"
@@ -42,7 +44,7 @@ def hash_password(password: str, max_length: int = DEFAULT_LIMITS.password_lengt
     """Return the argon2id hash of a new password.
 
     Args:
-        password: At least 8 characters, no control characters.
+        password: At least 8 characters, no control characters, and no API key.
         max_length: Maximum bytes in UTF-8.
 
     Raises:
@@ -55,20 +57,17 @@ def hash_password(password: str, max_length: int = DEFAULT_LIMITS.password_lengt
             f"{max_length} bytes, and no control characters"
         )
         raise InvalidInputError(((("password",), reason),))
+    if find_key_id(password) is not None:
+        # wherever a password is expected, such a text is taken for a key
+        raise InvalidInputError(((("password",), "must not be an API key"),))
     return _hasher().hash(encoded)
 
 
 class CredentialService:
     """Checks credentials against the users' rows.
 
-    Args:
-        user_repo: The rows of the users.
-        limit: The limit of wrong passwords.
-        lengths: Maximum lengths of names and passwords.
-        concurrency: Hashes at the same time; each takes 19 MiB and keeps a core busy.
-
     Raises:
-        InvalidCredentialsError: From every method: nobody can have such credentials.
+        InvalidCredentialsError: From every method: the credentials are malformed.
         TooManyFailuresError: From every method: too many wrong passwords came from this address.
         DBConnectionError: From every method: the database can't be reached.
     """
@@ -78,12 +77,11 @@ class CredentialService:
         user_repo: UserRepositoryInterface,
         limit: SignInLimit,
         lengths: Limits = DEFAULT_LIMITS,
-        concurrency: int = 2,
     ) -> None:
         self._user_repo = user_repo
         self.limit = limit
         self._lengths = lengths
-        self._hashing = threading.BoundedSemaphore(concurrency)
+        self._hashing = threading.BoundedSemaphore(_CONCURRENCY)
         self._key = secrets.token_bytes(32)
         self._successes: OrderedDict[bytes, None] = OrderedDict()
         self._lock = threading.Lock()
@@ -117,15 +115,15 @@ class CredentialService:
     def check(self, credentials: Credentials) -> User:
         """Return the user of these credentials.
 
-        It costs one hash, also for unknown and disabled users, and waits while `concurrency` others
-        run.
+        It costs one hash, also for unknown and disabled users, unless another request has just
+        verified this password. It waits while two others run.
 
         Raises:
             InvalidCredentialsError: The user is unknown or disabled, or the password is wrong.
         """
         username, password = _validate(credentials, self._lengths)
         with self.limit.guess(username, credentials.address):
-            # a page asks for many images at once: the first of them may have been here
+            # a page asks for many images at once: another request may have verified it by now
             user = self._user_repo.authenticate_user(username)
             is_right = self._is_remembered(user, password) or self._verify(user, password)
             if user is None or user.disabled or not is_right:
@@ -153,7 +151,7 @@ class CredentialService:
 
     def _digest(self, user: User, password: bytes) -> bytes:
         name, stored = user.username.encode(), user.password.encode()
-        # the lengths tell where each of the three ends
+        # length prefixes make the concatenation unambiguous
         message = b"%d %d %b%b%b" % (len(name), len(password), name, password, stored)
         return hashlib.blake2b(message, key=self._key, digest_size=32).digest()
 
@@ -182,7 +180,7 @@ def _validate(credentials: Credentials, lengths: Limits) -> tuple[str, bytes]:
 
 
 def _encode_password(password: str, max_length: int) -> bytes | None:
-    """Return the bytes of a password, or None if it can't be one.
+    """Return the bytes of a password, or None if it is not a valid password.
 
     NFC and the ban on control characters: RFC 8265, section 4.2, which RFC 7617 refers to.
     """

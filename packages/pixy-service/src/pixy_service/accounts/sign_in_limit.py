@@ -1,6 +1,6 @@
 """The limits of wrong passwords: for a user name and address, and for an address.
 
-The counts are in the database, so all workers and machines share them
+The counts are in the database, and so is the clock, so all workers and machines share them
 (docs/decisions/0006-sign-in-limit.md).
 """
 
@@ -9,9 +9,10 @@ import hmac
 import ipaddress
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from pixy_core import ConstraintViolationError, InvalidCredentialsError, TooManyFailuresError
@@ -71,7 +72,7 @@ class SignInLimit:
         self._read_key = read_key
         self._rule = rule
         self._period = timedelta(seconds=rule.period)
-        self._cleaned_at = datetime.now(UTC)
+        self._cleaned_at = time.monotonic()
         self._turns: dict[str, _Turn] = {}
         self._lock = threading.Lock()
 
@@ -111,7 +112,7 @@ class SignInLimit:
     def _check(self, counter: _Counter) -> list[SignInFailure]:
         latest = self._failures.list_failures(counter.key, counter.max_failures)
         if len(latest) == counter.max_failures:
-            left = latest[-1].failed_at + self._period - datetime.now(UTC)
+            left = latest[-1].failed_at + self._period - self._failures.now()
             if left > timedelta(0):
                 raise TooManyFailuresError(retry_after=math.ceil(left.total_seconds()))
         return latest
@@ -121,16 +122,17 @@ class SignInLimit:
             latest = self._check(counter)
             number = latest[0].number + 1 if latest else 1
             try:
-                self._failures.insert_failure(counter.key, SignInFailure(number, datetime.now(UTC)))
+                failure = SignInFailure(number, self._failures.now())
+                self._failures.insert_failure(counter.key, failure)
             except ConstraintViolationError:  # another process counted one at the same moment
                 continue
             return
 
     def _clean(self) -> None:
-        now = datetime.now(UTC)
-        if now - self._cleaned_at > self._period:
+        now = time.monotonic()
+        if now - self._cleaned_at > self._rule.period:
             self._cleaned_at = now
-            self._failures.delete_failures(now - self._period)
+            self._failures.delete_failures(self._failures.now() - self._period)
 
     def _counters(self, username: str, address: str) -> tuple[_Counter, _Counter]:
         site = site_of(address).encode()

@@ -1,21 +1,35 @@
 """Users: adding, listing, disabling, and changing passwords."""
 
+from abc import ABC, abstractmethod
+
 from pixy_core import ConstraintViolationError, RecordNotFoundError, User
 from pixy_data import UserRepositoryInterface
 from pixy_service.accounts.passwords import hash_password
-from pixy_service.interfaces import UserServiceInterface
 from pixy_service.validation import DEFAULT_LIMITS, Limits, validate_class_key, validate_username
+
+
+class UserServiceInterface(ABC):
+    """Looks up users during sign-in."""
+
+    @abstractmethod
+    def authenticate_user(self, username: str) -> User:
+        """Return a user, disabled or not, without checking a password.
+
+        Args:
+            username: 1 to 64 characters.
+
+        Raises:
+            InvalidInputError: No user can have this name.
+            RecordNotFoundError: No user has it.
+        """
 
 
 class UserService(UserServiceInterface):
     """The users: what a sign-in asks about them, and what the command line changes.
 
-    Args:
-        user_repo: The rows of the users.
-        lengths: Maximum lengths of new names and passwords.
-
     Raises:
         InvalidInputError: From every method: an argument breaks a rule.
+        RecordNotFoundError: From every method that takes an existing user: there is none.
         DBConnectionError: From every method: the database can't be reached.
     """
 
@@ -26,11 +40,7 @@ class UserService(UserServiceInterface):
         self._lengths = lengths
 
     def authenticate_user(self, username: str) -> User:
-        """Return a user, disabled or not, without checking a password.
-
-        Raises:
-            RecordNotFoundError: There is no such user.
-        """
+        """Return a user, disabled or not, without checking a password."""
         user = self.user_repo.authenticate_user(validate_username(username))
         if user is None:
             raise RecordNotFoundError
@@ -73,29 +83,17 @@ class UserService(UserServiceInterface):
         return self.user_repo.list_users()
 
     def set_password(self, username: str, password: str) -> None:
-        """Change a user's password; the old one is refused from the next request on.
-
-        Raises:
-            RecordNotFoundError: There is no such user.
-        """
+        """Change a user's password; the old one is refused from the next request on."""
         username = validate_username(username)
         hashed = hash_password(password, self._lengths.password_length)
         _require(self.user_repo.update_password(username, hashed))
 
     def disable_user(self, username: str) -> None:
-        """Refuse a user's credentials from the next request on.
-
-        Raises:
-            RecordNotFoundError: There is no such user.
-        """
+        """Refuse a user's credentials from the next request on."""
         _require(self.user_repo.update_disabled(validate_username(username), True))
 
     def enable_user(self, username: str) -> None:
-        """Accept a user's credentials again.
-
-        Raises:
-            RecordNotFoundError: There is no such user.
-        """
+        """Accept a user's credentials again."""
         _require(self.user_repo.update_disabled(validate_username(username), False))
 
 

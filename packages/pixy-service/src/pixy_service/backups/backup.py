@@ -15,14 +15,14 @@ from pixy_core import BackupError, ContentDamagedError
 from pixy_data import (
     BackupFolder,
     BackupManifest,
-    ContentStore,
     Database,
     FileCopier,
+    FileInventory,
     FileRecord,
-    FoundFile,
-    FoundFiles,
+    FileStore,
+    FolderMark,
     ImageFolders,
-    Inventory,
+    ImageRepository,
     Journal,
     JournalCopier,
     StoreMarker,
@@ -30,7 +30,7 @@ from pixy_data import (
     find_revision,
     open_existing_database,
 )
-from pixy_service.checking import REASONS, Finding, FindingKind
+from pixy_service.checking import Finding, FindingKind
 
 _NO_ROWS = (
     "The database holds no image at all, and the backup does: nothing is removed from it. If all "
@@ -72,11 +72,11 @@ class StoreBackup:
         self._database = database
         self._folder = folder
         self._folders = folders
-        self._content = ContentStore(folders.images)
-        self._copies = ContentStore(folder.images)
+        self._content = FileStore(folders.images)
+        self._copies = FileStore(folder.images)
         self._journal = Journal(folders.journal)
-        self._live = Inventory(database, folders.images)
-        self._marker = StoreMarker(database, folders.images)
+        self._live = ImageRepository(database)
+        self._marker = StoreMarker(database, FolderMark(folders.images))
         self.images = self.entries = self.removed = self.damaged = 0
         self.copier = FileCopier()
 
@@ -92,7 +92,7 @@ class StoreBackup:
         with self._folder.lock():
             previous = self._folder.find_manifest()
             if previous is not None and previous.store != mark:
-                raise BackupError(f"{self._folder.directory} is the backup of another installation")
+                raise BackupError(f"{self._folder.directory} {_ANOTHER}")
             progress = _Progress(self._folder.begin())
             yield from self._count(self._copy_journal(progress, previous))
             created_at = datetime.now(UTC)
@@ -100,7 +100,7 @@ class StoreBackup:
                 yield from self._count(self._copy_files(rows, progress))
                 unwanted = self._find_unwanted(rows, progress)
             self._finish(progress, mark, created_at)
-            self._folder.remove([file.path for file in unwanted], keep=progress.rows)
+            self._folder.remove(unwanted, keep=progress.rows)
             self.removed = len(unwanted)
 
     def _count(self, findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -117,7 +117,7 @@ class StoreBackup:
             if outcome != "gone":
                 progress.entries.add(guid)
             if outcome in ("missing", "corrupt") and self._journal.has(guid):
-                yield _describe(FindingKind(outcome), guid, f"journal/{guid}.json")
+                yield Finding.of(FindingKind(outcome), guid, f"journal/{guid}.json")
         if previous is not None and previous.database is None:
             self._keep_entries(progress, self._folder.folders(previous.rows).journal)
 
@@ -131,7 +131,7 @@ class StoreBackup:
                 progress.entries.add(guid)
 
     @contextmanager
-    def _open_rows(self, rows: str) -> Iterator[Inventory]:
+    def _open_rows(self, rows: str) -> Iterator[ImageRepository]:
         """Open the rows of the backup: a SQLite copy, or the server whose dump it is."""
         if not self._database.sqlite:
             yield self._live
@@ -141,11 +141,11 @@ class StoreBackup:
         url = self._database.url.set(database=str(target))
         copy = open_existing_database(url.render_as_string(hide_password=False))
         try:
-            yield Inventory(copy, self._folder.images)
+            yield ImageRepository(copy)
         finally:
             copy.close()
 
-    def _copy_files(self, rows: Inventory, progress: _Progress) -> Iterator[Finding]:
+    def _copy_files(self, rows: ImageRepository, progress: _Progress) -> Iterator[Finding]:
         with self._folder.open_list(progress.rows) as guids:
             for record in rows.list_records():
                 outcome = self._copy_file(record)
@@ -155,8 +155,7 @@ class StoreBackup:
                 progress.images += 1
                 guids.write(f"{record.guid}\n")
                 if outcome is not None:
-                    path = f"images/{record.filename[:2]}/{record.filename}"
-                    yield _describe(FindingKind(outcome), record.guid, path)
+                    yield Finding.of_image(outcome, record)
 
     def _copy_file(self, record: FileRecord) -> str | None:
         try:
@@ -166,7 +165,7 @@ class StoreBackup:
             return "corrupt"
         return self.copier.copy(source, target, size=record.size, sha256=record.sha256)
 
-    def _find_unwanted(self, rows: Inventory, progress: _Progress) -> list[FoundFile]:
+    def _find_unwanted(self, rows: ImageRepository, progress: _Progress) -> list[Path]:
         """Return the files of deleted images, and remove entries of such images."""
         copied = self._folder.folders(progress.rows)
         for guid in list(progress.entries):
@@ -174,15 +173,15 @@ class StoreBackup:
             if not self._journal.has(guid) and not self._live.find_records([guid]):
                 progress.entries.discard(guid)
                 Journal(copied.journal).remove(guid)
-        found = FoundFiles(*copied)
-        if not rows.has_records() and any(found.list_files()) and not progress.entries:
+        found = FileInventory(*copied)
+        if not rows.has_images() and any(found.list_files()) and not progress.entries:
             raise BackupError(_NO_ROWS)
         unwanted = list(found.list_unfinished())
         for part in found.list_files():
             records = rows.find_records([file.guid for file in part])
             known = {record.filename for record in records.values()}
-            unwanted += [file for file in part if file.path.name not in known]
-        return [file for file in unwanted if file.guid not in progress.entries]
+            unwanted += [file for file in part if file.name not in known]
+        return [found.locate(file) for file in unwanted if file.guid not in progress.entries]
 
     def _finish(self, progress: _Progress, mark: str, created_at: datetime) -> None:
         is_file = self._database.sqlite
@@ -203,7 +202,3 @@ class StoreBackup:
                 entries=self.entries,
             )
         )
-
-
-def _describe(kind: FindingKind, guid: str, path: str) -> Finding:
-    return Finding(kind, guid, path, REASONS[kind])

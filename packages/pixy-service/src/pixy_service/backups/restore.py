@@ -16,13 +16,13 @@ from pixy_core import (
 from pixy_data import (
     BackupFolder,
     BackupManifest,
-    ContentStore,
     Database,
     FileCopier,
     FileRecord,
+    FileStore,
+    FolderMark,
     ImageFolders,
     ImageRepository,
-    Inventory,
     Journal,
     JournalCopier,
     RestoreTarget,
@@ -31,7 +31,7 @@ from pixy_data import (
     open_database,
     open_existing_database,
 )
-from pixy_service.checking import REASONS, Finding, FindingKind
+from pixy_service.checking import Finding, FindingKind
 
 _NO_SERVER = (
     "The backup holds a SQLite database: set PIXY_DATABASE_URL to a file that does not exist, or "
@@ -120,7 +120,7 @@ class StoreRestore:
         try:
             database = open_existing_database(url)
             try:
-                mark = StoreMarker(database, self._folder.images).find_mark()
+                mark = StoreMarker(database, FolderMark(self._folder.images)).find_mark()
             finally:
                 database.close()
         except SchemaError as error:
@@ -137,29 +137,28 @@ class StoreRestore:
                 "backup again, or set `entries` in backup.json to restore the rest"
             )
         listed, images = self._folder.read_list(manifest), ImageRepository(database)
-        for record in Inventory(database, target.images).list_records():
+        for record in images.list_records():
             outcome = self._copy_file(record)
             if outcome is not None and record.guid not in listed:
                 _delete_row(images, record.guid)
                 continue
             self.images += 1
             if outcome is not None:
-                path = f"images/{record.filename[:2]}/{record.filename}"
-                yield _describe(FindingKind(outcome), record.guid, path)
+                yield Finding.of_image(outcome, record)
         journal = JournalCopier(source, target, self._copier)
         for guid in entries:
             self.entries += 1
             outcome = journal.copy(guid)
             if outcome in ("missing", "corrupt"):
-                yield _describe(FindingKind(outcome), guid, f"journal/{guid}.json")
+                yield Finding.of(FindingKind(outcome), guid, f"journal/{guid}.json")
         # not from the backup: copies made by `*` lack it
-        StoreMarker(database, target.images).mark_folder(manifest.store)
+        StoreMarker(database, FolderMark(target.images)).mark_store(manifest.store)
         self._copier.sync()
 
     def _copy_file(self, record: FileRecord) -> str | None:
         try:
-            source = ContentStore(self._folder.images).locate(record.filename)
-            target = ContentStore(self._target.folders.images).locate(record.filename)
+            source = FileStore(self._folder.images).locate(record.filename)
+            target = FileStore(self._target.folders.images).locate(record.filename)
         except ContentDamagedError:
             return "corrupt"
         outcome = self._copier.copy(source, target, size=record.size, sha256=record.sha256)
@@ -174,7 +173,3 @@ def _delete_row(images: ImageRepository, guid: str) -> None:
     image = images.find_image(guid)
     if image is not None and image.owner is not None:
         images.delete_image(guid, image.owner)
-
-
-def _describe(kind: FindingKind, guid: str, path: str) -> Finding:
-    return Finding(kind, guid, path, REASONS[kind])

@@ -28,12 +28,7 @@ _BATCH = 100
 
 
 class ImageRemover:
-    """Deletes images for their owners, and removes the files of deleted images.
-
-    Args:
-        stores: Rows, files and the journal.
-        thumbnails: Smaller pictures of the files.
-    """
+    """Deletes images for their owners, and removes the files of deleted images."""
 
     def __init__(self, stores: ImageStores, thumbnails: Thumbnails) -> None:
         self._stores = stores
@@ -43,10 +38,6 @@ class ImageRemover:
     def delete(self, guid: str, user: User) -> None:
         """Delete an own image, or the record of a failed creation.
 
-        Args:
-            guid: A validated guid.
-            user: Who asks.
-
         Raises:
             RecordNotFoundError: There is none that the user may see.
             PermissionDeniedError: It belongs to another user.
@@ -54,7 +45,10 @@ class ImageRemover:
             StoreMismatchError: The image folder belongs to another database, or is not mounted.
         """
         self._stores.content.verify()
-        deletion = run_transaction(self._stores.database, lambda: self._delete_row(guid, user))
+        has_entry = not self._forget_entry(guid, user)
+        deletion = run_transaction(
+            self._stores.database, lambda: self._delete_row(guid, user, has_entry=has_entry)
+        )
         if deletion is None:
             return
         try:
@@ -109,14 +103,27 @@ class ImageRemover:
                 exc_info=error,
             )
 
-    def _delete_row(self, guid: str, user: User) -> Deletion | None:
+    def _forget_entry(self, guid: str, user: User) -> bool:
+        """Remove the entry of an own image, and return whether there is that image.
+
+        This is outside the transaction: a store that hangs must not hold SQLite's only writer.
+        """
+        image = self._stores.images.find_visible_image(guid, user)
+        if image is None or image.owner != user.username:
+            return False
+        self._stores.content.forget(guid)
+        return True
+
+    def _delete_row(self, guid: str, user: User, *, has_entry: bool) -> Deletion | None:
         image = self._stores.images.find_visible_image(guid, user)
         if image is None:
             self._discard_creation(guid, user)
             return None
         if image.owner != user.username:
             raise PermissionDeniedError
-        self._stores.journal.remove(guid)
+        if has_entry:
+            # its row has come since
+            raise ImagePendingError
         if not self._stores.images.delete_image(guid, user.username):
             raise RecordNotFoundError
         deletion = Deletion(guid, image.filename)

@@ -3,49 +3,33 @@
 import logging
 from collections.abc import Callable
 
-from pixy_core import Image
-from pixy_data import ContentStore, ThumbnailName, ThumbnailStore, stamp_file
+from pixy_core import Image, StorageUnavailableError
+from pixy_data import ContentStore, ThumbnailName
 from pixy_service.pixels.shrinking import VERSION, shrink
 
 logger = logging.getLogger(__name__)
 
 
 class Thumbnails:
-    """The thumbnails of all images. Callers decide who may see them.
+    """The thumbnails of all images. Callers decide who may see them."""
 
-    Args:
-        content: The originals.
-        cache: The thumbnails.
-    """
-
-    def __init__(self, content: ContentStore, cache: ThumbnailStore) -> None:
+    def __init__(self, content: ContentStore) -> None:
         self._content = content
-        self._cache = cache
+        self._cache = content.thumbnails
 
     def find(self, image: Image, width: int, media_type: str) -> bytes | None:
         """Return a cached thumbnail of an unchanged original, or None.
 
-        Args:
-            image: The original.
-            width: One of THUMBNAIL_WIDTHS.
-            media_type: One of THUMBNAIL_TYPES.
-
         Raises:
             ContentDamagedError: The image's file name is not one of the store.
         """
-        stamp = self._stamp(image)
+        stamp = self._content.stamp(image)
         return None if stamp is None else self._cache.find(_name(image, width, media_type), stamp)
 
     def make(
         self, image: Image, width: int, media_type: str, read: Callable[[Image], bytes]
     ) -> bytes:
-        """Return a thumbnail; make and cache it if necessary.
-
-        Args:
-            image: As for `find`, like the following ones.
-            width: One of THUMBNAIL_WIDTHS.
-            media_type: One of THUMBNAIL_TYPES.
-            read: Returns the checked bytes of the original.
+        """Return a thumbnail; if necessary, make it from what `read` returns, and cache it.
 
         Raises:
             ContentDamagedError: The original can't be decoded.
@@ -55,7 +39,7 @@ class Thumbnails:
         found = self.find(image, width, media_type)
         if found is not None:
             return found
-        name, stamp = _name(image, width, media_type), self._stamp(image)
+        name, stamp = _name(image, width, media_type), self._content.stamp(image)
         original = read(image)
         found = None if stamp is None else self._cache.renew(name, stamp)
         if found is not None:
@@ -64,7 +48,7 @@ class Thumbnails:
         if stamp is not None:
             self._cache.write(name, thumbnail, stamp)
             # deleting removes the original first: one that is gone by now took no thumbnail along
-            if self._stamp(image) is None:
+            if not self._is_there(image):
                 self._discard(image.guid)
         return thumbnail
 
@@ -76,14 +60,18 @@ class Thumbnails:
         """
         self._cache.delete(guid)
 
+    def _is_there(self, image: Image) -> bool:
+        try:
+            return self._content.has(image)
+        except StorageUnavailableError:
+            # nobody knows: a thumbnail can be made again
+            return False
+
     def _discard(self, guid: str) -> None:
         try:
             self._cache.delete(guid)
-        except OSError:
+        except (OSError, StorageUnavailableError):
             logger.exception("image %s is deleted, its thumbnails are not", guid)
-
-    def _stamp(self, image: Image) -> int | None:
-        return stamp_file(self._content.locate(image.filename))
 
 
 def _name(image: Image, width: int, media_type: str) -> ThumbnailName:
