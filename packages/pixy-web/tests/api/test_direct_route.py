@@ -1,4 +1,4 @@
-"""What the routes of images may be, found out when they are declared."""
+"""Routes without FastAPI's parameters: endpoints are checked when they are declared."""
 
 from typing import Annotated
 
@@ -45,13 +45,13 @@ async def answer(request: Request, found: Annotated[str, Depends(find)]) -> Resp
 
 
 @pytest.mark.parametrize("endpoint", [take_path, take_nested, take_threaded, answer_in_thread])
-def test_what_it_could_not_call_is_refused(endpoint: object) -> None:
+def test_an_endpoint_that_it_can_t_call_is_refused(endpoint: object) -> None:
     router = APIRouter(route_class=DirectRoute)
     with pytest.raises(TypeError, match="is not async, or takes something else"):
         router.add_api_route("/{guid}", endpoint)  # type: ignore[arg-type]
 
 
-def test_what_it_can_call_is_taken() -> None:
+def test_an_endpoint_that_it_can_call_is_accepted() -> None:
     router = APIRouter(route_class=DirectRoute, dependencies=[Depends(find)])
     router.add_api_route("/{guid}", answer)
     assert len(router.routes) == 1

@@ -1,4 +1,4 @@
-"""How large, and how well, an image is drawn: cases C280 to C284."""
+"""Size and quality of an image: cases C280 to C284."""
 
 from collections.abc import Callable, Iterator
 
@@ -61,7 +61,7 @@ def test_another_size_is_refused(service: RunningService) -> None:
 
 
 @pytest.mark.case("C282")
-def test_the_provider_is_told_what_was_asked_for(
+def test_the_provider_gets_the_requested_size_and_quality(
     start_paid: Callable[[str], httpx2.Client], provider: Provider
 ) -> None:
     client = start_paid("gpt-image-2.6-flare")
@@ -89,7 +89,7 @@ def test_another_quality_is_refused(service: RunningService) -> None:
 
 
 @pytest.mark.case("C284")
-def test_what_the_model_does_not_know_is_refused_before_the_provider_is_asked(
+def test_what_the_model_does_not_support_is_refused_before_the_provider_is_asked(
     start_paid: Callable[[str], httpx2.Client], provider: Provider
 ) -> None:
     client = start_paid("gpt-image-1.5")

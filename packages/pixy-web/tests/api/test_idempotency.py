@@ -1,4 +1,4 @@
-"""Asking again safely: cases C230 to C242."""
+"""Idempotency keys: cases C230 to C242."""
 
 import shutil
 import sqlite3
@@ -25,7 +25,7 @@ def post(
 
 
 @pytest.mark.case("C230")
-def test_a_request_that_is_sent_again_is_answered_with_the_first_one_s_image(
+def test_a_repeated_request_is_answered_with_the_same_image(
     patient: RunningService, provider: Provider
 ) -> None:
     client = patient.sign_in()
@@ -42,7 +42,7 @@ def test_a_request_that_is_sent_again_is_answered_with_the_first_one_s_image(
 
 
 @pytest.mark.case("C231")
-def test_a_request_that_still_runs_is_not_run_again(
+def test_a_repeated_request_is_refused_while_the_first_runs(
     patient: RunningService, provider: Provider
 ) -> None:
     client = patient.sign_in()
@@ -51,7 +51,7 @@ def test_a_request_that_still_runs_is_not_run_again(
         provider.wait_for_requests(1)
         other = threads.submit(post, client, BODY, "other")
         provider.wait_for_requests(2)
-        # all places are taken now
+        # all slots are in use now
         again = post(client)
         assert post(client, BODY, "third").json()["code"] == "generation_busy"
         provider.release()
@@ -62,7 +62,9 @@ def test_a_request_that_still_runs_is_not_run_again(
 
 
 @pytest.mark.case("C232")
-def test_a_key_stands_for_one_request_alone(patient: RunningService, provider: Provider) -> None:
+def test_a_key_can_t_be_used_for_another_request(
+    patient: RunningService, provider: Provider
+) -> None:
     client = patient.sign_in()
     post(client)
     for body in ({"prompt": "a fox"}, {**BODY, "visibility": "public"}):
@@ -80,7 +82,7 @@ def test_a_key_stands_for_one_request_alone(patient: RunningService, provider: P
         ("null_data", "provider_sent_no_image", "yes"),
     ],
 )
-def test_what_may_have_been_billed_is_not_bought_again(
+def test_a_creation_that_may_have_been_billed_is_not_repeated(
     patient: RunningService, provider: Provider, behaviour: str, code: str, billed: str
 ) -> None:
     client = patient.sign_in()
@@ -97,7 +99,7 @@ def test_what_may_have_been_billed_is_not_bought_again(
 
 @pytest.mark.case("C234")
 @pytest.mark.parametrize("behaviour", ["moderation_blocked", "overloaded", "unauthorized"])
-def test_what_was_not_billed_runs_anew(
+def test_a_creation_that_was_not_billed_runs_again(
     patient: RunningService, provider: Provider, behaviour: str
 ) -> None:
     client = patient.sign_in()
@@ -124,7 +126,9 @@ def test_a_deleted_image_is_neither_shown_nor_bought_again(
 
 
 @pytest.mark.case("C236")
-def test_a_key_is_its_user_s_own(patient: RunningService, provider: Provider) -> None:
+def test_users_can_use_the_same_key_independently(
+    patient: RunningService, provider: Provider
+) -> None:
     answers = [post(patient.sign_in()) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [201, 201]
     assert answers[0].json()["guid"] != answers[1].json()["guid"]
@@ -133,7 +137,7 @@ def test_a_key_is_its_user_s_own(patient: RunningService, provider: Provider) ->
 
 @pytest.mark.case("C237")
 @pytest.mark.parametrize("keys", [[""], ["k" * 256], ["k\u00e9y"], ["a", "b"], ["a\tb"]])
-def test_a_key_that_is_none_is_named(patient: RunningService, keys: list[str]) -> None:
+def test_an_invalid_key_is_named(patient: RunningService, keys: list[str]) -> None:
     headers = [(b"Idempotency-Key", key.encode("latin-1")) for key in keys]
     answer = patient.sign_in().post("/image", json=BODY, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_input")
@@ -141,7 +145,9 @@ def test_a_key_that_is_none_is_named(patient: RunningService, keys: list[str]) -
 
 
 @pytest.mark.case("C238")
-def test_of_many_at_once_one_is_paid_for(patient: RunningService, provider: Provider) -> None:
+def test_of_many_concurrent_requests_with_one_key_one_is_paid_for(
+    patient: RunningService, provider: Provider
+) -> None:
     client = patient.sign_in()
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: post(client), range(24)))
@@ -168,12 +174,14 @@ def database_of(service: RunningService) -> Path:
 
 
 @pytest.mark.case("C240")
-def test_an_image_outlives_its_database(patient: RunningService, provider: Provider) -> None:
+def test_an_image_waits_while_its_row_can_t_be_written(
+    patient: RunningService, provider: Provider
+) -> None:
     client = patient.sign_in()
     with ThreadPoolExecutor(1) as threads, provider.holding():
         running = threads.submit(post, client)
         provider.wait_for_requests(1)
-        # another writer that never ends: the table is there, and can't be written to
+        # another write transaction: the table can be read but not written
         blocker = sqlite3.connect(database_of(patient), isolation_level=None, timeout=30)
         blocker.execute("BEGIN IMMEDIATE")
         provider.release()
@@ -189,7 +197,7 @@ def test_an_image_outlives_its_database(patient: RunningService, provider: Provi
 
 
 @pytest.mark.case("C241")
-def test_an_image_that_can_t_be_stored_was_paid_for(
+def test_an_image_that_can_t_be_stored_is_reported_as_billed(
     start_service: Callable[..., RunningService], provider: Provider
 ) -> None:
     service = start_service(
@@ -220,7 +228,7 @@ def test_an_image_that_can_t_be_stored_was_paid_for(
 
 
 @pytest.mark.case("C242")
-def test_without_a_place_for_the_claim_the_provider_is_not_asked(
+def test_the_provider_is_not_asked_if_the_claim_can_t_be_stored(
     patient: RunningService, provider: Provider
 ) -> None:
     client = patient.sign_in()

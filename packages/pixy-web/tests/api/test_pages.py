@@ -1,4 +1,4 @@
-"""The page: cases C804 to C812. What it looks like is tested in a browser, in tests/browser."""
+"""The page: cases C804 to C812. tests/browser tests it in a browser."""
 
 import gzip
 import re
@@ -30,7 +30,7 @@ def test_the_page_and_all_it_needs_come_from_this_server(service: RunningService
 
 
 @pytest.mark.case("C810")
-def test_the_page_is_asked_for_anew_and_its_parts_are_not(service: RunningService) -> None:
+def test_the_page_is_revalidated_and_its_parts_are_cached(service: RunningService) -> None:
     client = service.client()
     page = client.get("/")
     assert page.headers["cache-control"] == "no-cache"
@@ -44,7 +44,7 @@ def test_the_page_is_asked_for_anew_and_its_parts_are_not(service: RunningServic
 
 
 @pytest.mark.case("C811")
-def test_a_part_of_another_version_is_not_kept(service: RunningService) -> None:
+def test_a_part_of_another_version_is_not_cached(service: RunningService) -> None:
     client = service.client()
     part = client.get("/static/0123456789abcdef/main.js")
     assert (part.status_code, part.headers["cache-control"]) == (200, "no-cache")
@@ -53,7 +53,7 @@ def test_a_part_of_another_version_is_not_kept(service: RunningService) -> None:
 
 
 @pytest.mark.case("C812")
-def test_it_is_compressed_where_that_is_accepted(service: RunningService) -> None:
+def test_it_is_compressed_if_the_client_accepts_that(service: RunningService) -> None:
     client = service.client()
     plain = client.get("/", headers={"Accept-Encoding": "br, gzip;q=0"})
     assert "content-encoding" not in plain.headers

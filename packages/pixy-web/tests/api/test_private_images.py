@@ -55,13 +55,13 @@ def test_a_prompt_gives_a_stored_private_image_of_the_caller(service: RunningSer
 
 @pytest.mark.case("C202")
 @pytest.mark.parametrize("visibility", ["private", "class", "public"])
-def test_the_visibility_asked_for_is_the_images(service: RunningService, visibility: str) -> None:
+def test_an_image_has_the_requested_visibility(service: RunningService, visibility: str) -> None:
     assert service.make_image(service.sign_in(), "x", visibility)["visibility"] == visibility
 
 
 @pytest.mark.case("C203")
 @pytest.mark.parametrize("body", [b'{"prompt": "x"}', b"", b"junk", b'{"prompt": ""}'])
-def test_a_stranger_is_asked_to_sign_in(service: RunningService, body: bytes) -> None:
+def test_an_anonymous_caller_is_asked_to_sign_in(service: RunningService, body: bytes) -> None:
     answer = service.client().post("/image", content=body, headers=JSON)
     assert (answer.status_code, answer.json()["code"]) == (401, "authentication_required")
     assert answer.headers["www-authenticate"].startswith("Basic ")
@@ -121,7 +121,7 @@ def test_a_prompt_that_breaks_the_rules_is_refused(
         }.items()
     ],
 )
-def test_a_strange_prompt_is_kept_byte_for_byte(service: RunningService, prompt: str) -> None:
+def test_an_unusual_prompt_is_kept_byte_for_byte(service: RunningService, prompt: str) -> None:
     client = service.sign_in()
     guid = service.make_image(client, prompt)["guid"]
     assert client.get(f"/image/{guid}").json()["prompt"] == prompt
@@ -131,7 +131,7 @@ def test_a_strange_prompt_is_kept_byte_for_byte(service: RunningService, prompt:
 def refused(
     paid: RunningService, provider: Provider, behaviour: str
 ) -> tuple[int, dict[str, object], httpx2.Headers]:
-    """Return status, problem and headers of a create that the provider makes fail."""
+    """Make the provider fail a create, and return status, problem and headers."""
     provider.behave(behaviour)
     client = paid.sign_in()
     answer = client.post("/image", json={"prompt": "a lighthouse"})
@@ -142,7 +142,7 @@ def refused(
 
 @pytest.mark.case("C212")
 @pytest.mark.parametrize("behaviour", ["moderation_blocked", "content_policy_violation"])
-def test_a_rejected_prompt_is_the_callers_to_change(
+def test_a_prompt_that_the_provider_rejects_is_an_error_of_the_caller(
     paid: RunningService, provider: Provider, behaviour: str
 ) -> None:
     status, problem, _ = refused(paid, provider, behaviour)
@@ -166,7 +166,7 @@ def test_a_provider_that_refuses_the_server_is_a_bad_gateway(
 ) -> None:
     status, problem, headers = refused(paid, provider, behaviour)
     assert (status, problem["code"], problem["billed"]) == (502, code, "no")
-    # with it, a browser would resend the user's password
+    # with a WWW-Authenticate header, a browser would send the user's password again
     assert "www-authenticate" not in headers
 
 
@@ -179,7 +179,7 @@ def test_a_provider_that_refuses_the_server_is_a_bad_gateway(
         ("insufficient_quota", "provider_quota_exhausted"),
     ],
 )
-def test_a_provider_that_can_not_now_is_unavailable(
+def test_an_overloaded_provider_or_an_exhausted_quota_is_unavailable(
     paid: RunningService, provider: Provider, behaviour: str, code: str
 ) -> None:
     status, problem, headers = refused(paid, provider, behaviour)
@@ -188,7 +188,7 @@ def test_a_provider_that_can_not_now_is_unavailable(
 
 
 @pytest.mark.case("C214")
-def test_a_provider_out_of_reach_is_unavailable(
+def test_an_unreachable_provider_is_unavailable(
     start_service: Callable[..., RunningService],
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed_soon:
@@ -212,7 +212,7 @@ def test_a_provider_out_of_reach_is_unavailable(
         ("bad_base64", "provider_sent_no_image", "yes"),
     ],
 )
-def test_a_provider_that_breaks_off_may_have_charged(
+def test_a_provider_that_fails_may_have_charged(
     paid: RunningService, provider: Provider, behaviour: str, code: str, billed: str
 ) -> None:
     status, problem, _ = refused(paid, provider, behaviour)
@@ -234,7 +234,7 @@ def test_a_provider_that_breaks_off_may_have_charged(
         ("large_text", LARGE_TEXT_PNG, "image/png"),
     ],
 )
-def test_a_paid_image_is_kept_however_it_is_labelled(
+def test_a_paid_image_is_kept_whatever_form_the_answer_has(
     paid: RunningService, provider: Provider, behaviour: str, content: bytes, media_type: str
 ) -> None:
     provider.behave(behaviour)
@@ -245,7 +245,9 @@ def test_a_paid_image_is_kept_however_it_is_labelled(
 
 
 @pytest.mark.case("C821")
-def test_a_link_is_told_and_not_followed(paid: RunningService, provider: Provider) -> None:
+def test_a_link_instead_of_an_image_is_reported_and_not_followed(
+    paid: RunningService, provider: Provider
+) -> None:
     provider.behave("no_b64")
     client = paid.sign_in()
     for _ in range(2):
@@ -253,7 +255,7 @@ def test_a_link_is_told_and_not_followed(paid: RunningService, provider: Provide
         told = answer.status_code, answer.json()["code"], answer.json()["billed"]
         assert told == (502, "provider_sent_no_image", "yes")
         assert "link" in answer.json()["detail"]
-    assert (provider.connections, provider.other_requests) == (1, 0)
+    assert (provider.paid_requests, provider.other_requests) == (1, 0)
 
 
 @pytest.mark.case("C822")
@@ -268,7 +270,7 @@ def test_a_link_is_told_and_not_followed(paid: RunningService, provider: Provide
         ("late_server_error", (502, "outcome_unknown", "unknown")),
     ],
 )
-def test_an_error_with_status_200_means_what_its_code_says(
+def test_an_error_with_status_200_is_handled_by_its_code(
     paid: RunningService, provider: Provider, behaviour: str, expected: tuple[int, str, str]
 ) -> None:
     status, problem, _ = refused(paid, provider, behaviour)
@@ -296,7 +298,7 @@ def test_a_provider_that_takes_too_long_times_out(
 
 
 @pytest.mark.case("C217")
-def test_full_places_refuse_at_once_and_leave_reads_alone(
+def test_creates_over_the_limit_are_refused_at_once_and_reads_go_on(
     provider: Provider, start_service: Callable[..., RunningService]
 ) -> None:
     service = start_service(
@@ -318,7 +320,7 @@ def test_full_places_refuse_at_once_and_leave_reads_alone(
 
 
 @pytest.mark.case("C218")
-def test_a_client_that_hangs_up_still_has_its_image(
+def test_an_image_is_made_even_if_its_client_hangs_up(
     paid: RunningService, provider: Provider
 ) -> None:
     name = paid.add_user()
@@ -339,7 +341,7 @@ def test_a_client_that_hangs_up_still_has_its_image(
 
 
 @pytest.mark.case("C219")
-def test_without_storage_the_provider_is_not_asked(
+def test_the_provider_is_not_asked_without_storage(
     paid: RunningService, provider: Provider
 ) -> None:
     folder = paid.settings.data_dir / "images"
@@ -352,7 +354,7 @@ def test_without_storage_the_provider_is_not_asked(
 
 
 @pytest.mark.case("C601")
-def test_an_owners_change_is_in_force_at_the_next_request(service: RunningService) -> None:
+def test_an_owners_change_takes_effect_at_the_next_request(service: RunningService) -> None:
     owner, stranger = service.sign_in(), service.client()
     image = service.make_image(owner)
     path = f"/image/{image['guid']}"
@@ -419,7 +421,7 @@ def test_a_deleted_image_is_gone_everywhere(service: RunningService) -> None:
 
 
 @pytest.mark.case("C703")
-def test_deleting_again_finds_nothing(service: RunningService) -> None:
+def test_an_image_that_was_deleted_is_not_found(service: RunningService) -> None:
     client = service.sign_in()
     path = f"/image/{service.make_image(client)['guid']}"
     assert [client.delete(path).status_code for _ in range(2)] == [204, 404]

@@ -1,4 +1,4 @@
-"""Details, and who sees what: cases C301 to C306."""
+"""Details of images, and their visibility: cases C301 to C306."""
 
 import re
 
@@ -17,7 +17,7 @@ SEEN_BY = {
 
 
 @pytest.mark.case("C301")
-def test_a_stranger_sees_a_public_image_but_not_whose_it_is(service: RunningService) -> None:
+def test_an_anonymous_caller_sees_a_public_image_without_its_owner(service: RunningService) -> None:
     client = service.sign_in()
     image = service.make_image(client, "a heron", "public")
     seen = service.client().get(f"/image/{image['guid']}").json()
@@ -48,7 +48,9 @@ def test_each_caller_sees_what_the_visibility_says(
 
 @pytest.mark.case("C303")
 @pytest.mark.parametrize("path", ["/image/{}", "/image/{}/content"])
-def test_an_invisible_image_answers_as_an_absent_one(service: RunningService, path: str) -> None:
+def test_an_invisible_image_gets_the_same_answer_as_an_absent_one(
+    service: RunningService, path: str
+) -> None:
     guid = service.make_image(service.sign_in())["guid"]
     for client in (service.client(), service.sign_in("another team")):
         hidden, absent = client.get(path.format(guid)), client.get(path.format(ABSENT))

@@ -1,4 +1,4 @@
-"""Finding images by words and filters: cases C640 to C654, and C910."""
+"""Searching by words and filters: cases C640 to C654, and C910."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,14 +28,14 @@ PROMPTS = (
 
 @dataclass
 class Library:
-    """A service with one public image for each of PROMPTS, all of one owner's."""
+    """A service with one public image for each of PROMPTS, all of one owner."""
 
     service: RunningService
     owner: httpx2.Client
     stranger: httpx2.Client
 
     def find(self, q: str, client: httpx2.Client | None = None, **filters: str) -> list[str]:
-        """Return the prompts that are found, oldest first."""
+        """Return the prompts of the result, oldest first."""
         answer = (client or self.stranger).get("/image", params={"q": q, **filters})
         assert answer.status_code == 200, answer.text
         return [image["prompt"] for image in answer.json()][::-1]
@@ -89,7 +89,7 @@ def test_all_words_must_be_in_the_prompt_in_any_order(
         ("softhyphen istanbul", [11]),
     ],
 )
-def test_case_accents_and_width_do_not_count(library: Library, q: str, found: list[int]) -> None:
+def test_case_accents_and_width_are_ignored(library: Library, q: str, found: list[int]) -> None:
     assert library.find(q) == library.find(q, library.owner) == [PROMPTS[n] for n in found]
 
 
@@ -98,7 +98,7 @@ def test_case_accents_and_width_do_not_count(library: Library, q: str, found: li
     ("q", "found"),
     [("ox", [1]), ("at", [0]), ("a", [0, 7, 9]), ("an ox", [1]), ("x", [8]), ("50", [8])],
 )
-def test_short_and_frequent_words_count_as_any_other(
+def test_short_and_frequent_words_are_searched_like_all_others(
     library: Library, q: str, found: list[int]
 ) -> None:
     assert library.find(q) == [PROMPTS[n] for n in found]
@@ -121,7 +121,7 @@ def test_short_and_frequent_words_count_as_any_other(
         ("다바", []),
     ],
 )
-def test_chinese_japanese_and_korean_are_found_inside_of_their_sentences(
+def test_chinese_japanese_and_korean_words_are_found_inside_sentences(
     library: Library, q: str, found: list[int]
 ) -> None:
     assert library.find(q) == library.find(q, library.owner) == [PROMPTS[n] for n in found]
@@ -146,7 +146,7 @@ def test_chinese_japanese_and_korean_are_found_inside_of_their_sentences(
         ("東*", [4, 5]),
     ],
 )
-def test_a_star_stands_for_the_rest_of_the_last_word(
+def test_a_star_matches_the_rest_of_the_last_word(
     library: Library, q: str, found: list[int]
 ) -> None:
     assert library.find(q) == library.find(q, library.owner) == [PROMPTS[n] for n in found]
@@ -172,7 +172,7 @@ def test_a_star_stands_for_the_rest_of_the_last_word(
         ),
     ],
 )
-def test_nothing_in_a_search_is_an_operator(library: Library, q: str, found: list[int]) -> None:
+def test_a_search_has_no_operators(library: Library, q: str, found: list[int]) -> None:
     assert library.find(q) == library.find(q, library.owner) == [PROMPTS[n] for n in found]
 
 
@@ -195,7 +195,7 @@ def test_a_search_of_wrong_length_or_given_twice_is_refused(library: Library) ->
 
 
 @pytest.mark.case("C647")
-def test_each_caller_finds_what_they_may_see_and_no_more(library: Library) -> None:
+def test_each_caller_finds_only_visible_images(library: Library) -> None:
     service = library.service
     owner, mate, other = service.sign_in("x"), service.sign_in("x"), service.sign_in("y")
     image = service.make_image(owner, "a zeppelin over 山川")
@@ -221,7 +221,7 @@ def test_each_caller_finds_what_they_may_see_and_no_more(library: Library) -> No
 
 @dataclass
 class Team:
-    """Two of a class, with images of each visibility, oldest first."""
+    """Two users of one class, with images of each visibility, oldest first."""
 
     service: RunningService
     me: httpx2.Client
@@ -274,7 +274,7 @@ def test_mine_narrows_the_list_to_the_callers_own(team: Team, q: dict[str, str])
 
 @pytest.mark.case("C650")
 @pytest.mark.parametrize("q", [{}, {"q": "heron"}, {"q": "her*"}])
-def test_times_narrow_the_list_from_one_on_and_before_the_other(
+def test_created_after_is_inclusive_and_created_before_is_exclusive(
     team: Team, q: dict[str, str]
 ) -> None:
     seen = [image for image in team.images if image["prompt"] != "theirs private heron"]
@@ -314,9 +314,7 @@ def test_times_narrow_the_list_from_one_on_and_before_the_other(
         ),
     ],
 )
-def test_a_filter_of_no_value_or_given_twice_is_refused(
-    team: Team, name: str, values: list[str]
-) -> None:
+def test_an_invalid_or_repeated_filter_is_refused(team: Team, name: str, values: list[str]) -> None:
     for client in (team.me, team.service.client()):
         for value in values:
             answer = client.get("/image", params={name: value})
@@ -327,7 +325,7 @@ def test_a_filter_of_no_value_or_given_twice_is_refused(
 
 
 @pytest.mark.case("C651")
-def test_creations_are_not_narrowed(team: Team) -> None:
+def test_filters_are_refused_for_creations(team: Team) -> None:
     for query in ({"q": "heron"}, {"mine": "true"}, {"visibility": "private"}):
         answer = team.me.get("/image", params={"status": "failed", **query})
         assert answer.status_code == 422
@@ -336,7 +334,7 @@ def test_creations_are_not_narrowed(team: Team) -> None:
 
 
 @pytest.mark.case("C652")
-def test_link_carries_the_filters_on_and_gives_each_image_once(team: Team) -> None:
+def test_links_keep_the_filters_and_list_each_image_once(team: Team) -> None:
     for filters in (
         {"q": "heron"},
         {"q": "her*", "mine": "false"},
@@ -357,7 +355,7 @@ def test_link_carries_the_filters_on_and_gives_each_image_once(team: Team) -> No
 
 
 @pytest.mark.case("C653")
-def test_a_cursor_is_good_for_its_own_filters_only(team: Team) -> None:
+def test_a_cursor_is_refused_with_other_filters(team: Team) -> None:
     def ask(cursor: str, **filters: str) -> int:
         query = {"limit": "1", "cursor": cursor, **filters}
         return team.me.get("/image", params=query).status_code
@@ -383,7 +381,7 @@ def test_a_cursor_is_good_for_its_own_filters_only(team: Team) -> None:
 
 
 @pytest.mark.case("C654")
-def test_head_and_the_whole_list_are_narrowed_too(team: Team) -> None:
+def test_filters_apply_to_head_and_to_the_whole_list(team: Team) -> None:
     for client in (team.me, team.service.client()):
         page, head = (
             client.request(method, "/image", params={"q": "heron", "limit": 1})

@@ -1,4 +1,4 @@
-"""An image folder that is gone or another's, and one that takes no file: cases C350 and C840."""
+"""An image folder that is missing, wrong or not writable: cases C350 and C840."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +20,7 @@ def told(answer: object) -> tuple[int, str]:
 
 @pytest.mark.case("C350")
 @pytest.mark.parametrize("is_empty", [False, True], ids=["gone", "another"])
-def test_a_folder_that_is_not_the_databases_is_refused(
+def test_an_image_folder_of_another_database_is_refused(
     fresh: RunningService, folder: Path, is_empty: bool
 ) -> None:
     user = fresh.sign_in()
@@ -44,7 +44,7 @@ def test_a_folder_that_is_not_the_databases_is_refused(
 
 
 @pytest.mark.case("C350")
-def test_the_provider_is_not_asked_for_an_image_that_has_no_place(
+def test_the_provider_is_not_asked_if_the_folder_has_no_mark(
     start_service: object,
 ) -> None:
     with Provider() as provider:
@@ -59,7 +59,7 @@ def test_the_provider_is_not_asked_for_an_image_that_has_no_place(
 
 
 @pytest.mark.case("C350")
-def test_a_service_on_another_folder_starts_and_says_so(
+def test_a_service_on_the_wrong_folder_starts_and_logs_that(
     fresh: RunningService, start_service: object, folder: Path
 ) -> None:
     fresh.make_image(fresh.sign_in())
@@ -73,7 +73,7 @@ def test_a_service_on_another_folder_starts_and_says_so(
 
 @pytest.mark.case("C840")
 @pytest.mark.parametrize("place", ["images/.staging", "journal"])
-def test_where_no_file_can_be_made_the_provider_is_not_asked(
+def test_the_provider_is_not_asked_if_no_file_can_be_made(
     start_service: Callable[..., RunningService], place: str
 ) -> None:
     with Provider() as provider:
@@ -81,7 +81,7 @@ def test_where_no_file_can_be_made_the_provider_is_not_asked(
             generator="openai", openai_api_key="sk-x", openai_base_url=provider.base_url
         )
         user, folder = service.sign_in(), service.settings.data_dir / place
-        # a file where the folder would be
+        # a file in place of the folder
         folder.write_bytes(b"")
         for answer in (user.post("/image", json={"prompt": "x"}), user.get("/health/ready")):
             assert told(answer) == (503, "storage_unavailable")

@@ -17,7 +17,7 @@ from running_service import RunningService
 
 @dataclass
 class Content:
-    """A public image, its bytes, and its owner's client."""
+    """A public image, its bytes, and the client of its owner."""
 
     owner: httpx2.Client
     stranger: httpx2.Client
@@ -27,7 +27,7 @@ class Content:
     tag: str
 
     def get(self, **headers: str) -> httpx2.Response:
-        """Ask as a stranger, with header names in snake case."""
+        """Send an anonymous request, with header names in snake case."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self.stranger.get(self.path, headers=named)
 
@@ -42,7 +42,7 @@ def content(service: RunningService) -> Content:
 
 
 @pytest.mark.case("C501")
-def test_the_bytes_are_the_files_and_say_what_they_are(content: Content) -> None:
+def test_the_content_is_the_file_with_its_media_type_and_security_headers(content: Content) -> None:
     answer = content.get()
     assert answer.status_code == 200
     assert answer.content.startswith(b"\x89PNG\r\n\x1a\n")
@@ -57,7 +57,7 @@ def test_the_bytes_are_the_files_and_say_what_they_are(content: Content) -> None
 
 
 @pytest.mark.case("C502")
-def test_only_public_content_to_a_stranger_may_be_cached(
+def test_only_public_content_for_anonymous_callers_may_be_cached(
     service: RunningService, content: Content
 ) -> None:
     private = service.make_image(content.owner)
@@ -114,12 +114,12 @@ def test_if_modified_since_compares_with_the_creation(
         "9" * 400,
     ],
 )
-def test_if_modified_since_of_no_date_is_ignored(content: Content, since: str) -> None:
+def test_an_invalid_if_modified_since_is_ignored(content: Content, since: str) -> None:
     assert content.get(if_modified_since=since).status_code == 200
 
 
 @pytest.mark.case("C504")
-def test_if_modified_since_is_ignored_beside_if_none_match(content: Content) -> None:
+def test_if_modified_since_is_ignored_if_there_is_an_if_none_match(content: Content) -> None:
     since = content.get().headers["last-modified"]
     assert content.get(if_none_match='"other"', if_modified_since=since).status_code == 200
 
@@ -184,7 +184,7 @@ def test_a_malformed_or_multiple_range_is_ignored(content: Content, wanted: str)
 
 
 @pytest.mark.case("C508")
-def test_if_range_guards_the_range(content: Content) -> None:
+def test_a_range_is_sent_only_if_if_range_matches(content: Content) -> None:
     assert content.get(range="bytes=0-9", if_range=content.tag).status_code == 206
     for other in ('"other"', f"W/{content.tag}", content.get().headers["last-modified"]):
         assert content.get(range="bytes=0-9", if_range=other).status_code == 200
@@ -240,13 +240,13 @@ def test_a_damaged_file_is_never_served(
 
 @pytest.mark.case("C511")
 @pytest.mark.parametrize("ending", ["/x.css", ";.png", "/", "x"])
-def test_nothing_lies_below_the_content(content: Content, ending: str) -> None:
+def test_there_are_no_paths_below_the_content(content: Content, ending: str) -> None:
     answer = content.stranger.get(content.path + ending)
     assert answer.status_code == 404
     assert answer.headers["cache-control"] == "private, no-store"
 
 
 @pytest.mark.case("C511")
-def test_a_query_changes_nothing(content: Content) -> None:
+def test_an_unknown_query_changes_nothing(content: Content) -> None:
     answer = content.stranger.get(content.path + "?x=1")
     assert (answer.status_code, answer.content) == (200, content.whole)

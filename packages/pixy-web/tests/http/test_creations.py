@@ -1,4 +1,4 @@
-"""Creations that are no images, as their owner sees them: cases C320 to C325, C620 to C625."""
+"""Pending, failed and unknown creations: cases C320 to C325, C620 to C625."""
 
 import time
 from collections.abc import Iterator
@@ -70,7 +70,7 @@ def test_a_pending_creation_becomes_an_image(patient: RunningService, provider: 
     ("behaviour", "status"),
     [("moderation_blocked", "failed"), ("null_data", "failed"), ("reset", "unknown")],
 )
-def test_a_creation_that_ended_badly_says_why(
+def test_a_failed_creation_says_why(
     patient: RunningService, provider: Provider, behaviour: str, status: str
 ) -> None:
     owner = patient.sign_in()
@@ -91,7 +91,7 @@ def body_without_request_id(answer: httpx2.Response) -> dict[str, Any]:
 
 
 @pytest.mark.case("C322")
-def test_a_creation_is_nobody_else_s_business(pending: Pending) -> None:
+def test_a_creation_is_visible_to_its_owner_only(pending: Pending) -> None:
     service = pending.service
     absent = "/image/00000000-0000-4000-8000-000000000000"
     for client in (service.client(), service.sign_in("one"), service.sign_in("two")):
@@ -131,7 +131,7 @@ def test_a_pending_creation_can_t_be_changed(pending: Pending) -> None:
 
 @pytest.mark.case("C324")
 @pytest.mark.parametrize(("behaviour", "status"), [("null_data", "failed"), ("reset", "unknown")])
-def test_what_ended_badly_can_be_deleted(
+def test_a_failed_creation_can_be_deleted(
     patient: RunningService, provider: Provider, behaviour: str, status: str
 ) -> None:
     owner = patient.sign_in()
@@ -154,7 +154,7 @@ def test_head_of_a_creation_answers_as_get(pending: Pending) -> None:
 
 
 @pytest.mark.case("C620")
-def test_a_status_lists_the_caller_s_own(pending: Pending) -> None:
+def test_a_status_lists_the_caller_s_own_creations(pending: Pending) -> None:
     assert [creation["guid"] for creation in listed(pending.owner, "pending")] == [
         pending.details["guid"]
     ]
@@ -173,7 +173,7 @@ def test_creations_are_listed_newest_first(patient: RunningService, provider: Pr
 
 
 @pytest.mark.case("C621")
-def test_only_images_are_listed_as_such(pending: Pending) -> None:
+def test_a_list_without_status_has_no_creations(pending: Pending) -> None:
     for client in (pending.owner, pending.service.client()):
         assert client.get("/image").json() == listed(client, "ready") == []
 
@@ -183,21 +183,21 @@ def test_ready_is_the_list_of_images(service: RunningService) -> None:
     owner = service.sign_in()
     image = service.make_image(owner)
     assert image["status"] == "ready"
-    assert image in listed(owner, "ready")
+    assert image["guid"] in [found["guid"] for found in listed(owner, "ready")]
     page = owner.get("/image", params={"status": "ready", "limit": "1"}).json()
     assert [found["guid"] for found in page] == [image["guid"]]
 
 
 @pytest.mark.case("C622")
 @pytest.mark.parametrize("status", ["pending", "failed", "unknown"])
-def test_strangers_have_no_creations(pending: Pending, status: str) -> None:
+def test_anonymous_callers_have_no_creations(pending: Pending, status: str) -> None:
     assert listed(pending.service.client(), status) == []
 
 
 @pytest.mark.case("C623")
 @pytest.mark.parametrize("query", ["status=done", "status=", "status=ready&status=failed"])
 @pytest.mark.parametrize("is_signed_in", [True, False])
-def test_a_status_that_is_none_is_refused(
+def test_an_unknown_status_is_refused(
     service: RunningService, query: str, is_signed_in: bool
 ) -> None:
     client = service.sign_in() if is_signed_in else service.client()
@@ -209,7 +209,7 @@ def test_a_status_that_is_none_is_refused(
 @pytest.mark.case("C626")
 @pytest.mark.parametrize("cursor", ["junk", ""])
 @pytest.mark.parametrize("is_signed_in", [True, False])
-def test_a_cursor_that_is_none_is_refused(
+def test_an_invalid_cursor_is_refused(
     service: RunningService, cursor: str, is_signed_in: bool
 ) -> None:
     client = service.sign_in() if is_signed_in else service.client()
@@ -235,9 +235,7 @@ def test_pages_of_creations_follow_each_other(patient: RunningService, provider:
 
 
 @pytest.mark.case("C625")
-def test_a_cursor_is_good_for_its_own_list_alone(
-    patient: RunningService, provider: Provider
-) -> None:
+def test_a_cursor_of_another_list_is_refused(patient: RunningService, provider: Provider) -> None:
     owner = patient.sign_in()
     for _ in range(2):
         fail(owner, provider, "moderation_blocked")

@@ -85,7 +85,7 @@ def test_malformed_credentials_are_refused(service: RunningService, authorizatio
 
 
 @pytest.mark.case("C105")
-def test_a_password_may_hold_colons_and_any_script(service: RunningService) -> None:
+def test_a_password_may_contain_colons_and_any_script(service: RunningService) -> None:
     with service.open_users() as users:
         users.add_user("пользователь", "a:b:ключ🔑", "class")
     assert status_with(service, basic("пользователь:a:b:ключ🔑")) == 200
@@ -124,7 +124,9 @@ def test_a_changed_password_and_a_disabled_user_are_refused_at_once(
 
 @pytest.mark.case("C108")
 @pytest.mark.parametrize("below", ["", "/content", "/content?width=320", "/preview"])
-def test_they_are_refused_at_once_on_one_image_too(service: RunningService, below: str) -> None:
+def test_a_changed_password_and_a_disabled_user_are_refused_on_one_image_too(
+    service: RunningService, below: str
+) -> None:
     name = service.add_user()
     old, new = service.client(name), service.client(name, "another password")
     path = f"/image/{service.make_image(old)['guid']}{below}"
@@ -182,7 +184,7 @@ def test_the_sixth_wrong_password_is_told_to_wait(service: RunningService, is_kn
 
 
 @pytest.mark.case("C111")
-def test_nobody_else_is_told_to_wait(service: RunningService) -> None:
+def test_nobody_else_has_to_wait(service: RunningService) -> None:
     name, other = service.add_user(), service.add_user()
     signed_in = service.client(name)
     assert signed_in.get("/image").status_code == 200
@@ -237,14 +239,14 @@ def test_a_forwarded_address_is_believed_from_a_trusted_proxy_only(
         client = service.client(name, f"wrong {number}")
         return client.get("/image", headers={"X-Forwarded-For": forwarded}).status_code
 
-    # the last address is the one that the proxy itself has seen
+    # the proxy itself has added the last address
     seen = [guess(number, f"203.0.113.{number}, 192.0.2.1") for number in range(6)]
     assert seen == [401] * 5 + [429]
     assert guess(6, "192.0.2.2") == (401 if is_trusted else 429)
 
 
 @pytest.mark.parametrize("path", ["/image/x", "/image/x/content", "/image/x/preview"])
-def test_the_guid_is_looked_at_before_the_password(service: RunningService, path: str) -> None:
+def test_the_guid_is_validated_before_the_password(service: RunningService, path: str) -> None:
     stranger = service.client(service.add_user(), "a wrong password")
     for method in ("GET", "HEAD"):
         assert stranger.request(method, path).status_code == 422

@@ -1,4 +1,4 @@
-"""What holds for every answer: cases C001 to C006."""
+"""Rules for every answer: cases C001 to C006."""
 
 import re
 
@@ -31,7 +31,7 @@ def test_every_answer_has_a_request_id_of_its_own(service: RunningService) -> No
 @pytest.mark.case("C002")
 @pytest.mark.case("C003")
 @pytest.mark.parametrize(("method", "path", "status"), ERRORS)
-def test_an_error_is_a_problem_that_nobody_may_store(
+def test_an_error_is_a_problem_that_may_not_be_cached(
     service: RunningService, method: str, path: str, status: int
 ) -> None:
     answer = service.client().request(method, path)
@@ -61,13 +61,21 @@ def test_an_unknown_path_is_not_found(service: RunningService, path: str) -> Non
         ("/health/live", {"GET", "HEAD"}),
     ],
 )
-def test_an_unknown_method_is_told_the_known_ones(
+def test_an_unknown_method_is_answered_with_the_allowed_ones(
     service: RunningService, method: str, path: str, allowed: set[str]
 ) -> None:
     for client in (service.client(), service.sign_in()):
         answer = client.request(method, path)
         assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
         assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+@pytest.mark.case("C005")
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PATCH", "DELETE", "PUT"])
+def test_the_path_of_uploads_is_no_guid(service: RunningService, method: str) -> None:
+    for client in (service.client(), service.sign_in()):
+        answer = client.request(method, "/image/upload")
+        assert (answer.status_code, answer.headers["allow"]) == (405, "POST")
 
 
 @pytest.mark.case("C006")

@@ -1,4 +1,4 @@
-"""The body of a request, read strictly: cases C207 to C211."""
+"""Strict reading of JSON bodies: cases C207 to C211."""
 
 import json
 
@@ -23,7 +23,7 @@ JSON = {"Content-Type": "application/json"}
         b'"x"',
     ],
 )
-def test_a_body_that_is_not_what_is_asked_for_is_refused(
+def test_a_body_that_does_not_fit_the_schema_is_refused(
     service: RunningService, body: bytes
 ) -> None:
     answer = service.sign_in().post("/image", content=body, headers=JSON)
@@ -42,7 +42,7 @@ def test_a_body_that_is_not_what_is_asked_for_is_refused(
         rb'{"prompt": "x", "visibility": "\ud800"}',
     ],
 )
-def test_what_json_can_say_but_nobody_can_mean_is_refused(
+def test_lone_surrogates_and_numbers_that_are_not_finite_are_refused(
     service: RunningService, body: bytes
 ) -> None:
     answer = service.sign_in().post("/image", content=body, headers=JSON)
@@ -66,7 +66,9 @@ def test_what_json_can_say_but_nobody_can_mean_is_refused(
         }.items()
     ],
 )
-def test_what_is_not_json_in_utf8_is_malformed(service: RunningService, body: bytes) -> None:
+def test_a_body_that_is_not_json_in_utf_8_is_malformed(
+    service: RunningService, body: bytes
+) -> None:
     answer = service.sign_in().post("/image", content=body, headers=JSON)
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_request")
 
@@ -92,7 +94,9 @@ def test_another_media_type_is_refused(service: RunningService, headers: dict[st
 
 @pytest.mark.case("C210")
 @pytest.mark.parametrize("media_type", ["application/json; charset=UTF-8", "Application/JSON"])
-def test_json_may_be_spelled_as_headers_allow(service: RunningService, media_type: str) -> None:
+def test_the_media_type_may_have_parameters_and_any_case(
+    service: RunningService, media_type: str
+) -> None:
     headers = {"Content-Type": media_type}
     answer = service.sign_in().post("/image", content=b'{"prompt": "x"}', headers=headers)
     assert answer.status_code == 201

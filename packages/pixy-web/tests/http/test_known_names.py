@@ -1,4 +1,4 @@
-"""Names of parameters and members that are unknown: cases C885 to C887."""
+"""Unknown names of parameters and members: cases C885 to C887."""
 
 import json
 from typing import Any
@@ -11,7 +11,10 @@ QUERY = (
     "is not known; known are limit, cursor, status, q, visibility, mine, created_after, "
     "created_before"
 )
-BODY = "is not known; known are prompt, visibility, size, quality"
+BODY = (
+    "is not known; known are prompt, visibility, size, quality, model, output_format, background, "
+    "output_compression, moderation, sources, mask"
+)
 
 
 @pytest.mark.case("C885")
@@ -27,7 +30,7 @@ def test_an_unknown_parameter_of_a_list_is_refused(
 
 
 @pytest.mark.case("C885")
-def test_unknown_parameters_are_named_with_those_that_are_known(service: RunningService) -> None:
+def test_unknown_parameters_are_named_with_the_known_ones(service: RunningService) -> None:
     answer = service.client().get("/image?owner=s3cret&limit=5&Q=s3cret&owner=s3cret")
     assert answer.json()["errors"] == [
         {"location": ["query", "owner"], "reason": QUERY},
@@ -56,7 +59,7 @@ def test_content_and_details_ignore_other_parameters(fresh: RunningService) -> N
         {"prompt": ["s3cret"], "owner": {"s3cret": 1}},
     ],
 )
-def test_an_unknown_member_is_named_with_those_that_are_known(
+def test_an_unknown_member_is_named_with_the_known_ones(
     service: RunningService, body: dict[str, Any]
 ) -> None:
     name = list(body)[-1]
@@ -87,7 +90,7 @@ def test_an_unknown_member_of_a_change_is_named(fresh: RunningService) -> None:
         ("größe", "größe"),
     ],
 )
-def test_a_name_is_told_as_far_as_it_is_short_and_printable(
+def test_an_unknown_name_is_shortened_and_made_printable(
     service: RunningService, name: str, told: str
 ) -> None:
     answer = service.sign_in().post(
@@ -100,7 +103,7 @@ def test_a_name_is_told_as_far_as_it_is_short_and_printable(
 
 
 @pytest.mark.case("C886")
-def test_of_many_unknown_names_the_first_ten_are_told(service: RunningService) -> None:
+def test_of_many_unknown_names_the_first_ten_are_reported(service: RunningService) -> None:
     names = [f"x{number}" for number in range(1000)]
     body = dict.fromkeys(names, 1)
     query = "&".join(f"{name}=1" for name in names)
@@ -122,7 +125,7 @@ def test_of_many_unknown_names_the_first_ten_are_told(service: RunningService) -
         ([], ["body"]),
     ],
 )
-def test_what_is_wrong_with_a_body_is_in_the_body_whatever_the_query_says(
+def test_an_error_in_the_body_is_located_there_whatever_the_query_has(
     start_service: Any, body: Any, location: list[str]
 ) -> None:
     service = start_service(max_prompt_length=100)
@@ -132,7 +135,7 @@ def test_what_is_wrong_with_a_body_is_in_the_body_whatever_the_query_says(
 
 
 @pytest.mark.case("C887")
-def test_what_is_wrong_with_a_path_or_query_is_there(service: RunningService) -> None:
+def test_an_error_in_the_path_or_query_is_located_there(service: RunningService) -> None:
     client = service.sign_in()
     for path, location in (
         ("/image/nonsense?guid=1", ["path", "guid"]),

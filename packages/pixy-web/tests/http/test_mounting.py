@@ -25,7 +25,7 @@ PASSWORD = "correct horse"
 
 @contextmanager
 def serve(outer: Starlette) -> Iterator[str]:
-    """Serve an application as somebody else's server does, and return its address."""
+    """Serve an application with uvicorn, and yield its address."""
     listener = bind("127.0.0.1", 0)
     server = uvicorn.Server(uvicorn.Config(outer, log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
@@ -57,7 +57,7 @@ def inner(tmp_path: Path, provider: Provider) -> FastAPI:
 
 @pytest.fixture(params=["/pixy", "/tools/my bücher"])
 def client(inner: FastAPI, request: pytest.FixtureRequest) -> Iterator[httpx2.Client]:
-    """A client of an application that mounts PixyProxy, and starts and stops it."""
+    """A client of an application that mounts PixyProxy and runs its lifespan."""
     outer = Starlette(
         routes=[Mount(request.param, inner)],
         lifespan=lambda _: inner.router.lifespan_context(inner),
@@ -71,7 +71,7 @@ def client(inner: FastAPI, request: pytest.FixtureRequest) -> Iterator[httpx2.Cl
 
 
 def follow(client: httpx2.Client, path: str) -> httpx2.Response:
-    """Ask for a path that an answer named, from the root of the server."""
+    """Request a path from an answer, relative to the root of the server."""
     assert path.startswith("/")
     return client.get(httpx2.URL(client.base_url).join(path))
 
@@ -110,7 +110,7 @@ def test_paths_of_creations_have_the_prefix(client: httpx2.Client, provider: Pro
 
 
 @pytest.mark.case("C889")
-def test_the_methods_of_a_path_are_told_below_a_prefix(client: httpx2.Client) -> None:
+def test_a_405_lists_the_methods_of_a_path_below_a_prefix(client: httpx2.Client) -> None:
     answer = client.put("image")
     assert answer.status_code == 405
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
@@ -119,7 +119,7 @@ def test_the_methods_of_a_path_are_told_below_a_prefix(client: httpx2.Client) ->
 
 
 @pytest.mark.case("C889")
-def test_an_application_that_was_not_started_says_why_in_the_log(
+def test_a_mounted_application_that_was_not_started_logs_why(
     inner: FastAPI, caplog: pytest.LogCaptureFixture
 ) -> None:
     with serve(Starlette(routes=[Mount("/pixy", inner)])) as address:
@@ -130,7 +130,7 @@ def test_an_application_that_was_not_started_says_why_in_the_log(
     assert "lifespan" in str(crashes[0].exc_info)
 
 
-def test_what_was_opened_is_closed_with_the_outer_application(inner: FastAPI) -> None:
+def test_all_threads_end_with_the_outer_application(inner: FastAPI) -> None:
     before = set(threading.enumerate())
     outer = Starlette(
         routes=[Mount("/pixy", inner)],

@@ -14,7 +14,7 @@ from running_service import RunningService
 
 
 def check_image(service: RunningService, provider: Provider, name: str) -> dict[str, object]:
-    """Make an odd image, fail if one of its pictures looks wrong, and return its details."""
+    """Make an odd image, fail if it or a thumbnail looks wrong, and return its details."""
     image, client = ODD_IMAGES[name], service.client()
     provider.answer_with(image.content)
     details = service.make_image(service.sign_in(), visibility="public")
@@ -34,7 +34,7 @@ def check_image(service: RunningService, provider: Provider, name: str) -> dict[
 
 
 @pytest.mark.case("C870")
-def test_width_and_height_are_those_of_the_picture_that_people_see(
+def test_width_and_height_are_those_of_the_rotated_image(
     patient: RunningService, provider: Provider
 ) -> None:
     for orientation in (3, 5, 6, 8):
@@ -45,9 +45,7 @@ def test_width_and_height_are_those_of_the_picture_that_people_see(
 
 
 @pytest.mark.case("C871")
-def test_what_is_broken_beside_the_pixels_is_ignored(
-    patient: RunningService, provider: Provider
-) -> None:
+def test_broken_metadata_is_ignored(patient: RunningService, provider: Provider) -> None:
     for name in (
         *("PNG: eXIf of garbage", "PNG: eXIf of no bytes", "PNG: iCCP that is no zlib"),
         *("JPEG: EXIF of garbage", "WebP: EXIF of garbage"),
@@ -57,7 +55,7 @@ def test_what_is_broken_beside_the_pixels_is_ignored(
 
 
 @pytest.mark.case("C872")
-def test_smaller_pictures_have_the_colours_of_the_original_in_srgb(
+def test_thumbnails_have_the_colours_of_the_original_in_srgb(
     patient: RunningService, provider: Provider
 ) -> None:
     for name in (
@@ -69,16 +67,14 @@ def test_smaller_pictures_have_the_colours_of_the_original_in_srgb(
 
 
 @pytest.mark.case("C873")
-def test_what_is_transparent_is_so_in_smaller_pictures(
-    patient: RunningService, provider: Provider
-) -> None:
+def test_thumbnails_keep_transparency(patient: RunningService, provider: Provider) -> None:
     for name in ODD_IMAGES:
         if "transparent" in name or "alpha" in name:
             check_image(patient, provider, name)
 
 
 @pytest.mark.case("C874")
-def test_a_smaller_picture_that_an_older_version_made_is_not_sent(
+def test_a_thumbnail_that_an_older_version_made_is_not_sent(
     patient: RunningService, provider: Provider
 ) -> None:
     image, client = ODD_IMAGES["PNG: grey, profile GRAY"], patient.client()

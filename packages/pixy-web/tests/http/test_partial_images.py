@@ -1,4 +1,4 @@
-"""What can be seen of an image while it is made: cases C360 to C367."""
+"""Partial images: cases C360 to C367."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ Start = Callable[..., RunningService]
 
 
 class Pending(NamedTuple):
-    """An image in the making, whose partial images are there."""
+    """A pending creation with its partial images."""
 
     owner: httpx2.Client
     service: RunningService
@@ -40,7 +40,7 @@ def start_with_partials(start_service: Start, provider: Provider, count: int) ->
 
 @pytest.fixture
 def watched(provider: Provider, start_service: Start) -> RunningService:
-    """A service that asks its provider for two partial images of each."""
+    """A service that requests two partial images of each image."""
     return start_with_partials(start_service, provider, 2)
 
 
@@ -98,7 +98,7 @@ def test_the_owner_sees_the_latest_partial_image(pending: Pending) -> None:
 
 
 @pytest.mark.case("C360")
-def test_a_partial_image_is_no_image(pending: Pending) -> None:
+def test_a_creation_with_a_partial_image_is_still_pending(pending: Pending) -> None:
     assert pending.owner.get(f"{pending.path}/content").json()["code"] == "image_pending"
     assert pending.owner.get("/image").json() == []
     assert pending.owner.get(pending.path).json()["status"] == "pending"
@@ -106,7 +106,7 @@ def test_a_partial_image_is_no_image(pending: Pending) -> None:
 
 @pytest.mark.case("C361")
 @pytest.mark.parametrize("count", [0, 2])
-def test_before_there_is_one_there_is_nothing_to_see(
+def test_before_the_first_partial_image_the_preview_is_empty(
     start_service: Start, provider: Provider, count: int
 ) -> None:
     service = start_with_partials(start_service, provider, count)
@@ -123,7 +123,7 @@ def test_before_there_is_one_there_is_nothing_to_see(
 
 
 @pytest.mark.case("C362")
-def test_who_has_the_latest_is_told_so(pending: Pending) -> None:
+def test_a_client_that_has_the_latest_partial_image_gets_304(pending: Pending) -> None:
     tag = pending.owner.get(pending.preview).headers["etag"]
     for value in (tag, f'"other", {tag}', "*"):
         answer = pending.owner.get(pending.preview, headers={"If-None-Match": value})
@@ -135,7 +135,9 @@ def test_who_has_the_latest_is_told_so(pending: Pending) -> None:
 
 
 @pytest.mark.case("C363")
-def test_when_the_image_is_there_its_address_is_told(pending: Pending, provider: Provider) -> None:
+def test_the_preview_of_a_finished_image_redirects_to_its_file(
+    pending: Pending, provider: Provider
+) -> None:
     provider.finish()
     wait_for(pending.owner, pending.path, "ready")
     strangers = pending.service.client(), pending.service.sign_in("two")
@@ -146,7 +148,7 @@ def test_when_the_image_is_there_its_address_is_told(pending: Pending, provider:
         assert answer.headers["cache-control"] == "private, no-store"
         assert client.get(answer.headers["location"]).content == PNG
     assert "link" not in pending.owner.get(pending.path).headers
-    # the answer comes before the last step
+    # the answer is sent before the last step
     wait_until(lambda: not list(pending.service.settings.data_dir.rglob("*.part")))
 
 
@@ -155,7 +157,7 @@ def test_when_the_image_is_there_its_address_is_told(pending: Pending, provider:
     ("behaviour", "status"),
     [("events_moderation_blocked", "failed"), ("events_without_end", "unknown")],
 )
-def test_when_it_failed_there_is_nothing_to_see(
+def test_the_preview_of_a_failed_creation_is_empty(
     watched: RunningService, provider: Provider, behaviour: str, status: str
 ) -> None:
     owner = watched.sign_in()
@@ -170,7 +172,7 @@ def test_when_it_failed_there_is_nothing_to_see(
 
 
 @pytest.mark.case("C365")
-def test_to_everyone_else_there_is_no_such_image(pending: Pending) -> None:
+def test_the_preview_is_visible_to_its_owner_only(pending: Pending) -> None:
     service = pending.service
     for client in (service.client(), service.sign_in("one"), service.sign_in("two")):
         for headers in ({}, {"If-None-Match": "*"}):
@@ -200,9 +202,7 @@ def test_head_answers_as_get(pending: Pending, provider: Provider) -> None:
 
 
 @pytest.mark.case("C367")
-def test_partial_images_that_are_none_are_not_shown(
-    watched: RunningService, provider: Provider
-) -> None:
+def test_invalid_partial_images_are_not_shown(watched: RunningService, provider: Provider) -> None:
     owner = watched.sign_in()
     provider.behave("events_with_bad_partials")
     image = watched.make_image(owner)
@@ -219,7 +219,7 @@ def test_a_partial_image_that_can_t_be_removed_is_not_shown(
     with provider.unfinished():
         path = ask(owner)
         wait_until(lambda: owner.get(f"{path}/preview").content == PARTIALS[1])
-        # a folder can't be removed as a file is
+        # unlink does not remove a folder
         (part,) = staging.glob("*.partial.*")
         part.unlink()
         part.mkdir()

@@ -15,7 +15,7 @@ ASYNC = {"Prefer": "respond-async"}
 
 
 def wait_for_status(client: httpx2.Client, path: str, status: str) -> dict[str, Any]:
-    """Return details once they have a status, and fail if that takes longer than anything may."""
+    """Wait until a creation has a status, and return its details."""
     deadline = time.monotonic() + 30
     while True:
         details: dict[str, Any] = client.get(path).json()
@@ -48,7 +48,7 @@ def test_a_client_that_won_t_wait_is_answered_while_the_provider_works(
 
 @pytest.mark.case("C221")
 @pytest.mark.parametrize("prefer", ["wait=0", "respond-async, wait=0", "wait=1; x=y"])
-def test_a_client_that_waits_a_while_is_answered_then(
+def test_a_client_that_waits_is_answered_after_that_time(
     patient: RunningService, provider: Provider, prefer: str
 ) -> None:
     client = patient.sign_in()
@@ -61,7 +61,7 @@ def test_a_client_that_waits_a_while_is_answered_then(
 
 @pytest.mark.case("C221")
 @pytest.mark.parametrize("prefer", ["wait=60", "respond-async, wait=60", 'WAIT="60"'])
-def test_an_image_that_is_there_in_time_is_answered(
+def test_an_image_that_is_ready_in_time_is_returned(
     patient: RunningService, provider: Provider, prefer: str
 ) -> None:
     answer = patient.sign_in().post("/image", json={"prompt": "x"}, headers={"Prefer": prefer})
@@ -85,14 +85,14 @@ def test_an_image_that_is_there_in_time_is_answered(
         ",;=",
     ],
 )
-def test_a_preference_that_is_none_is_ignored(service: RunningService, prefer: str) -> None:
+def test_an_invalid_preference_is_ignored(service: RunningService, prefer: str) -> None:
     answer = service.sign_in().post("/image", json={"prompt": "x"}, headers={"Prefer": prefer})
     assert answer.status_code == 201
     assert "preference-applied" not in answer.headers
 
 
 @pytest.mark.case("C223")
-def test_a_failure_before_the_provider_is_asked_is_told_at_once(
+def test_a_failure_before_the_provider_is_asked_is_reported_at_once(
     patient: RunningService, provider: Provider
 ) -> None:
     folder = patient.settings.data_dir / "images"
@@ -115,13 +115,13 @@ def test_a_failure_before_the_provider_is_asked_is_told_at_once(
         (["wait=\u00b2"], Preference()),
         (['wait="8'], Preference()),
         (['wait=8, x="\\" , respond-async'], Preference(8, False)),
-        # read once from its beginning to its end: a longer one would take minutes otherwise
+        # read once from start to end; with backtracking, long values would take minutes
         (['wait=8, x="' + '\\"' * 100_000], Preference(8, False)),
         (['respond-async=""'], Preference(None, True)),
         ([], Preference()),
     ],
 )
-def test_preferences_are_read_as_rfc_7240_writes_them(
+def test_preferences_follow_the_grammar_of_rfc_7240(
     headers: list[str], expected: Preference
 ) -> None:
     raw = [(b"prefer", header.encode("latin-1")) for header in headers]

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from copied_images import copy_images
-from pixy_core import CreationStatus, DBConnectionError, Image
+from pixy_core import CreationStatus, DBConnectionError, DetailedImage
 from pixy_service import ImagePage
 from pixy_web.http.paging import Paging
 from pixy_web.http.responses import images_response
@@ -40,7 +40,7 @@ def joined(pages: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.case("C401")
-def test_a_stranger_gets_public_images_newest_first(fresh: RunningService) -> None:
+def test_an_anonymous_caller_gets_public_images_newest_first(fresh: RunningService) -> None:
     client = fresh.sign_in()
     for prompt, visibility in (
         ("first", "public"),
@@ -97,7 +97,7 @@ def test_changes_between_pages_neither_repeat_nor_hide_an_image(fresh: RunningSe
     images = [fresh.make_image(client, f"image {number}") for number in range(6)]
     first = client.get("/image?limit=2")
     fresh.make_image(client, "newer")
-    # the cursor's own image goes too
+    # the image of the cursor is deleted too
     for gone in (images[4], images[2]):
         assert client.delete(f"/image/{gone['guid']}").status_code == 204
     rest = joined(follow(client, first.links["next"]["url"]))
@@ -147,7 +147,7 @@ def test_a_cursor_that_was_not_given_to_this_caller_is_refused(fresh: RunningSer
 
 
 @pytest.mark.case("C408")
-def test_the_whole_list_goes_beyond_the_servers_page(fresh: RunningService) -> None:
+def test_the_whole_list_is_complete_beyond_one_page(fresh: RunningService) -> None:
     client = fresh.sign_in()
     fresh.make_image(client, "image", "public")
     copy_images(fresh.settings.data_dir, 204)
@@ -170,7 +170,7 @@ def test_head_of_a_list_is_get_without_a_body(service: RunningService, path: str
             assert head.headers.get(name) == get.headers.get(name)
 
 
-def test_a_page_that_fails_after_the_client_left_is_no_surprise_to_the_loop(
+def test_a_page_that_fails_after_the_client_left_causes_no_error_in_the_loop(
     fresh: RunningService,
 ) -> None:
     image = fresh.make_image(fresh.sign_in(), visibility="public")
@@ -179,7 +179,7 @@ def test_a_page_that_fails_after_the_client_left_is_no_surprise_to_the_loop(
     async def list_images(limit: int, cursor: str | None) -> ImagePage:
         if cursor is not None:
             raise DBConnectionError
-        return ImagePage([Image(id=1, **image)], "more")
+        return ImagePage([DetailedImage(id=1, **image)], "more")
 
     async def leave_after_the_first_page() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, report: reports.append(report))
@@ -188,9 +188,9 @@ def test_a_page_that_fails_after_the_client_left_is_no_surprise_to_the_loop(
         response = await images_response(request, list_images, paging)
         assert isinstance(response, StreamingResponse)
         assert await anext(aiter(response.body_iterator))
-        # the second page fails meanwhile
+        # meanwhile the second page fails
         await asyncio.sleep(0.01)
-        # a response that is cancelled is left to the garbage collector, in a cycle of its frames
+        # a cancelled response is in a reference cycle with its frames until garbage collection
         cycle: list[object] = [response]
         cycle.append(cycle)
         del response, cycle
@@ -201,12 +201,12 @@ def test_a_page_that_fails_after_the_client_left_is_no_surprise_to_the_loop(
     assert reports == []
 
 
-def test_an_array_of_long_prompts_is_sent_in_pieces_and_not_kept(fresh: RunningService) -> None:
+def test_an_array_of_long_prompts_is_sent_in_chunks_and_not_kept(fresh: RunningService) -> None:
     details = fresh.make_image(fresh.sign_in()) | {"prompt": "x" * 32_000}
-    kept: list[weakref.ref[Image]] = []
+    kept: list[weakref.ref[DetailedImage]] = []
 
     async def list_images(limit: int, cursor: str | None, *, is_quick: bool = False) -> ImagePage:
-        images = [Image(id=number, **details) for number in range(50)]
+        images = [DetailedImage(id=number, **details) for number in range(50)]
         kept.extend(map(weakref.ref, images))
         return ImagePage(images, None)
 

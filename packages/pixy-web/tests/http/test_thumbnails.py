@@ -1,4 +1,4 @@
-"""Smaller pictures: cases C440 to C452, and C912."""
+"""Thumbnails: cases C440 to C452, and C912."""
 
 import asyncio
 import hashlib
@@ -24,7 +24,7 @@ AVIF = "image/avif,image/webp,image/apng,image/*,*/*;q=0.8"
 
 @pytest.fixture
 def image_path(service: RunningService) -> str:
-    """The path of the content of a new public image, which no thumbnail was made of yet."""
+    """The path of the content of a new public image without thumbnails."""
     image = service.make_image(service.sign_in(), visibility="public")
     return f"/image/{image['guid']}/content"
 
@@ -43,7 +43,7 @@ def list_thumbnails(service: RunningService, path: str) -> list[str]:
 
 @pytest.mark.case("C440")
 @pytest.mark.parametrize("width", [160, 320, 640])
-def test_a_width_gives_a_picture_of_that_width(
+def test_a_width_gives_a_thumbnail_of_that_width(
     service: RunningService, image_path: str, width: int
 ) -> None:
     client = service.client()
@@ -56,7 +56,7 @@ def test_a_width_gives_a_picture_of_that_width(
 
 
 @pytest.mark.case("C440")
-def test_a_smaller_picture_shows_what_the_original_shows(
+def test_a_thumbnail_shows_what_the_original_shows(
     service: RunningService, image_path: str
 ) -> None:
     client = service.client()
@@ -92,7 +92,7 @@ def test_a_narrower_original_keeps_its_own_size(service: RunningService, image_p
 
 
 @pytest.mark.case("C443")
-def test_avif_is_for_those_who_name_it(service: RunningService, image_path: str) -> None:
+def test_avif_is_sent_to_clients_that_name_it(service: RunningService, image_path: str) -> None:
     client = service.client()
     for accept, expected in (
         (AVIF, "image/avif"),
@@ -114,13 +114,15 @@ def test_avif_is_for_those_who_name_it(service: RunningService, image_path: str)
 
 
 @pytest.mark.case("C444")
-def test_a_smaller_picture_is_cached_as_its_file_and_as_harmless(service: RunningService) -> None:
+def test_a_thumbnail_has_the_caching_and_security_headers_of_its_file(
+    service: RunningService,
+) -> None:
     owner = service.sign_in()
     for visibility in ("private", "class", "public"):
         guid = service.make_image(owner, visibility=visibility)["guid"]
         for client in (owner, service.client()):
             whole = client.get(f"/image/{guid}/content")
-            for _ in range(2):  # made, then found
+            for _ in range(2):  # first made, then found
                 small = client.get(f"/image/{guid}/content?width=160")
                 assert small.status_code == whole.status_code
                 for name in ("cache-control", "content-security-policy", "x-content-type-options"):
@@ -147,14 +149,14 @@ def test_the_tag_is_that_of_the_bytes(service: RunningService, image_path: str) 
 
 
 @pytest.mark.case("C445")
-def test_a_range_of_a_smaller_picture_is_ignored(service: RunningService, image_path: str) -> None:
+def test_a_range_of_a_thumbnail_is_ignored(service: RunningService, image_path: str) -> None:
     answer = service.client().get(f"{image_path}?width=160", headers={"Range": "bytes=0-9"})
     assert open_picture(answer).size == (160, 160)
     assert "accept-ranges" not in answer.headers
 
 
 @pytest.mark.case("C446")
-def test_head_of_a_smaller_picture_is_get_without_a_body(service: RunningService) -> None:
+def test_head_of_a_thumbnail_is_get_without_a_body(service: RunningService) -> None:
     owner = service.sign_in()
     path = f"/image/{service.make_image(owner, visibility='public')['guid']}/content?width=320"
     for client in (owner, service.client()):
@@ -165,7 +167,7 @@ def test_head_of_a_smaller_picture_is_get_without_a_body(service: RunningService
 
 
 @pytest.mark.case("C447")
-def test_a_smaller_picture_is_seen_by_those_who_see_the_image(service: RunningService) -> None:
+def test_a_thumbnail_is_visible_to_those_who_may_see_the_image(service: RunningService) -> None:
     owner, mate = service.sign_in("a"), service.sign_in("a")
     guid = service.make_image(owner, visibility="public")["guid"]
     path = f"/image/{guid}/content?width=160"
@@ -199,21 +201,21 @@ def make_link(path: Path) -> None:
 
 @pytest.mark.case("C448")
 @pytest.mark.parametrize("damage", [Path.unlink, truncate, flip_a_bit, make_link])
-def test_of_a_damaged_file_no_smaller_picture_is_served(
+def test_no_thumbnail_of_a_damaged_file_is_served(
     service: RunningService, image_path: str, damage: Callable[[Path], None]
 ) -> None:
     client = service.client()
     assert client.get(f"{image_path}?width=160").status_code == 200
     (path,) = service.settings.data_dir.rglob(f"images/*/{image_path.split('/')[2]}.png")
     damage(path)
-    for width in (160, 320):  # one that was made before, and one that wasn't
+    for width in (160, 320):  # one that was made before, and one that was not
         answer = client.get(f"{image_path}?width={width}")
         assert (answer.status_code, answer.json()["code"]) == (500, "content_damaged")
         assert client.head(f"{image_path}?width={width}").status_code == 500
 
 
 @pytest.mark.case("C448")
-def test_an_original_that_was_only_touched_keeps_its_smaller_pictures(
+def test_an_original_that_was_only_touched_keeps_its_thumbnails(
     service: RunningService, image_path: str
 ) -> None:
     client = service.client()
@@ -227,7 +229,7 @@ def test_an_original_that_was_only_touched_keeps_its_smaller_pictures(
 
 
 @pytest.mark.case("C449")
-def test_deleting_an_image_removes_its_smaller_pictures(service: RunningService) -> None:
+def test_deleting_an_image_removes_its_thumbnails(service: RunningService) -> None:
     owner = service.sign_in()
     first, second = (
         f"/image/{service.make_image(owner, visibility='public')['guid']}" for _ in range(2)
@@ -257,7 +259,7 @@ def test_the_folder_may_be_deleted_while_the_service_runs(
 
 
 @pytest.mark.case("C450")
-def test_a_folder_that_cant_be_written_costs_time_only(fresh: RunningService) -> None:
+def test_thumbnails_are_served_even_if_their_folder_can_t_be_written(fresh: RunningService) -> None:
     (fresh.settings.data_dir / "thumbnails").write_text("no folder")
     guid = fresh.make_image(fresh.sign_in(), visibility="public")["guid"]
     client = fresh.client()
@@ -268,7 +270,7 @@ def test_a_folder_that_cant_be_written_costs_time_only(fresh: RunningService) ->
 
 
 @pytest.mark.case("C451")
-def test_many_at_once_get_the_same_bytes_and_leave_nothing_behind(
+def test_concurrent_requests_get_the_same_bytes_and_leave_nothing_behind(
     service: RunningService, image_path: str
 ) -> None:
     client = service.client()
@@ -280,7 +282,7 @@ def test_many_at_once_get_the_same_bytes_and_leave_nothing_behind(
 
 
 @pytest.mark.case("C452")
-def test_too_many_that_wait_to_be_made_are_told_so() -> None:
+def test_too_many_waiting_thumbnails_are_refused() -> None:
     threads = Threads(1, "pixy-test", limit=1, refusal=ThumbnailsBusyError)
     release = threading.Event()
 
@@ -298,7 +300,7 @@ def test_too_many_that_wait_to_be_made_are_told_so() -> None:
 
 
 @pytest.mark.case("C912")
-def test_a_smaller_picture_that_many_ask_for_at_once_is_made_once(service: RunningService) -> None:
+def test_concurrent_requests_for_one_thumbnail_make_it_once(service: RunningService) -> None:
     body = {"prompt": "a wide lake", "visibility": "public", "size": "3840x2160"}
     guid = service.sign_in().post("/image", json=body).json()["guid"]
     host, port = service.url.removeprefix("http://").split(":")
@@ -308,7 +310,7 @@ def test_a_smaller_picture_that_many_ask_for_at_once_is_made_once(service: Runni
         streams = [await asyncio.open_connection(host, int(port)) for _ in range(count)]
         for number, (_, writer) in enumerate(streams):
             writer.write(head.encode())
-            if number % 50 == 0:  # so that they don't all wait for the same query
+            if number % 50 == 0:  # so that they do not all wait for the same query
                 await asyncio.sleep(0.02)
         answers = [await reader.read() for reader, _ in streams]
         for _, writer in streams:

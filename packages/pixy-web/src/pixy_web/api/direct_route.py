@@ -1,7 +1,7 @@
-"""Routes whose functions take the request and little else.
+"""Routes without FastAPI's work on parameters.
 
-FastAPI finds out at each request what a function's parameters are to be, reads a body, and opens
-stacks of what is to be closed: where there is none of that, it takes as long as a query.
+For each request FastAPI solves the parameters of a function, reads a body and opens exit stacks.
+That takes as long as a query, also if there is nothing to do.
 """
 
 from collections.abc import Callable, Coroutine, Iterator
@@ -10,10 +10,23 @@ from typing import Any, get_type_hints
 
 from fastapi.params import Depends
 from fastapi.routing import APIRoute
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Match, request_response
 from starlette.types import Scope
+
+from pixy_core import Scope as KeyScope
+from pixy_web.api.scopes import find_scope
+
+
+class GuidConvertor(StringConvertor):
+    """The guid in a path: `{guid:guid}`. Any text but the name of another resource."""
+
+    regex = "(?!upload$)[^/]+"
+
+
+register_url_convertor("guid", GuidConvertor())
 
 AsyncFunction = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -21,16 +34,16 @@ AsyncFunction = Callable[..., Coroutine[Any, Any, Any]]
 class DirectRoute(APIRoute):
     """A route that calls its dependencies, then its endpoint.
 
-    All of them are `async`, and a dependency takes the request and nothing else. What the endpoint
-    takes besides the request is what dependencies return.
+    All of them are `async`. A dependency takes only the request. The endpoint takes the request and
+    what its dependencies return.
 
     Raises:
-        TypeError: The endpoint or a dependency isn't like that.
+        TypeError: The endpoint or a dependency is different.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
-        # Starlette's, since FastAPI's opens those stacks
+        # Starlette's, because FastAPI's opens exit stacks
         self.app = request_response(self.get_route_handler())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
@@ -56,8 +69,8 @@ class PublicRoute(DirectRoute):
     """A route that matches only requests without an `Authorization` header."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Match like `DirectRoute`, but leave requests with credentials to the private router."""
-        # kept for the other routes of the router
+        """Match like `DirectRoute`, but only requests without credentials."""
+        # cached for the other routes of the router
         has_credentials: bool | None = scope.get("pixy.has_credentials")
         if has_credentials is None:
             has_credentials = any(name == b"authorization" for name, _ in scope["headers"])
@@ -65,8 +78,25 @@ class PublicRoute(DirectRoute):
         return (Match.NONE, {}) if has_credentials else super().matches(scope)
 
 
+class PrivateRoute(DirectRoute):
+    """A route for callers with credentials.
+
+    Attributes:
+        needed: The scope that an API key needs; None if no key is enough.
+
+    Raises:
+        LookupError: The table of scopes has no row for the route.
+    """
+
+    needed: KeyScope | None
+
+    def __init__(self, path: str, *arguments: Any, **options: Any) -> None:
+        super().__init__(path, *arguments, **options)
+        self.needed = find_scope(self.path_format, self.methods or ())
+
+
 def _list_parameters(endpoint: Callable[..., Any]) -> Iterator[tuple[str, AsyncFunction]]:
-    """Return the parameters of an endpoint that dependencies give, in their order."""
+    """Return the parameters of an endpoint that dependencies provide, in their order."""
     for name, hint in get_type_hints(endpoint, include_extras=True).items():
         for mark in getattr(hint, "__metadata__", ()):
             if isinstance(mark, Depends) and mark.dependency is not None:

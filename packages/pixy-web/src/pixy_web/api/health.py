@@ -1,4 +1,6 @@
-"""Whether the process lives, and whether it can do its work: for load balancers."""
+"""Health checks for load balancers: liveness and readiness."""
+
+import json
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -15,14 +17,14 @@ router = APIRouter(prefix="/health", dependencies=LOGGED)
 @router.head("/live", **openapi.HEAD_LIVE)
 @router.get("/live", **openapi.LIVE)
 async def answer_live() -> Response:
-    """Answer that the process serves, whatever the state of the database."""
+    """Return 200 if the process answers requests, whatever the state of the database."""
     return Response(b'{"status":"live"}', headers=NO_STORE, media_type="application/json")
 
 
 @router.head("/ready", **openapi.HEAD_READY)
 @router.get("/ready", **openapi.READY)
 async def answer_ready(request: Request) -> Response:
-    """Answer that the database answers and that images can be stored.
+    """Return 200 if the database answers and images can be stored, perhaps with warnings.
 
     Raises:
         DBConnectionError: The database doesn't answer.
@@ -30,4 +32,7 @@ async def answer_ready(request: Request) -> Response:
     """
     runtime = get_runtime(request)
     await runtime.pools.files.run(runtime.services.check_ready)
-    return Response(b'{"status":"ready"}', headers=NO_STORE, media_type="application/json")
+    warnings = runtime.services.list_warnings()
+    told = {"status": "ready"} | ({"warnings": warnings} if warnings else {})
+    body = json.dumps(told, separators=(",", ":"))
+    return Response(body, headers=NO_STORE, media_type="application/json")

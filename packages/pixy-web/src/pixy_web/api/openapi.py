@@ -1,19 +1,17 @@
-"""The OpenAPI document; each operation is a constant, the keyword arguments of its route."""
+"""The operations of the OpenAPI document, each the keyword arguments of its route."""
 
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-from pydantic.json_schema import models_json_schema
+from pydantic import TypeAdapter
 
 from pixy_core import (
     Creation,
-    CreationProblem,
-    CreationStatus,
+    DetailedImage,
     Image,
     ImageDetailUpdate,
     ImageFilter,
     ImageRequest,
+    Prompt,
 )
 from pixy_core.images import IMAGE_EXTENSIONS, THUMBNAIL_EXTENSIONS
 from pixy_service import IDEMPOTENCY_KEY_PATTERN, THUMBNAIL_WIDTHS
@@ -21,6 +19,7 @@ from pixy_web.api.openapi_parts import (
     CONTENT_HEADERS,
     CREATION,
     DETAILS,
+    DETAILS_EXAMPLE,
     EXAMPLE,
     GUID,
     OPTIONAL_SIGN_IN,
@@ -35,17 +34,10 @@ from pixy_web.api.openapi_parts import (
     with_problems,
     without_bodies,
 )
-from pixy_web.http.paging import ListQuery
-from pixy_web.http.problems import Problem
+from pixy_web.http.paging import ListQuery, PageQuery
+from pixy_web.http.uploads import FORM, RAW_TYPES
 
 IMAGE_TYPES = tuple(IMAGE_EXTENSIONS | THUMBNAIL_EXTENSIONS)
-
-_TAGS = [
-    {"name": "images", "description": "Make, find, read, share and delete images."},
-    {"name": "health", "description": "Whether the service works, for load balancers."},
-]
-_SENT_WITHOUT_NULL = (Creation, CreationProblem, Problem)
-"""Models that are sent without the members that are None."""
 
 _READ_PROBLEMS = (400, 401, 404, 422, 429, 500, 503)
 _BINARY = {name: {"schema": {"type": "string", "format": "binary"}} for name in IMAGE_TYPES}
@@ -54,21 +46,26 @@ _CONDITIONS = [
     {
         "name": "width",
         "in": "query",
-        "description": "Pixels of a smaller picture, in AVIF or WebP; without it the file.",
+        "description": "Width in pixels of a thumbnail, in AVIF or WebP. The default is the file.",
         "schema": {"type": "integer", "enum": list(THUMBNAIL_WIDTHS)},
     },
-    header_parameter("If-None-Match", "Entity tags that the client has, or `*`."),
-    header_parameter("If-Modified-Since", "An HTTP date; used without `If-None-Match`."),
+    header_parameter("If-None-Match", "Entity tags of the client's copies, or `*`."),
+    header_parameter("If-Modified-Since", "An HTTP date; ignored if `If-None-Match` is sent."),
     header_parameter("Range", "One range of bytes; anything else is ignored."),
     header_parameter("If-Range", "The entity tag that the range belongs to."),
 ]
 
 _LIST_QUERY = query_parameters(ListQuery) + query_parameters(ImageFilter)
 _EITHER: dict[str, Any] = {"anyOf": [reference(Image), reference(Creation)]}
+_DETAILS_OR_CREATION: dict[str, Any] = {"anyOf": [reference(DetailedImage), reference(Creation)]}
 _LIST = json_content({"type": "array", "items": _EITHER}, [EXAMPLE])
 
+_DERIVED = json_content({"type": "array", "items": reference(Image)}, [EXAMPLE])
+_DERIVED_ANSWERS = with_problems(
+    {200: answer("The images, newest first.", "Link", content=_DERIVED)}, *_READ_PROBLEMS, 409
+)
 _LIST_ANSWERS = with_problems(
-    {200: answer("The images, or own creations, newest first.", "Link", content=_LIST)},
+    {200: answer("Images, or the user's creations; newest first.", "Link", content=_LIST)},
     400,
     401,
     422,
@@ -79,19 +76,21 @@ _LIST_ANSWERS = with_problems(
 _IMAGE_ANSWERS = with_problems(
     {
         200: answer(
-            "The details of an image, or of an own creation that is none yet.",
+            "The details of an image, or of a creation of the user that is not an image yet.",
             "Retry-After",
             "Link",
-            content=json_content(_EITHER, EXAMPLE),
+            content=json_content(
+                {"anyOf": [reference(DetailedImage), reference(Creation)]}, DETAILS_EXAMPLE
+            ),
         )
     },
     *_READ_PROBLEMS,
 )
 _CONTENT_ANSWERS = with_problems(
     {
-        200: answer("The file, or the smaller picture.", *CONTENT_HEADERS, content=_BINARY),
-        206: answer("A part of the file.", "Content-Range", *CONTENT_HEADERS, content=_BINARY),
-        304: answer("The client's copy is still right.", "ETag"),
+        200: answer("The file, or the thumbnail.", *CONTENT_HEADERS, content=_BINARY),
+        206: answer("A range of the file.", "Content-Range", *CONTENT_HEADERS, content=_BINARY),
+        304: answer("The client's copy is up to date.", "ETag"),
     },
     *_READ_PROBLEMS,
     409,
@@ -102,16 +101,16 @@ _PREVIEW_HEADERS = ("ETag", "Content-Security-Policy", "X-Content-Type-Options")
 _PREVIEW_ANSWERS = with_problems(
     {
         200: answer("The latest partial image.", *_PREVIEW_HEADERS, content=_PARTIAL),
-        204: answer("There is nothing to see yet, or there won't be an image."),
+        204: answer("There is no partial image yet, or the creation has failed."),
         303: answer("The image is finished.", "Location"),
-        304: answer("The client has the latest.", *_PREVIEW_HEADERS),
+        304: answer("The client has the latest partial image.", *_PREVIEW_HEADERS),
     },
     *_READ_PROBLEMS,
 )
 
 LIST_IMAGES = operation(
     "list_images",
-    "List the images that the caller may see, or find some of them",
+    "List or search the images that the caller may see",
     OPTIONAL_SIGN_IN,
     _LIST_ANSWERS,
     parameters=_LIST_QUERY,
@@ -139,7 +138,7 @@ HEAD_IMAGE = operation(
 )
 GET_CONTENT = operation(
     "get_content",
-    "Get an image's file, or a smaller picture",
+    "Get an image's file, or a thumbnail",
     OPTIONAL_SIGN_IN,
     _CONTENT_ANSWERS,
     parameters=[GUID, *_CONDITIONS],
@@ -153,7 +152,7 @@ HEAD_CONTENT = operation(
 )
 GET_PREVIEW = operation(
     "get_preview",
-    "Get what there is to see of an own image while it is made",
+    "Get the latest partial image of a pending creation of the user",
     OPTIONAL_SIGN_IN,
     _PREVIEW_ANSWERS,
     parameters=[GUID, _CONDITIONS[1]],
@@ -166,13 +165,28 @@ HEAD_PREVIEW = operation(
     parameters=[GUID, _CONDITIONS[1]],
 )
 
+LIST_DERIVED = operation(
+    "list_derived",
+    "List what was made from an image, as far as the caller may see it",
+    OPTIONAL_SIGN_IN,
+    _DERIVED_ANSWERS,
+    parameters=[GUID, *query_parameters(PageQuery)],
+)
+HEAD_DERIVED = operation(
+    "head_derived",
+    "As GET, without a body",
+    OPTIONAL_SIGN_IN,
+    without_bodies(_DERIVED_ANSWERS),
+    parameters=[GUID, *query_parameters(PageQuery)],
+)
+
 _PREFERENCES = [
     header_parameter("Prefer", "RFC 7240: `respond-async`, `wait=SECONDS`, or both."),
     {
         "name": "Idempotency-Key",
         "in": "header",
-        "description": "The caller's own name for this request: with the same one it is run, and "
-        "paid for, once.",
+        "description": "A key that the caller chooses. Requests with the same key make, and pay "
+        "for, one image.",
         "schema": {
             "type": "string",
             "minLength": 1,
@@ -185,18 +199,24 @@ _CREATE_HEADERS = ("Preference-Applied", "Idempotent-Replayed")
 
 CREATE_IMAGE = operation(
     "create_image",
-    "Generate an image from a prompt",
+    "Generate an image from a prompt, and perhaps from other images",
     SIGN_IN,
     with_problems(
         {
             201: answer("The new image.", "Location", *_CREATE_HEADERS, content=DETAILS),
             202: answer(
-                "It is being made.", "Location", "Retry-After", *_CREATE_HEADERS, content=CREATION
+                "The image is being made.",
+                "Location",
+                "Retry-After",
+                *_CREATE_HEADERS,
+                content=CREATION,
             ),
         },
         400,
         401,
         403,
+        404,
+        408,
         409,
         410,
         413,
@@ -211,6 +231,56 @@ CREATE_IMAGE = operation(
     parameters=_PREFERENCES,
     requestBody=body(ImageRequest, {"prompt": "a lighthouse at dusk", "visibility": "public"}),
 )
+_FILE = {"type": "string", "format": "binary"}
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {**_FILE, "description": "The image file."},
+        "prompt": TypeAdapter(Prompt).json_schema()
+        | {"description": "The caption. Without it, the file's name."},
+    },
+}
+UPLOAD_IMAGE = operation(
+    "upload_image",
+    "Keep an image file as a private image",
+    SIGN_IN,
+    with_problems(
+        {
+            200: answer("The caller's image that has these bytes.", "Location", content=DETAILS),
+            201: answer("The new image.", "Location", content=DETAILS),
+            202: answer(
+                "It is safe, and waits for the database.",
+                "Location",
+                "Retry-After",
+                content=CREATION,
+            ),
+        },
+        400,
+        401,
+        403,
+        408,
+        409,
+        413,
+        415,
+        422,
+        429,
+        500,
+        503,
+    ),
+    parameters=[
+        {
+            "name": "prompt",
+            "in": "query",
+            "description": "The caption, if it is not in the form.",
+            "schema": TypeAdapter(Prompt).json_schema(),
+        }
+    ],
+    requestBody={
+        "required": True,
+        "content": {kind: {"schema": _FILE} for kind in RAW_TYPES} | {FORM: {"schema": _FORM}},
+    },
+)
 UPDATE_IMAGE = operation(
     "update_image",
     "Change who may see an image",
@@ -221,6 +291,7 @@ UPDATE_IMAGE = operation(
         401,
         403,
         404,
+        408,
         409,
         413,
         415,
@@ -234,25 +305,35 @@ UPDATE_IMAGE = operation(
 )
 DELETE_IMAGE = operation(
     "delete_image",
-    "Delete an image and its file, or what is known of a failed creation",
+    "Delete an image and its file, or a failed creation",
     SIGN_IN,
-    with_problems({204: answer("It is gone.")}, 400, 401, 403, 404, 409, 422, 429, 500, 503),
+    with_problems({204: answer("It is deleted.")}, 400, 401, 403, 404, 409, 422, 429, 500, 503),
     parameters=[GUID],
 )
 
 
-def _health(name: str, summary: str, status: str, *problems: int) -> dict[str, Any]:
+_WARNINGS = {
+    "type": "array",
+    "items": {"type": "string"},
+    "description": "What an operator should act on, such as a model that will be shut down. "
+    "Absent if there is nothing.",
+}
+
+
+def _health(
+    name: str, summary: str, status: str, *problems: int, **members: dict[str, Any]
+) -> dict[str, Any]:
     schema = {
         "type": "object",
         "required": ["status"],
-        "properties": {"status": {"const": status, "type": "string"}},
+        "properties": {"status": {"const": status, "type": "string"}, **members},
     }
     content = json_content(schema, {"status": status})
     return operation(
         name,
         summary,
         [],
-        with_problems({200: answer("It is.", content=content)}, *problems),
+        with_problems({200: answer("Yes.", content=content)}, *problems),
         tag="health",
     )
 
@@ -262,75 +343,9 @@ def _head(name: str, get: dict[str, Any]) -> dict[str, Any]:
     return operation(name, "As GET, without a body", [], responses, tag="health")
 
 
-LIVE = _health("get_live", "Whether the process serves", "live")
+LIVE = _health("get_live", "Whether the process answers requests", "live")
 HEAD_LIVE = _head("head_live", LIVE)
-READY = _health("get_ready", "Whether images can be read and stored", "ready", 500, 503)
+READY = _health(
+    "get_ready", "Whether images can be read and stored", "ready", 500, 503, warnings=_WARNINGS
+)
 HEAD_READY = _head("head_ready", READY)
-
-
-def build_document(app: FastAPI, max_prompt_length: int) -> dict[str, Any]:
-    """Return the OpenAPI document of an application: FastAPI's, with what it can't know.
-
-    Args:
-        app: The application, all of its routers included.
-        max_prompt_length: Characters that the prompt of a new image may have.
-    """
-    document = get_openapi(
-        title=app.title, version=app.version, description=app.description, routes=app.routes
-    )
-    models = (Image, Creation, ImageRequest, ImageDetailUpdate, Problem)
-    _, schemas = models_json_schema(
-        [
-            (m, "validation" if m in (ImageRequest, ImageDetailUpdate) else "serialization")
-            for m in models
-        ],
-        ref_template="#/components/schemas/{model}",
-    )
-    definitions = schemas["$defs"]
-    # unused: a creation's status lists its values itself, without `ready`
-    definitions.pop(CreationStatus.__name__, None)
-    definitions["ImageRequest"]["properties"]["prompt"]["maxLength"] = max_prompt_length
-    for model in _SENT_WITHOUT_NULL:
-        _describe_sent(definitions[model.__name__], is_left_out=True)
-    _describe_sent(definitions["Image"], is_left_out=False, nullable=("owner",))
-    for schema in definitions.values():
-        _describe_defaults(schema)
-    document["tags"] = _TAGS
-    document["components"] = {
-        "schemas": definitions,
-        "securitySchemes": {"basic": {"type": "http", "scheme": "basic"}},
-    }
-    return document
-
-
-def _describe_sent(
-    schema: dict[str, Any], *, is_left_out: bool, nullable: tuple[str, ...] = ()
-) -> None:
-    """Describe which members of a sent object are always there, and which may be null.
-
-    Args:
-        schema: Of the object, changed in place.
-        is_left_out: Whether a member without a value is left out; else it always has one.
-        nullable: Members that may be null.
-    """
-    required = []
-    for name, member in schema["properties"].items():
-        kinds = [kind for kind in member.get("anyOf", ()) if kind != {"type": "null"}]
-        if len(kinds) == 1 and name not in nullable:
-            del member["anyOf"]
-            member.update(kinds[0])
-            if is_left_out:
-                continue
-        required.append(name)
-    schema["required"] = required
-
-
-def _describe_defaults(schema: dict[str, Any]) -> None:
-    """Move defaults to the descriptions: of `default`, generators of clients make a duty.
-
-    openapi-typescript, for one, requires each member that has a default, in requests, too.
-    """
-    for name, member in schema.get("properties", {}).items():
-        default = member.pop("default", None)
-        if default is not None and name not in schema.get("required", ()):
-            member["description"] += f" The default is `{default}`."

@@ -1,9 +1,8 @@
-"""The page for people: files in this wheel, which use the public API and nothing else.
+"""The gallery page and the OpenAPI document: static content that is the same for everybody.
 
-The OpenAPI document is sent from here, too: a text that is the same for everybody.
-
-Their addresses hold a hash of them all, so browsers keep them for good and still get each new
-version at once: only `/` is asked for anew, and that is answered with 304 while nothing changed.
+The page consists of files in this wheel, and uses only the public API. The URLs of its parts
+contain a hash of all of them, so browsers cache them for good. Only `/` is requested again; it is
+answered with 304 until a part changes.
 """
 
 import gzip
@@ -39,18 +38,18 @@ MEDIA_TYPES = {
     "js": "text/javascript",
     "svg": "image/svg+xml",
 }
-"""By the ending of the file's name."""
+"""Media types by file extension."""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A file of the page, as it is sent.
+    """A static file, ready to send.
 
     Attributes:
         content: The bytes.
-        media_type: Of the content.
-        compressed: The content in gzip, made once.
-        entity_tag: Of the content; that of the compressed form has a mark more.
+        media_type: The media type of the content.
+        compressed: The content in gzip.
+        entity_tag: The entity tag of the content; that of the compressed form has a suffix.
     """
 
     content: bytes
@@ -59,16 +58,16 @@ class Page:
     entity_tag: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Compute what follows from the content."""
+        """Compute the other attributes from the content."""
         object.__setattr__(self, "compressed", gzip.compress(self.content, mtime=0))
         object.__setattr__(self, "entity_tag", hashlib.sha256(self.content).hexdigest()[:32])
 
     def answer(self, request: Request, rules: dict[str, str]) -> Response:
-        """Answer with the file, compressed where that is accepted, or with 304.
+        """Return the file, compressed if the client accepts that, or 304.
 
         Args:
-            request: May have a copy of it already.
-            rules: Header fields that say what caches, and browsers, may do with it.
+            request: The request.
+            rules: Headers for caches and browsers.
         """
         is_compressed = _accepts_gzip(request.headers.get("accept-encoding", ""))
         tag = f'"{self.entity_tag}{"-gzip" if is_compressed else ""}"'
@@ -83,7 +82,7 @@ class Page:
 
 
 def build_pages_router() -> APIRouter:
-    """Return a router for the page and its parts, their files read once."""
+    """Return a router for the page and its parts; the files are read once."""
     parts, version = _read_files()
     markup = parts.pop("index.html")
     for name in parts:
@@ -98,10 +97,10 @@ def build_pages_router() -> APIRouter:
     )
 
     async def answer_part(request: Request, part_version: str, name: str) -> Response:
-        """Answer with a part of the page."""
+        """Return a part of the page."""
         if name not in pages:
             raise HTTPException(404)
-        # a page of another version, in the middle of an update, is better served than left alone
+        # during an update, a page of another version may ask; serve it the current part
         return pages[name].answer(request, HEADERS | (KEPT if part_version == version else CHECKED))
 
     router.add_api_route("/static/{part_version}/{name}", answer_part, methods=READ)
@@ -112,7 +111,7 @@ def build_document_router(document: dict[str, Any]) -> APIRouter:
     """Return a router for the OpenAPI document.
 
     Args:
-        document: What is sent for good, as JSON.
+        document: The document, as JSON.
     """
     content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     router = APIRouter(dependencies=LOGGED, include_in_schema=False)
@@ -122,7 +121,7 @@ def build_document_router(document: dict[str, Any]) -> APIRouter:
 
 
 def _read_files() -> tuple[dict[str, bytes], str]:
-    """Return the files by their names, and a hash of them all."""
+    """Return the files by name, and a hash of all of them."""
     folder = files("pixy_web") / "static"
     contents = {entry.name: entry.read_bytes() for entry in folder.iterdir()}
     ordered = dict(sorted(contents.items()))
@@ -130,7 +129,7 @@ def _read_files() -> tuple[dict[str, bytes], str]:
 
 
 def _preload(version: str, name: str) -> str:
-    """Return the link by which a browser loads a module before another one imports it."""
+    """Return a link that makes browsers load a module before another one imports it."""
     return f'<link rel="modulepreload" href="/static/{version}/{name}">\n'
 
 
@@ -140,7 +139,7 @@ def _media_type(name: str) -> str:
 
 def _answer_with(page: Page, rules: dict[str, str]) -> Callable[[Request], Awaitable[Response]]:
     async def answer_page(request: Request) -> Response:
-        """Answer with the page."""
+        """Return the page."""
         return page.answer(request, rules)
 
     return answer_page

@@ -1,4 +1,4 @@
-"""An image's file over HTTP: conditional requests, a single range, and who may cache it.
+"""An image's file over HTTP: conditional requests, single ranges and caching headers.
 
 RFC 9110, sections 13 (conditional requests) and 14 (ranges). An image never changes, so its hash is
 its strong entity tag, and its creation date is its modification date.
@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from pixy_core import Image
 from pixy_service import PrivateImageService, PublicImageService
-from pixy_web.http.file_response import PART_SIZE, FileResponse
+from pixy_web.http.file_response import FileResponse
 from pixy_web.http.problems import NO_STORE
 from pixy_web.runtime import PrivateImages, PublicImages, get_runtime
 
@@ -30,7 +30,7 @@ SAFETY = {
 }
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 _LEFT_TO_US = ("range", "if-match", "if-unmodified-since")
-"""Header fields that nginx would apply to the file by rules of its own."""
+"""Header fields that nginx handles differently from this module."""
 
 _ENTITY_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
@@ -41,7 +41,7 @@ async def content_response(
     guid: str,
     caching: Mapping[str, str],
 ) -> Response:
-    """Return the bytes of an image, the range that is asked for, or 304.
+    """Return the bytes of an image, the requested range, or 304.
 
     Raises:
         RecordNotFoundError: There is no such image for this caller.
@@ -51,7 +51,7 @@ async def content_response(
     service, image = await images.get_image(guid)
     headers = {"ETag": entity_tag(image), **caching, **SAFETY}
     if is_unchanged(image, request.headers):
-        # RFC 9110, section 15.4.5: only what the client may not have yet
+        # RFC 9110, section 15.4.5: without the headers that the client's copy has
         return Response(status_code=304, headers=headers)
     headers["Last-Modified"] = format_datetime(image.created_at, usegmt=True)
     headers["Accept-Ranges"] = "bytes"
@@ -75,9 +75,10 @@ async def _send_file(
     runtime = get_runtime(request)
     prefix = runtime.accel_redirect if _is_plain_get(request) else None
     is_body_wanted = request.method == "GET" and prefix is None
-    first = part[: PART_SIZE if is_body_wanted else 0]
     files = runtime.pools.files
-    file, content = await files.run(service.open_content, image, first)
+    file, content = await files.run(
+        service.open_content, image, part if is_body_wanted else range(0)
+    )
     if prefix is not None:
         file.close()
         del headers["Accept-Ranges"]  # nginx adds its own
@@ -95,7 +96,7 @@ async def _send_file(
 
 
 def _is_plain_get(request: Request) -> bool:
-    """Return whether nginx would answer a request as this module does."""
+    """Return whether nginx answers a request in the same way as this module."""
     return request.method == "GET" and not any(name in request.headers for name in _LEFT_TO_US)
 
 
@@ -104,7 +105,7 @@ def public_caching(request: Request) -> dict[str, str]:
     return {
         "Cache-Control": f"public, max-age={get_runtime(request).public_max_age}",
         "Vary": "Authorization",
-        # pages of other sites may show it
+        # pages of other sites may embed it
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
 
@@ -115,7 +116,7 @@ def entity_tag(image: Image) -> str:
 
 
 def is_unchanged(image: Image, headers: Mapping[str, str]) -> bool:
-    """Return whether the client's copy is still right (RFC 9110, section 13.2.2)."""
+    """Return whether the client's copy is up to date (RFC 9110, section 13.2.2)."""
     tags = headers.get("if-none-match")
     if tags is not None:
         return has_tag(tags, entity_tag(image))
@@ -124,15 +125,15 @@ def is_unchanged(image: Image, headers: Mapping[str, str]) -> bool:
 
 
 def has_tag(tags: str, tag: str) -> bool:
-    """Return whether the value of `If-None-Match` names an entity tag, or anything."""
+    """Return whether the value of `If-None-Match` contains an entity tag, or is `*`."""
     return tags.strip() == "*" or tag in _ENTITY_TAG.findall(tags)
 
 
 def _wanted_range(headers: Mapping[str, str], image: Image, size: int) -> tuple[int, int] | None:
-    """Return the first byte and the byte after the last; None for the whole.
+    """Return the start and the stop of the requested range; None for the whole file.
 
-    A start at or after the stop means that no byte of it exists. What is malformed, or asks
-    for several ranges, is ignored, as section 14.2 allows.
+    The start is not before the stop if the file has no byte of the range. Malformed and multiple
+    ranges are ignored, as RFC 9110, section 14.2 allows.
     """
     match = _RANGE.fullmatch(headers.get("range", ""))
     if match is None or match.group(1) == match.group(2) == "":
@@ -153,6 +154,6 @@ def _wanted_range(headers: Mapping[str, str], image: Image, size: int) -> tuple[
 def _parse_date(text: str | None) -> datetime | None:
     try:
         date = parsedate_to_datetime(text or "")
-    except (ValueError, OverflowError):  # no date, or one of a year that datetime can't hold
+    except (ValueError, OverflowError):  # no date, or a year that datetime does not support
         return None
     return date if date.tzinfo is not None else date.replace(tzinfo=UTC)

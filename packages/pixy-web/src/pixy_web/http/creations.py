@@ -1,7 +1,4 @@
-"""Creations over HTTP: pending, failed and unknown.
-
-An image that is there is answered by responses.py.
-"""
+"""Responses with creations: pending, failed and unknown. For finished images see responses.py."""
 
 from urllib.parse import urlencode
 
@@ -9,7 +6,7 @@ from pydantic import TypeAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pixy_core import Creation, CreationStatus, Image, InvalidInputError
+from pixy_core import Creation, CreationStatus, DetailedImage, InvalidInputError
 from pixy_service import Created, CreationPage
 from pixy_web.http.error_handler import RETRY_PENDING
 from pixy_web.http.mounting import path_for_client
@@ -25,10 +22,10 @@ _creations = TypeAdapter(list[Creation])
 
 
 def read_idempotency_key(request: Request) -> str | None:
-    """Return a request's idempotency key, unchecked.
+    """Return a request's idempotency key; the service validates it.
 
     Raises:
-        InvalidInputError: There are two.
+        InvalidInputError: The request has several.
     """
     keys = request.headers.getlist(IDEMPOTENCY_KEY)
     if len(keys) > 1:
@@ -37,8 +34,8 @@ def read_idempotency_key(request: Request) -> str | None:
 
 
 def created_response(request: Request, created: Created, preference: Preference) -> Response:
-    """Return what a POST made: 201 with the image, or 202 with the creation that goes on."""
-    if isinstance(created.image, Image):
+    """Return the response to a POST: 201 with the image, or 202 with the pending creation."""
+    if isinstance(created.image, DetailedImage):
         response = image_response(created.image, 201)
     else:
         response = details_response(request, created.image)
@@ -50,13 +47,13 @@ def created_response(request: Request, created: Created, preference: Preference)
 
 
 def details_response(
-    request: Request, details: Image | Creation, has_preview: bool = False
+    request: Request, details: DetailedImage | Creation, has_preview: bool = False
 ) -> Response:
-    """Return an image's details, or a creation's.
+    """Return the details of an image or a creation.
 
-    A pending one comes with when to ask again, and with where there is something to see.
+    For a pending creation, add `Retry-After`, and a link to its partial image if there is one.
     """
-    if isinstance(details, Image):
+    if isinstance(details, DetailedImage):
         return image_response(details)
     headers = RETRY_PENDING if details.status == CreationStatus.PENDING else {}
     headers = headers | (preview_link(request, details.guid) if has_preview else {})
@@ -70,10 +67,10 @@ def creations_response(
     """Return a page of creations.
 
     Args:
-        request: Whose path says where the next page is.
+        request: Used for the path of the next page.
         page: The creations.
-        status: Theirs.
-        limit: How many the page may hold.
+        status: The status of these creations.
+        limit: Maximum number of creations in a page.
     """
     link = {}
     if page.next_cursor is not None:

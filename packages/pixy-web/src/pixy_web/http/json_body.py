@@ -1,10 +1,11 @@
 """The JSON body of a request, read strictly and with a limit (RFC 8259, and I-JSON, RFC 7493).
 
-Stock FastAPI answers 500 to some of what is refused here, and takes duplicate keys and NaN.
+FastAPI's own parsing answers 500 to lone surrogates, and accepts duplicate keys and NaN.
 """
 
 import json
 import math
+from contextlib import aclosing
 from email.message import Message
 from typing import Any, NoReturn, TypeVar
 
@@ -13,11 +14,15 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from pixy_core import InvalidInputError
+from pixy_core import FileTooLargeError, InvalidInputError
 from pixy_web.http.known_names import check_names
+from pixy_web.http.request_body import receive_body
 from pixy_web.runtime import get_runtime
 
 Model = TypeVar("Model", bound=BaseModel)
+
+_MOST_BRANCHES = 100_000
+"""Braces, brackets and commas of a body that is longer than others may be."""
 
 
 async def read_model(request: Request, model: type[Model]) -> Model:
@@ -26,7 +31,7 @@ async def read_model(request: Request, model: type[Model]) -> Model:
     Raises:
         HTTPException: As `read_json_object`.
         InvalidInputError: As `read_json_object`.
-        RequestValidationError: A member is unknown, or the object breaks a rule of the model.
+        RequestValidationError: A member is unknown or invalid.
     """
     value = await read_json_object(request, get_runtime(request).max_body_size)
     check_names("body", value, model.model_fields)
@@ -39,19 +44,35 @@ async def read_model(request: Request, model: type[Model]) -> Model:
 
 
 async def read_json_object(request: Request, limit: int) -> dict[str, Any]:
-    """Return the object that a request's body is.
+    """Return the JSON object in a request's body.
 
     Args:
-        request: The request, its body still unread.
-        limit: The most bytes that are read.
+        request: The request; its body has not been read.
+        limit: Maximum bytes of the body.
 
     Raises:
-        HTTPException: 400 for what is not JSON in UTF-8, 413 over the limit, 415 for another
-            media type or any content coding.
-        InvalidInputError: JSON, but no object, or with a number that JSON does not have.
+        HTTPException: 400 if it is not JSON in UTF-8, 408 if it comes too slowly, 413 over the
+            limit, 415 for another media type or any content coding.
+        InvalidInputError: It is not an object, or has NaN or an infinite number.
     """
     _check_media_type(request)
     body = await _read_limited(request, limit)
+    runtime = get_runtime(request)
+    if len(body) <= runtime.max_body_size:
+        return parse_json_object(body)
+    # only data URLs need that length, and they have one comma each
+    if sum(map(body.count, (b"{", b"[", b","))) > _MOST_BRANCHES:
+        raise InvalidInputError((((), "must not have so many members"),))
+    return await runtime.pools.uploads.run(parse_json_object, body)
+
+
+def parse_json_object(body: bytes) -> dict[str, Any]:
+    """Return the JSON object in some bytes.
+
+    Raises:
+        HTTPException: 400, they are not JSON in UTF-8, or repeat a key.
+        InvalidInputError: They are empty or no object, or have NaN or an infinite number.
+    """
     if not body:
         raise InvalidInputError((((), "must not be empty"),))
     try:
@@ -85,14 +106,13 @@ def _check_media_type(request: Request) -> None:
 
 async def _read_limited(request: Request, limit: int) -> bytes:
     # FastAPI's max_body_size answers in plain text, so it can't be used here
-    declared = request.headers.get("content-length", "0")
     body = bytearray()
-    if declared.isdecimal() and int(declared) > limit:
-        raise HTTPException(413, "The body is too large")
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
-            raise HTTPException(413, "The body is too large")
+    try:
+        async with aclosing(receive_body(request, limit)) as chunks:
+            async for chunk in chunks:
+                body += chunk
+    except FileTooLargeError as error:
+        raise HTTPException(413, "The body is too large") from error
     return bytes(body)
 
 

@@ -1,4 +1,4 @@
-"""Paths where the application is mounted below another one (ASGI's `root_path`)."""
+"""Paths of an application that is mounted in another one (`root_path` in ASGI)."""
 
 from urllib.parse import quote
 
@@ -6,17 +6,17 @@ from starlette.requests import Request
 
 
 def path_for_client(request: Request, path: str) -> str:
-    """Return a path of this application as its client must ask for it.
+    """Return the path by which clients reach a path of this application.
 
     Args:
-        request: What is being answered.
-        path: As the routes know it, percent-encoded; a query may follow.
+        request: The request.
+        path: Relative to the application, percent-encoded; a query may follow.
     """
     prefix: str = request.scope.get("root_path", "")
     return quote(prefix) + path if prefix else path
 
 
 def path_for_routes(request: Request) -> str:
-    """Return the path of a request as the routes know it."""
+    """Return the path of a request, relative to the application."""
     path: str = request.scope["path"]
     return path.removeprefix(request.scope.get("root_path", ""))

@@ -1,4 +1,4 @@
-"""The query of a list: how many images, after which one, and which images at all."""
+"""The query of a list: limit, cursor and filter."""
 
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
@@ -15,14 +15,14 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def _check_digits(text: object) -> object:
-    # pydantic reads 1_0, 1.0, +1 and " 1 " as whole numbers, too
+    # pydantic also accepts 1_0, 1.0, +1 and " 1 "
     if isinstance(text, str) and not (text.isascii() and text.isdigit()):
         raise ValueError("must be a whole number")
     return text
 
 
-class ListQuery(BaseModel):
-    """What a list is asked for, but for the filter."""
+class PageQuery(BaseModel):
+    """The parameters of any list of images."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE), BeforeValidator(_check_digits)] | None = (
         Field(None, description="Images on the page. Without it the whole list is streamed.")
@@ -31,6 +31,11 @@ class ListQuery(BaseModel):
         None,
         description="Where the page begins: taken from the `Link` header of the one before.",
     )
+
+
+class ListQuery(PageQuery):
+    """The parameters of the list of all images, except for the filter."""
+
     status: CreationStatus | None = Field(
         None,
         description="`ready`, the default: images. Else the caller's own creations of this "
@@ -38,6 +43,7 @@ class ListQuery(BaseModel):
     )
 
 
+_PAGE = tuple(PageQuery.model_fields)
 _QUERY = tuple(ListQuery.model_fields)
 _FILTERS = tuple(ImageFilter.model_fields)
 _KNOWN = (*_QUERY, *_FILTERS)
@@ -45,14 +51,14 @@ _KNOWN = (*_QUERY, *_FILTERS)
 
 @dataclass(frozen=True)
 class Paging:
-    """Which images or creations of a list are wanted.
+    """The images or creations of a list that a request asks for.
 
     Attributes:
-        limit: Images on the page; None for all.
-        cursor: From the `Link` header of the page before; None for the first.
-        status: Of which status.
-        match: What the list is narrowed to; None for all.
-        narrowing: The part of the query that says so, for the `Link` to the next page.
+        limit: Maximum number of images on the page; None for all.
+        cursor: From the `Link` header of the previous page; None for the first.
+        status: The status of the creations.
+        match: The filter; None for all.
+        narrowing: The part of the query that has the filter, for the `Link` to the next page.
     """
 
     limit: int | None
@@ -65,18 +71,14 @@ class Paging:
 def read_paging(request: Request) -> Paging:
     """Return the paging that a request's query asks for.
 
-    FastAPI would take the last of two parameters of a name, and longer than the rest of a page.
+    FastAPI accepts a parameter twice, and takes longer than everything else for a page.
 
     Raises:
-        InvalidInputError: A parameter is given twice, or a filter for what isn't ready.
-        RequestValidationError: A parameter is unknown, or breaks its rule.
+        InvalidInputError: A parameter is given twice, or a filter for creations that are not ready.
+        RequestValidationError: A parameter is unknown or invalid.
     """
     given = request.query_params
-    names = [name for name, _ in given.multi_items()]
-    check_names("query", names, _KNOWN)
-    repeated = [name for name in _KNOWN if names.count(name) > 1]
-    if repeated:
-        raise InvalidInputError(tuple(((name,), "must be given once") for name in repeated))
+    _check_names(request, _KNOWN)
     query = _validate(ListQuery, dict(given))
     status = query.status or CreationStatus.READY
     narrowing = {name: given[name] for name in _FILTERS if name in given}
@@ -84,6 +86,26 @@ def read_paging(request: Request) -> Paging:
         raise InvalidInputError(tuple(((name,), "is for images only") for name in narrowing))
     match = _validate(ImageFilter, narrowing) if narrowing else None
     return Paging(query.limit, query.cursor, status, match, narrowing)
+
+
+def read_page(request: Request) -> Paging:
+    """Return the paging that a query asks for in a list without a filter.
+
+    Raises:
+        InvalidInputError: A parameter is given twice.
+        RequestValidationError: A parameter is unknown or invalid.
+    """
+    _check_names(request, _PAGE)
+    query = _validate(PageQuery, dict(request.query_params))
+    return Paging(query.limit, query.cursor, CreationStatus.READY, None, {})
+
+
+def _check_names(request: Request, known: tuple[str, ...]) -> None:
+    names = [name for name, _ in request.query_params.multi_items()]
+    check_names("query", names, known)
+    repeated = [name for name in known if names.count(name) > 1]
+    if repeated:
+        raise InvalidInputError(tuple(((name,), "must be given once") for name in repeated))
 
 
 def _validate(model: type[M], values: dict[str, str]) -> M:

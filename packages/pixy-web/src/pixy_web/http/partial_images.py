@@ -1,6 +1,6 @@
-"""Partial images over HTTP: what can be seen of an image while it is made, and where it is then.
+"""Partial images over HTTP: previews of an image that is being made.
 
-Only the owner is shown any, so nothing of it is ever cached.
+Only the owner can see them, so no response may be cached.
 """
 
 import hashlib
@@ -17,10 +17,10 @@ from pixy_web.http.problems import NO_STORE
 
 
 class Preview(NamedTuple):
-    """What is found at the address of a preview.
+    """A preview, or the finished image.
 
     Attributes:
-        picture: The latest partial image; the image itself when it is there; or nothing to see.
+        picture: The latest partial image, or the finished image; None if there is neither.
         tag: The entity tag of a partial image.
     """
 
@@ -41,7 +41,7 @@ def load_preview(service: PrivateImageService, guid: str) -> Preview:
 
 
 def preview_response(request: Request, preview: Preview) -> Response:
-    """Return the partial image, 304 for who has it, 204 without one, or 303 to the image."""
+    """Return the partial image, 304 if the client has it, 204 without one, or 303 to the image."""
     picture = preview.picture
     if picture is None:
         return Response(status_code=204, headers=NO_STORE)
@@ -54,12 +54,12 @@ def preview_response(request: Request, preview: Preview) -> Response:
 
 
 def finished_response(request: Request, image: Image) -> Response:
-    """Return where the picture is, now that it is finished."""
+    """Return a redirect to the finished image."""
     path = path_for_client(request, f"/image/{image.guid}/content")
     return Response(status_code=303, headers={"Location": path} | NO_STORE)
 
 
 def preview_link(request: Request, guid: str) -> dict[str, str]:
-    """Return the header that names a preview: RFC 8288, with RFC 6903's relation."""
+    """Return the `Link` header to a preview (RFC 8288, with the relation of RFC 6903)."""
     path = path_for_client(request, f"/image/{guid}/preview")
     return {"Link": f'<{path}>; rel="preview"'}

@@ -1,6 +1,6 @@
-"""How long a request waits for its image: the client's `Prefer` header (RFC 7240).
+"""How long a request waits for its image: the `Prefer` header (RFC 7240).
 
-Whatever it prefers, the image is made.
+The image is made in any case.
 """
 
 import asyncio
@@ -11,26 +11,26 @@ from starlette.requests import Request
 
 from pixy_service import Created, Submission
 
-# one that never ends is taken to the end, or each quote in it would be tried as a beginning
+# an unclosed one extends to the end; otherwise the pattern would be tried at each of its quotes
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)("?)')
 _LONGEST = 9
-"""Digits of a number of seconds that is read."""
+"""Maximum digits of a number of seconds."""
 
 
 @dataclass(frozen=True)
 class Preference:
-    """What a client prefers.
+    """The preferences of a client.
 
     Attributes:
-        seconds: How long it waits at most; None until the image is there.
-        is_async: Whether it asks for an answer before the image is there.
+        seconds: Maximum seconds to wait; None to wait for the image.
+        is_async: Whether it asks for a response before the image is ready.
     """
 
     seconds: int | None = None
     is_async: bool = False
 
     def applied(self, status: int) -> dict[str, str]:
-        """Return the header that names what was honoured in an answer of this status."""
+        """Return the header that names the preferences that a response of this status applied."""
         tokens = ["respond-async"] if self.is_async and status == 202 else []
         if self.seconds is not None:
             tokens.append(f"wait={self.seconds}")
@@ -38,7 +38,7 @@ class Preference:
 
 
 def read_preference(request: Request) -> Preference:
-    """Return what a request prefers; what is malformed or unknown is no preference."""
+    """Return the preferences of a request; malformed and unknown ones are ignored."""
     found = _parse(", ".join(request.headers.getlist("prefer")))
     seconds = found.get("wait", "")
     is_number = seconds.isascii() and seconds.isdigit() and len(seconds) <= _LONGEST
@@ -46,7 +46,7 @@ def read_preference(request: Request) -> Preference:
 
 
 async def wait_for_image(submission: Submission, preference: Preference) -> Created:
-    """Return what was made, or the creation that goes on when the client waits no longer.
+    """Return the image, or the creation that goes on if the client stops waiting.
 
     Raises:
         PixyProxyException: No image was made.
@@ -61,15 +61,15 @@ async def wait_for_image(submission: Submission, preference: Preference) -> Crea
     if created.done():
         asked.cancel()
         return created.result()
-    # nobody is going to look at it
+    # nobody awaits it
     created.cancel()
     return Created(asked.result())
 
 
 def _parse(header: str) -> dict[str, str]:
-    """Return preferences by name; the first of a name counts, and parameters don't."""
+    """Return preferences by name, the first of each; parameters are ignored."""
     found: dict[str, str] = {}
-    # a comma or semicolon inside quotes separates nothing
+    # a comma or semicolon inside quotes is not a separator
     plain = _QUOTED.sub(_unquote, header)
     for element in plain.split(","):
         name, _, value = element.partition(";")[0].partition("=")
@@ -78,5 +78,5 @@ def _parse(header: str) -> dict[str, str]:
 
 
 def _unquote(quoted: re.Match[str]) -> str:
-    """Return what is quoted without separators; no value where the quotes aren't closed."""
+    """Return a quoted value without separators; a dash if the quotes are not closed."""
     return re.sub(r"[^0-9A-Za-z]", "-", quoted[1]) if quoted[2] else "-"

@@ -1,7 +1,7 @@
-"""What an error looks like on the wire: RFC 9457 problem details.
+"""The format of errors: problem details (RFC 9457).
 
-A problem tells what happened and never repeats input, SQL, paths, keys or a provider's words;
-the request id ties it to the log.
+A problem never repeats input, SQL, paths, keys or a message of the provider. Its request id finds
+the lines of the log.
 """
 
 from http import HTTPStatus
@@ -10,12 +10,20 @@ from typing import Literal
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from pixy_core import PixyProxyException
+
 MEDIA_TYPE = "application/problem+json"
 NO_STORE = {"Cache-Control": "private, no-store", "Vary": "Authorization"}
 
 
+class CrossSiteRequestError(PixyProxyException):
+    """A page of another site made the browser send a write request."""
+
+    message = "Pages of other sites may not send writes"
+
+
 class InvalidField(BaseModel):
-    """One broken rule of the input."""
+    """One violation of the input's rules."""
 
     location: list[str] = Field(
         description="Where: `body`, `query`, `path` or `header`, then the field.",
@@ -27,7 +35,7 @@ class InvalidField(BaseModel):
 
 
 class Problem(BaseModel):
-    """An error, as RFC 9457 describes it, with PixyProxy's extension members."""
+    """An error in the format of RFC 9457, with PixyProxy's extension members."""
 
     type: str = Field(
         "about:blank", description="Always `about:blank`: `code` tells problems apart."

@@ -1,6 +1,6 @@
-"""Smaller pictures over HTTP: which width and format is asked for, and the answer.
+"""Thumbnails over HTTP: the requested width and format, and the response.
 
-What may be cached, and by whom, is as with the file itself; `content.py` says so.
+Caching is as for the file itself, see `content.py`.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from pixy_web.runtime import PrivateImages, PublicImages, get_runtime
 
 _WIDTHS = {str(width): width for width in THUMBNAIL_WIDTHS}
 _VARY = {"Vary": "Authorization, Accept"}
-# RFC 9110, section 12.5.1: a media type, parameters, and perhaps a weight
+# RFC 9110, section 12.5.1: a media type, parameters, and an optional weight
 _AVIF = re.compile(r"image/avif\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?", re.IGNORECASE)
 
 
@@ -29,10 +29,10 @@ class _Thumbnail(NamedTuple):
 
 
 def read_width(request: Request) -> int | None:
-    """Return the width that the query asks for, or None: the file itself is wanted.
+    """Return the width that the query asks for; None for the file itself.
 
     Raises:
-        InvalidInputError: It is none of THUMBNAIL_WIDTHS, or given twice.
+        InvalidInputError: It is not one of THUMBNAIL_WIDTHS, or given twice.
     """
     if not request.scope["query_string"]:
         return None
@@ -47,10 +47,10 @@ def read_width(request: Request) -> int | None:
 
 
 def choose_type(accept: str) -> str:
-    """Return the media type to answer with: AVIF for who names it, WebP for everyone else.
+    """Return the media type of a thumbnail: AVIF if the header names it, otherwise WebP.
 
     Args:
-        accept: The header; a browser that knows AVIF says so in it.
+        accept: The `Accept` header; browsers that support AVIF name it.
     """
     for choice in accept.split(","):
         match = _AVIF.fullmatch(choice.strip())
@@ -66,12 +66,12 @@ async def thumbnail_response(
     width: int,
     caching: Mapping[str, str],
 ) -> Response:
-    """Return a smaller picture, or 304 for who has it already.
+    """Return a thumbnail, or 304 if the client has it.
 
     Raises:
         RecordNotFoundError: There is no such image for this caller.
         ContentDamagedError: The original is missing or damaged.
-        ThumbnailsBusyError: It has to be made, and too many wait for that.
+        ThumbnailsBusyError: It must be made, and too many wait for that.
     """
     media_type = choose_type(request.headers.get("accept", ""))
     runtime = get_runtime(request)
@@ -80,7 +80,7 @@ async def thumbnail_response(
     thumbnail = await runtime.pools.files.run(_find, service, *wanted)
     if thumbnail is None:
         make = partial(runtime.pools.thumbnails.run, _make, service, *wanted)
-        # each of them has found the image itself, so each may see it
+        # each caller has found the image itself, so each may see it
         thumbnail = await runtime.flights.run((guid, width, media_type), make)
     headers = {"ETag": thumbnail.tag, **caching, **_VARY, **SAFETY}
     if has_tag(request.headers.get("if-none-match", ""), thumbnail.tag):
@@ -98,5 +98,5 @@ def _make(service: Service, image: Image, width: int, media_type: str) -> _Thumb
 
 
 def _tagged(content: bytes) -> _Thumbnail:
-    # of the bytes, not of what they were made from: another release of the encoder makes others
+    # of the bytes, not of the original: another release of the encoder makes other bytes
     return _Thumbnail(content, f'"{hashlib.sha256(content).hexdigest()}"')

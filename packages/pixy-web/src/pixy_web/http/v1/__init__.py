@@ -1,0 +1,1 @@
+"""The OpenAI-compatible API, `/v1`: how its requests are read and its answers written."""
