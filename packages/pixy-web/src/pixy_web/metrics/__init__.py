@@ -1,0 +1,1 @@
+"""Metrics for Prometheus: the table of them, how workers count, and the server of `/metrics`."""
