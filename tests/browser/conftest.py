@@ -1,4 +1,4 @@
-"""A browser, a running service and its visitors."""
+"""Fixtures: a browser, a running service, and visitors of the gallery."""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 from gallery_page import CHROMIUM_OPTIONS, GalleryPage, open_context
 from installed_pixy import InstalledPixy
 
-# generous, for machines that do a lot else; nothing waits longer than it has to
+# generous, for busy machines; nothing waits longer than necessary
 expect.set_options(timeout=20_000)
 
 Visit = Callable[..., GalleryPage]
@@ -38,7 +38,7 @@ def pixy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstalledPixy]:
 
 @pytest.fixture
 def visit(browser: Browser, pixy: InstalledPixy) -> Iterator[Visit]:
-    """Open the gallery, in a window of its own each time; faults on any of them fail the test."""
+    """Open the gallery in a new window at each call; a fault on any of them fails the test."""
     visited: list[GalleryPage] = []
     contexts: list[BrowserContext] = []
 

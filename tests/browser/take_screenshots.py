@@ -1,6 +1,6 @@
-"""The gallery's pictures in README.md and docs/gallery.md: both sizes, both themes.
+"""Takes the screenshots of README.md and docs/gallery.md, in both sizes and themes.
 
-`./dev nox -s screenshots` writes them to docs/images. What they show is the page as it is, with
+`./dev nox -s screenshots` writes them to docs/images. They show the real page, with
 images of the sketch generator.
 """
 
@@ -49,7 +49,7 @@ SIZES_IN_TURN = (
     "1024x1024",
 )
 VISIBILITIES = ("public", "class", "public", "private")
-# the smaller pictures are made for the first who looks
+# thumbnails are made when a page first requests them
 expect.set_options(timeout=60_000)
 SIZES = {
     "desk": {"viewport": DESK},
@@ -58,7 +58,7 @@ SIZES = {
 
 
 def make_images(pixy: InstalledPixy) -> None:
-    """Make the images of a class that is good at landscapes."""
+    """Make landscapes of the users of one class."""
     with pixy.client("ada") as ada:
         for number, prompt in enumerate(reversed(PROMPTS)):
             wanted = {
@@ -70,7 +70,7 @@ def make_images(pixy: InstalledPixy) -> None:
 
 
 def shoot(gallery: GalleryPage, name: str) -> None:
-    """Save what the window shows, in WebP."""
+    """Save a screenshot of the window, in WebP."""
     gallery.page.mouse.move(0, 0)
     expect(gallery.page.locator(".tile:not(.loaded)")).to_have_count(0)
     picture = Picture.open(io.BytesIO(gallery.page.screenshot(animations="disabled")))
@@ -80,7 +80,7 @@ def shoot(gallery: GalleryPage, name: str) -> None:
 
 
 def look(browser: Browser, pixy: InstalledPixy, size: str, theme: str) -> None:
-    """Look at the grid and at one picture in a size and a theme."""
+    """Take the grid and one picture in a size and a theme."""
     context = open_context(browser, **SIZES[size], color_scheme=theme)
     gallery = GalleryPage(context.new_page(), pixy.url).open()
     gallery.sign_in("ada")
@@ -95,7 +95,7 @@ def look(browser: Browser, pixy: InstalledPixy, size: str, theme: str) -> None:
 
 
 def main() -> None:
-    """Take all pictures anew."""
+    """Take all screenshots."""
     FOLDER.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         pixy = InstalledPixy(Path(folder), PIXY_GENERATOR="sketch")

@@ -1,4 +1,4 @@
-"""What axe-core finds on the page in each of its states: nothing, in both sizes and themes."""
+"""axe-core finds no problem in any state of the page, in both sizes and themes."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from gallery_page import DESK, PHONE, GalleryPage
 
 RULES = {
     "light": {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
-    # a theme changes nothing but colours
+    # a theme changes only colours
     "dark": {"runOnly": {"type": "rule", "values": ["color-contrast"]}},
 }
 
@@ -39,21 +39,36 @@ def test_the_grid(gallery: GalleryPage) -> None:
     check(gallery)
 
 
-def test_the_form_to_sign_in(gallery: GalleryPage) -> None:
+def test_the_sign_in_form(gallery: GalleryPage) -> None:
     gallery.refusals = {401}
     gallery.sign_in("ada", "wrong")
     expect(gallery.page.get_by_role("dialog").get_by_role("alert")).to_be_visible()
     check(gallery)
 
 
-def test_what_a_user_sees(gallery: GalleryPage) -> None:
+def test_the_page_of_a_user(gallery: GalleryPage) -> None:
     gallery.sign_in("ada")
     check(gallery)
     gallery.page.get_by_role("button", name="Filters").click()
     check(gallery)
 
 
-def test_pictures_being_made_and_failed(gallery: GalleryPage) -> None:
+@pytest.mark.slow
+def test_the_dialog_of_api_keys(gallery: GalleryPage) -> None:
+    gallery.sign_in("ada")
+    gallery.page.get_by_role("button", name="API keys").click()
+    dialog = gallery.page.get_by_role("dialog", name="API keys")
+    expect(dialog).to_be_visible()
+    check(gallery)
+    dialog.get_by_label("What is it for?").fill("w" * 64)
+    dialog.get_by_role("button", name="Make the key").click()
+    expect(dialog.get_by_label("Copy your new key now")).to_be_visible()
+    dialog.get_by_role("button", name="Revoke").first.click()
+    check(gallery)
+
+
+@pytest.mark.slow
+def test_pending_and_failed_pictures(gallery: GalleryPage) -> None:
     gallery.sign_in("ada")
     gallery.breaks = {"ERR_FAILED"}
     gallery.page.route("**/image", lambda route: route.abort())
@@ -77,7 +92,8 @@ def test_the_viewer_and_a_note(gallery: GalleryPage) -> None:
     check(gallery)
 
 
-def test_a_picture_that_is_not_there(gallery: GalleryPage) -> None:
+@pytest.mark.slow
+def test_a_missing_picture(gallery: GalleryPage) -> None:
     gallery.refusals = {404}
     gallery.page.goto(f"{gallery.url}/#/image/00000000-0000-4000-8000-000000000000")
     expect(gallery.viewer.get_by_role("alert")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Finding: words of the prompt, and filters; in step with the address."""
+"""Searching: words of the prompt, filters, and their place in the address."""
 
 import datetime
 
@@ -33,7 +33,7 @@ def expect_prompts(gallery, *prompts: str) -> None:
     assert gallery.prompts() == list(prompts)
 
 
-def test_words_are_found_while_they_are_typed(visit) -> None:
+def test_the_search_runs_while_words_are_typed(visit) -> None:
     gallery = visit(user="ada")
     search(gallery, "lig")
     expect_prompts(gallery, "a light rain", "a lighthouse at dusk")
@@ -45,13 +45,14 @@ def test_words_are_found_while_they_are_typed(visit) -> None:
     assert gallery.page.url.endswith("#/?q=lighthouse")
 
 
+@pytest.mark.slow
 def test_words_without_spaces_between_them_are_found(visit) -> None:
     gallery = visit()
     gallery.page.get_by_role("searchbox").fill("船")
     expect_prompts(gallery, "海の船")
 
 
-def test_nothing_found_is_said(visit) -> None:
+def test_an_empty_result_is_stated(visit) -> None:
     gallery = visit()
     search(gallery, "zeppelin")
     expect(gallery.page.get_by_role("status").first).to_contain_text("Nothing found")
@@ -59,6 +60,7 @@ def test_nothing_found_is_said(visit) -> None:
     expect_prompts(gallery, "海の船", "a lighthouse at dusk")
 
 
+@pytest.mark.slow
 def test_too_many_words_are_refused_in_plain_words(visit) -> None:
     gallery = visit()
     gallery.refusals = {422}
@@ -89,7 +91,7 @@ def test_filters_narrow_the_list_and_can_be_cleared(visit) -> None:
     expect_prompts(gallery)
 
 
-def test_a_search_stands_in_the_address_and_outlives_a_look_at_a_picture(visit) -> None:
+def test_a_search_is_in_the_address_and_stays_while_a_picture_is_open(visit) -> None:
     gallery = visit("/#/?q=lighthouse")
     expect(gallery.page.get_by_role("searchbox")).to_have_value("lighthouse")
     expect_prompts(gallery, "a lighthouse at dusk")
@@ -103,7 +105,7 @@ def test_a_search_stands_in_the_address_and_outlives_a_look_at_a_picture(visit) 
     expect(gallery.page.get_by_role("searchbox")).to_have_value("")
 
 
-def test_what_only_a_user_can_ask_for_is_dropped_at_sign_out(visit) -> None:
+def test_filters_for_users_are_dropped_at_sign_out(visit) -> None:
     gallery = visit(user="ada")
     gallery.page.get_by_role("button", name="Filters").click()
     gallery.page.get_by_label("Only mine").check()
@@ -113,7 +115,8 @@ def test_what_only_a_user_can_ask_for_is_dropped_at_sign_out(visit) -> None:
     assert gallery.page.url.endswith("#/")
 
 
-def test_a_new_picture_does_not_push_into_what_was_found(visit) -> None:
+@pytest.mark.slow
+def test_a_new_picture_is_not_added_to_a_search_result(visit) -> None:
     gallery = visit(user="ada")
     search(gallery, "dusk")
     expect_prompts(gallery, "a lighthouse at dusk")
@@ -122,6 +125,7 @@ def test_a_new_picture_does_not_push_into_what_was_found(visit) -> None:
     assert gallery.prompts() == ["a lighthouse at dusk"]
 
 
+@pytest.mark.slow
 def test_a_closed_panel_shows_how_many_filters_are_active(visit) -> None:
     gallery = visit(user="ada", viewport=PHONE)
     button = gallery.page.get_by_role("button", name="Filters")
@@ -143,16 +147,18 @@ def test_a_closed_panel_shows_how_many_filters_are_active(visit) -> None:
     expect(button.get_by_text("0")).to_be_hidden()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "search", ["from=soon", "until=20262-01-01", "from=2026-13-01", "visibility=all", "sort=old"]
 )
-def test_what_an_address_asks_for_and_nobody_can_search_for_is_ignored(visit, search) -> None:
+def test_invalid_filters_in_the_address_are_ignored(visit, search) -> None:
     gallery = visit(f"/#/?q=lighthouse&{search}")
     expect_prompts(gallery, "a lighthouse at dusk")
     expect(gallery.page.get_by_role("button", name="Filters", exact=True)).to_be_visible()
 
 
-def test_a_date_is_typed_to_its_end(visit) -> None:
+@pytest.mark.slow
+def test_a_date_is_used_once_it_is_complete(visit) -> None:
     gallery = visit()
     gallery.page.get_by_role("button", name="Filters").click()
     start = gallery.page.get_by_label("Made from")
@@ -173,7 +179,7 @@ def test_a_date_is_typed_to_its_end(visit) -> None:
     expect(start).not_to_have_value("20262-12-31")
 
 
-def test_who_is_signed_out_is_told_what_filters_for_users_need(visit) -> None:
+def test_anonymous_visitors_are_told_that_filters_need_a_sign_in(visit) -> None:
     gallery = visit("/#/?mine=true")
     status = gallery.page.get_by_role("status").first
     expect(status).to_have_text("Sign in to see what these filters find.")
@@ -181,7 +187,7 @@ def test_who_is_signed_out_is_told_what_filters_for_users_need(visit) -> None:
     expect_prompts(gallery, "海の船", "a boat of ben's")
 
 
-def test_a_search_that_fails_does_not_show_what_was_found_before(visit) -> None:
+def test_a_failed_search_does_not_show_the_previous_result(visit) -> None:
     gallery = visit()
     gallery.breaks = {"ERR_INTERNET_DISCONNECTED"}
     expect_prompts(gallery, "海の船", "a lighthouse at dusk")
@@ -193,7 +199,8 @@ def test_a_search_that_fails_does_not_show_what_was_found_before(visit) -> None:
     expect(gallery.page.locator("#state")).to_contain_text("Nothing found")
 
 
-def test_what_is_found_is_shown_from_its_top(visit, pixy) -> None:
+@pytest.mark.slow
+def test_a_search_result_is_shown_from_its_top(visit, pixy) -> None:
     # the copies are in the list, not in the search's index
     copy_images(pixy.folder / "pixy-data", 300)
     gallery = visit()

@@ -1,4 +1,4 @@
-"""Looking: the grid of pictures."""
+"""The grid of pictures."""
 
 import re
 import shutil
@@ -10,11 +10,11 @@ from copied_images import copy_images
 from gallery_page import CHROMIUM_OPTIONS, DESK, PHONE, GalleryPage, open_context
 
 
-def test_without_images_it_says_so(visit) -> None:
+def test_an_empty_gallery_says_so(visit) -> None:
     expect(visit().page.get_by_role("status").first).to_have_text("No public pictures yet.")
 
 
-def test_a_stranger_sees_the_public_pictures_newest_first(visit, make_images) -> None:
+def test_an_anonymous_visitor_sees_the_public_pictures_newest_first(visit, make_images) -> None:
     hostile = "<script>alert(1)</script><img src=x onerror=alert(1)>"
     make_images("a heron", hostile, "three boats")
     make_images("a secret", visibility="private")
@@ -24,7 +24,7 @@ def test_a_stranger_sees_the_public_pictures_newest_first(visit, make_images) ->
     assert all("Authorization" not in request for request in gallery.requests)
 
 
-def test_the_pictures_have_their_places_before_their_files_are_there(visit, make_images) -> None:
+def test_pictures_are_placed_before_their_files_are_loaded(visit, make_images) -> None:
     make_images(*(f"place {number}" for number in range(5)))
     gallery = visit(viewport=PHONE)
     gallery.page.route(re.compile("/content"), lambda route: None)
@@ -38,7 +38,7 @@ def test_the_pictures_have_their_places_before_their_files_are_there(visit, make
 
 
 def test_rows_fill_the_width_and_more_come_while_scrolling(visit, pixy) -> None:
-    # of nine images there are, one is private, and so are its copies
+    # one of the nine images is private, and so are its copies
     copy_images(pixy.folder / "pixy-data", 70)
     gallery = visit()
     width = gallery.grid.bounding_box()["width"]
@@ -55,9 +55,7 @@ def test_rows_fill_the_width_and_more_come_while_scrolling(visit, pixy) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("visibility", ["public", "private"])
-def test_a_picture_that_the_server_puts_off_is_asked_for_again(
-    visit, make_images, visibility: str
-) -> None:
+def test_a_picture_is_requested_again_after_a_503(visit, make_images, visibility: str) -> None:
     (guid,) = make_images(f"put off, {visibility}", visibility=visibility)
     gallery = visit()
     gallery.refusals = {503}
@@ -93,11 +91,11 @@ def test_arrow_keys_move_along_and_between_the_rows(visit, make_images) -> None:
     expect(gallery.picture("first")).to_be_focused()
 
 
-def test_without_scripts_it_says_so_and_promises_nothing(browser, pixy) -> None:
+def test_without_javascript_it_says_so_and_shows_no_controls(browser, pixy) -> None:
     context = open_context(browser, java_script_enabled=False)
     page = context.new_page()
     page.goto(pixy.url)
-    # Playwright's locators by role and text leave out what is in <noscript>
+    # Playwright's locators by role and text ignore <noscript>
     words = page.locator("noscript p")
     expect(words).to_be_visible()
     expect(words).to_contain_text("This page needs JavaScript.")
@@ -108,8 +106,13 @@ def test_without_scripts_it_says_so_and_promises_nothing(browser, pixy) -> None:
     context.close()
 
 
-@pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
-def test_nothing_jumps_while_the_pictures_come(visit, make_images, size: dict[str, int]) -> None:
+@pytest.mark.parametrize(
+    "size",
+    [pytest.param(DESK, id="desk"), pytest.param(PHONE, id="phone", marks=pytest.mark.slow)],
+)
+def test_the_layout_does_not_shift_while_pictures_load(
+    visit, make_images, size: dict[str, int]
+) -> None:
     make_images(*(f"still {number}" for number in range(12)))
     gallery = visit(viewport=size)
     gallery.page.add_init_script("""
@@ -135,7 +138,7 @@ def test_nothing_jumps_while_the_pictures_come(visit, make_images, size: dict[st
     gallery.page.unroute_all()
     expect(gallery.grid.locator(".loaded").first).to_be_visible()
     expect(gallery.page.locator(".tile:not(.loaded)")).to_have_count(0)
-    footer = gallery.page.get_by_role("link", name="API description")
+    footer = gallery.page.get_by_role("link", name="API reference")
     for _ in range(2):
         gallery.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
         expect(gallery.grid).to_have_attribute("aria-busy", "false")
@@ -144,6 +147,7 @@ def test_nothing_jumps_while_the_pictures_come(visit, make_images, size: dict[st
     assert gallery.page.evaluate("jumps") == []
 
 
+@pytest.mark.slow
 def test_a_shortened_prompt_keeps_its_emoji_whole(visit, make_images) -> None:
     # an emoji has two UTF-16 units, and labels end after an odd number of them
     make_images("🦊" * 200)
@@ -156,7 +160,8 @@ def test_a_shortened_prompt_keeps_its_emoji_whole(visit, make_images) -> None:
     gallery.note.get_by_role("button", name="Undo").click()
 
 
-def test_a_next_page_that_fails_is_told_where_it_was_wanted(visit, pixy, make_images) -> None:
+@pytest.mark.slow
+def test_a_failed_next_page_is_reported_at_the_end_of_the_list(visit, pixy, make_images) -> None:
     make_images("the first of many")
     copy_images(pixy.folder / "pixy-data", 150)
     gallery = visit(viewport=PHONE)
@@ -170,16 +175,15 @@ def test_a_next_page_that_fails_is_told_where_it_was_wanted(visit, pixy, make_im
     expect(status).to_be_in_viewport()
     expect(gallery.page.get_by_role("button", name="Try again")).to_be_in_viewport()
     before = gallery.grid.evaluate("grid => grid.clientHeight")
-    # it goes on once the connection is back
+    # loading continues once the connection is back
     gallery.page.context.set_offline(False)
     expect(gallery.page.get_by_role("button", name="Try again")).to_be_hidden()
     expect(gallery.grid).to_have_attribute("aria-busy", "false")
     assert gallery.grid.evaluate("grid => grid.clientHeight") > before
 
 
-def test_a_picture_that_was_given_up_is_loaded_once_the_connection_is_back(
-    visit, make_images
-) -> None:
+@pytest.mark.slow
+def test_a_picture_is_loaded_again_once_the_connection_is_back(visit, make_images) -> None:
     (guid,) = make_images("given up")
     gallery = visit()
     gallery.breaks = {"ERR_FAILED", "ERR_INTERNET_DISCONNECTED"}
@@ -197,9 +201,10 @@ def test_a_picture_that_was_given_up_is_loaded_once_the_connection_is_back(
     expect(tile).to_have_class("tile loaded")
 
 
+@pytest.mark.slow
 def test_large_letters_fit_on_a_phone(browser: Browser, pixy, make_images) -> None:
     make_images("read with large letters")
-    # what a person sets as the size of letters in the browser, twice the usual
+    # the browser's setting for the size of letters, twice the default
     large = browser.browser_type.launch(
         executable_path=shutil.which("chromium"),
         args=[*CHROMIUM_OPTIONS, "--blink-settings=defaultFontSize=32"],

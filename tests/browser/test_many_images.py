@@ -27,7 +27,7 @@ def count_tiles(gallery: GalleryPage) -> int:
     return gallery.grid.get_by_role("listitem").count()
 
 
-def test_the_last_is_reached_and_few_exist_as_elements(visit) -> None:
+def test_the_last_picture_is_reached_and_few_exist_as_elements(visit) -> None:
     gallery = visit()
     gallery.breaks = {"ERR_BLOCKED_BY_CLIENT"}
     devtools = gallery.page.context.new_cdp_session(gallery.page)
@@ -43,7 +43,7 @@ def test_the_last_is_reached_and_few_exist_as_elements(visit) -> None:
             gallery.requests[-3:],
         )
         gallery.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
-        # each jump asks for dozens of pictures, and all requests pass through this process
+        # each jump requests dozens of pictures, and all requests pass through this process
         gallery.page.wait_for_timeout(50)
         most = max(most, count_tiles(gallery))
     expect(oldest).to_be_visible()
@@ -55,7 +55,7 @@ def test_the_last_is_reached_and_few_exist_as_elements(visit) -> None:
     assert count_tiles(gallery) < 120
 
 
-def test_on_a_phone_it_stays_where_it_was_after_a_look_at_one(visit) -> None:
+def test_on_a_phone_closing_a_picture_keeps_the_scroll_position(visit) -> None:
     gallery = visit(viewport=PHONE)
     for _ in range(12):
         gallery.page.mouse.wheel(0, 900)

@@ -1,4 +1,4 @@
-"""Odd image files in a real browser: originals and thumbnails look as tests/support says."""
+"""Odd image files in a real browser: originals and thumbnails look as tests/support describes."""
 
 import io
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def pixy(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterat
 
 @pytest.fixture(scope="module")
 def details(pixy: InstalledPixy, provider: Provider) -> dict[str, dict[str, object]]:
-    """The details of each odd image, made through the API: its name -> them."""
+    """The details of each odd image, made through the API, by name."""
     made = {}
     with pixy.client("ada") as client:
         for name, image in ODD_IMAGES.items():

@@ -1,4 +1,4 @@
-"""Pictures that can be watched while they are made, with a provider that streams them."""
+"""Partial images in the gallery, with a provider that streams them."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 PREVIEW = re.compile(r"/preview$")
 CONTENT = re.compile(r"/content\?width=")
-# those of the stand-in grow, so that each can be told by its size
+# the partial images of the stand-in grow, so each is known by its size
 WIDTHS = [64 * number for number in range(1, len(PARTIALS) + 1)]
 
 
@@ -29,7 +29,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture(scope="module")
 def pixy(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterator[InstalledPixy]:
-    """A service that asks its provider for three partial images of each."""
+    """A service that requests three partial images of each image."""
     installed = InstalledPixy(
         tmp_path_factory.mktemp("pixy"),
         PIXY_GENERATOR="openai",
@@ -45,27 +45,27 @@ def pixy(tmp_path_factory: pytest.TempPathFactory, provider: Provider) -> Iterat
 
 @pytest.fixture(autouse=True)
 def well_behaved(provider: Provider) -> Iterator[None]:
-    """Each test begins with a provider that draws, and ends with one that holds nothing back."""
+    """Reset the provider before each test, and release its answers after it."""
     provider.behave("png")
     yield
     provider.finish()
 
 
 def watch(gallery: GalleryPage, provider: Provider, prompt: str) -> Locator:
-    """Ask for a picture, and return what is seen of it while it is made."""
+    """Make a picture, and return the element that shows its partial images."""
     gallery.make(prompt)
     seen = gallery.works.get_by_role("img", name=f"Unfinished: {prompt}")
     expect(seen).to_be_visible()
     return seen
 
 
-def test_an_unfinished_picture_is_seen_and_then_the_picture(visit, provider: Provider) -> None:
+def test_a_partial_image_is_shown_and_then_the_picture(visit, provider: Provider) -> None:
     ada: GalleryPage = visit(user="ada")
     with provider.unfinished():
         seen = watch(ada, provider, "a heron at dawn")
         expect(seen).to_have_js_property("naturalWidth", WIDTHS[-1])
         assert ada.prompts() == []
-        # what it has is not sent again
+        # the same partial image is not sent again
         with ada.page.expect_response(re.compile("/preview$")) as answered:
             pass
         assert answered.value.status == 304
@@ -78,7 +78,7 @@ def test_an_unfinished_picture_is_seen_and_then_the_picture(visit, provider: Pro
     expect(picture.get_by_role("img")).to_have_js_property("naturalWidth", 64)
 
 
-def test_one_unfinished_picture_takes_the_place_of_the_other_and_nothing_moves(
+def test_a_partial_image_replaces_the_previous_one_without_a_layout_shift(
     visit, provider: Provider
 ) -> None:
     ada: GalleryPage = visit(user="ada", reduced_motion="reduce")
@@ -91,7 +91,7 @@ def test_one_unfinished_picture_takes_the_place_of_the_other_and_nothing_moves(
         provider.show(3)
         expect(seen).to_have_js_property("naturalWidth", WIDTHS[2])
         after = ada.works.bounding_box()
-        # the words below may have become longer
+        # the text below may have become longer
         assert before is not None
         assert after is not None
         assert before["width"] == after["width"]
@@ -101,16 +101,14 @@ def test_one_unfinished_picture_takes_the_place_of_the_other_and_nothing_moves(
         assert ada.page.evaluate(animations) == 0
 
 
-def test_a_picture_does_not_wait_for_an_unfinished_one_that_is_slow(
-    visit, provider: Provider
-) -> None:
+def test_a_picture_does_not_wait_for_a_slow_partial_image(visit, provider: Provider) -> None:
     ada: GalleryPage = visit(user="ada")
     held: list[Route] = []
 
     def hold(route: Route) -> None:
         held.append(route)
 
-    # as slow as a line can be
+    # a very slow connection
     ada.page.route(PREVIEW, hold)
     with provider.unfinished(), ada.page.expect_request(PREVIEW):
         ada.make("a heron far away")
@@ -118,7 +116,7 @@ def test_a_picture_does_not_wait_for_an_unfinished_one_that_is_slow(
     assert len(held) == 1
 
 
-def test_what_was_seen_stays_until_the_picture_itself_is_loaded(visit, provider: Provider) -> None:
+def test_the_partial_image_stays_until_the_picture_is_loaded(visit, provider: Provider) -> None:
     ada: GalleryPage = visit(user="ada")
     held: list[Route] = []
 
@@ -138,7 +136,9 @@ def test_what_was_seen_stays_until_the_picture_itself_is_loaded(visit, provider:
     expect(tile).to_have_class(re.compile("loaded"))
 
 
-def test_no_unfinished_picture_is_held_longer_than_it_is_shown(visit, provider: Provider) -> None:
+def test_partial_images_are_released_when_they_are_no_longer_shown(
+    visit, provider: Provider
+) -> None:
     gallery: GalleryPage = visit()
     # other pictures on the page are WebP or AVIF
     gallery.page.add_init_script(
@@ -166,7 +166,7 @@ def test_no_unfinished_picture_is_held_longer_than_it_is_shown(visit, provider: 
     gallery.page.wait_for_function("held.size === 0")
 
 
-def test_after_a_failure_nothing_unfinished_is_left(visit, provider: Provider) -> None:
+def test_after_a_failure_no_partial_image_is_left(visit, provider: Provider) -> None:
     ada: GalleryPage = visit(user="ada")
     provider.behave("events_moderation_blocked")
     with provider.unfinished():
@@ -175,7 +175,7 @@ def test_after_a_failure_nothing_unfinished_is_left(visit, provider: Provider) -
     expect(seen).to_have_count(0)
 
 
-def test_signing_out_takes_it_away(visit, provider: Provider) -> None:
+def test_signing_out_removes_the_partial_image(visit, provider: Provider) -> None:
     ada: GalleryPage = visit(user="ada")
     with provider.unfinished():
         seen = watch(ada, provider, "a heron for ada alone")

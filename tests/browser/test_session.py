@@ -6,10 +6,10 @@ import re
 import pytest
 from playwright.sync_api import Browser, expect
 
-from gallery_page import PHONE, GalleryPage, open_context
+from gallery_page import PHONE, GalleryPage, open_context, watch_password_prompts
 from installed_pixy import PASSWORD
 
-# the fragment keeps Chromium from showing what it has in memory
+# with a fragment, Chromium does not show the page from its memory
 LOAD = """url => new Promise((resolve) => {
   const image = new Image();
   image.onload = () => resolve("there");
@@ -18,7 +18,7 @@ LOAD = """url => new Promise((resolve) => {
 })"""
 
 
-def test_who_signs_in_sees_what_is_theirs_and_their_class(visit, make_images) -> None:
+def test_a_user_sees_own_pictures_and_those_of_the_class(visit, make_images) -> None:
     make_images("for everyone")
     make_images("for the class", visibility="class")
     make_images("for ada alone", visibility="private")
@@ -33,26 +33,12 @@ def test_who_signs_in_sees_what_is_theirs_and_their_class(visit, make_images) ->
     assert all("?width=" in request for request in fetched)
 
 
-def test_wrong_passwords_are_told_in_the_form_and_never_by_the_browser(
+def test_wrong_passwords_are_reported_by_the_form_and_not_by_the_browser(
     browser: Browser, pixy
 ) -> None:
     context = open_context(browser)
     gallery = GalleryPage(context.new_page(), pixy.url, refusals={401})
-    asked: list[object] = []
-    devtools = context.new_cdp_session(gallery.page)
-
-    def go_on(event: dict[str, str]) -> None:
-        devtools.send("Fetch.continueRequest", {"requestId": event["requestId"]})
-
-    def refuse(event: dict[str, str]) -> None:
-        asked.append(event)
-        answer = {"response": "CancelAuth"}
-        order = {"requestId": event["requestId"], "authChallengeResponse": answer}
-        devtools.send("Fetch.continueWithAuth", order)
-
-    devtools.on("Fetch.requestPaused", go_on)
-    devtools.on("Fetch.authRequired", refuse)
-    devtools.send("Fetch.enable", {"handleAuthRequests": True})
+    asked = watch_password_prompts(gallery.page)
     gallery.open().sign_in("ada", "wrong: pässword")
     dialog = gallery.page.get_by_role("dialog", name="Sign in")
     expect(dialog.get_by_role("alert")).to_contain_text("user name or the password is wrong")
@@ -63,7 +49,7 @@ def test_wrong_passwords_are_told_in_the_form_and_never_by_the_browser(
 
 
 @pytest.mark.slow
-def test_too_many_wrong_passwords_are_told_with_a_time(visit, pixy) -> None:
+def test_too_many_wrong_passwords_show_how_long_to_wait(visit, pixy) -> None:
     pixy.add_user("tim", "maths")
     gallery = visit()
     gallery.refusals = {401, 429}
@@ -75,7 +61,7 @@ def test_too_many_wrong_passwords_are_told_with_a_time(visit, pixy) -> None:
     expect(fault).to_contain_text("Too many wrong passwords for this user name. Try again in")
 
 
-def test_who_is_disabled_meanwhile_is_signed_out(visit, pixy, make_images) -> None:
+def test_a_user_who_is_disabled_during_a_session_is_signed_out(visit, pixy, make_images) -> None:
     pixy.add_user("max", "maths")
     gallery = visit(user="max")
     gallery.refusals = {401}
@@ -110,7 +96,8 @@ def test_signing_out_forgets_everything(visit, make_images) -> None:
     assert page.get_by_label("What should the picture show?").input_value() == ""
 
 
-def test_what_is_on_its_way_at_sign_out_is_dropped(visit, make_images) -> None:
+@pytest.mark.slow
+def test_running_requests_are_dropped_at_sign_out(visit, make_images) -> None:
     make_images("on its way", visibility="private")
     gallery = visit()
     # never answered
@@ -123,7 +110,7 @@ def test_what_is_on_its_way_at_sign_out_is_dropped(visit, make_images) -> None:
 
 
 def test_nothing_private_is_shown_while_the_public_list_loads(visit, make_images) -> None:
-    # two rows of a phone: one that isn't full is held back while more may come
+    # two rows on a phone: a row that isn't full is held back while more may follow
     prompts = [f"not to be seen {number}" for number in range(4)]
     make_images(*prompts, visibility="private")
     gallery = visit(user="ada", viewport=PHONE)
@@ -138,7 +125,7 @@ def test_nothing_private_is_shown_while_the_public_list_loads(visit, make_images
     assert gallery.prompts() == []
 
 
-def test_a_reload_forgets_unless_it_was_asked_not_to(visit) -> None:
+def test_a_reload_signs_out_unless_stay_signed_in_was_chosen(visit) -> None:
     gallery = visit(user="ada")
     gallery.page.reload()
     expect(gallery.page.get_by_role("button", name="Sign in")).to_be_visible()
@@ -147,7 +134,8 @@ def test_a_reload_forgets_unless_it_was_asked_not_to(visit) -> None:
     expect(gallery.page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
-def test_two_tabs_know_nothing_of_each_other(visit, make_images) -> None:
+@pytest.mark.slow
+def test_two_tabs_have_separate_sessions(visit, make_images) -> None:
     gallery = visit()
     gallery.sign_in("ada", keep=True)
     other = GalleryPage(gallery.page.context.new_page(), gallery.url, refusals={404})
@@ -159,7 +147,7 @@ def test_two_tabs_know_nothing_of_each_other(visit, make_images) -> None:
     other.check()
 
 
-def test_what_was_typed_is_kept_over_a_lost_session_for_its_user_only(visit, pixy) -> None:
+def test_typed_text_is_kept_after_a_lost_session_for_the_same_user_only(visit, pixy) -> None:
     pixy.add_user("zoe", "maths")
     gallery = visit(user="zoe")
     gallery.refusals = {401}
@@ -180,7 +168,8 @@ def test_what_was_typed_is_kept_over_a_lost_session_for_its_user_only(visit, pix
     assert gallery.page.evaluate("sessionStorage.length") == 0
 
 
-def test_what_was_sent_with_a_lost_session_can_be_sent_again(visit, pixy) -> None:
+@pytest.mark.slow
+def test_a_prompt_sent_with_a_lost_session_can_be_sent_again(visit, pixy) -> None:
     pixy.add_user("kim", "maths")
     gallery = visit(user="kim")
     gallery.refusals = {401}
@@ -195,7 +184,7 @@ def test_what_was_sent_with_a_lost_session_can_be_sent_again(visit, pixy) -> Non
     expect(gallery.picture("sent too late")).to_be_visible()
 
 
-def test_what_was_sent_with_a_lost_session_is_not_shown_to_another_user(visit, pixy) -> None:
+def test_a_prompt_sent_with_a_lost_session_is_not_shown_to_another_user(visit, pixy) -> None:
     pixy.add_user("lou", "maths")
     gallery = visit(user="lou")
     gallery.refusals = {401}
@@ -209,7 +198,8 @@ def test_what_was_sent_with_a_lost_session_is_not_shown_to_another_user(visit, p
     expect(gallery.works).to_have_count(0)
 
 
-def test_a_lost_session_leaves_the_words_of_a_search_to_its_user_only(visit, pixy) -> None:
+@pytest.mark.slow
+def test_search_words_are_kept_after_a_lost_session_for_the_same_user_only(visit, pixy) -> None:
     pixy.add_user("ivy", "maths")
     gallery = visit(user="ivy")
     gallery.refusals = {401}
@@ -232,7 +222,8 @@ def test_a_lost_session_leaves_the_words_of_a_search_to_its_user_only(visit, pix
     expect(gallery.page).to_have_url(re.compile("#/$"))
 
 
-def test_the_focus_is_not_lost_with_what_held_it(visit, pixy) -> None:
+@pytest.mark.slow
+def test_the_focus_moves_when_its_element_is_removed(visit, pixy) -> None:
     pixy.add_user("fay", "maths")
     gallery = visit(user="fay", viewport=PHONE)
     gallery.refusals = {401}

@@ -11,7 +11,7 @@ def guids_of(pixy, user: str = "ada") -> set[str]:
         return {image["guid"] for image in client.get("/image").json()}
 
 
-def test_who_may_see_a_picture_is_changed_in_place(visit, make_images, pixy) -> None:
+def test_the_visibility_of_a_picture_is_changed_in_place(visit, make_images, pixy) -> None:
     (guid,) = make_images("to be shown", visibility="private")
     gallery = visit(user="ada")
     gallery.picture("to be shown").click()
@@ -54,7 +54,16 @@ def test_a_deletion_can_be_undone(visit, make_images, pixy) -> None:
     assert not [request for request in gallery.requests if request.startswith("DELETE")]
 
 
-@pytest.mark.parametrize("how", ["dismiss", "time", "sign out", "close", "reload"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "dismiss",
+        pytest.param("time", marks=pytest.mark.slow),
+        pytest.param("sign out", marks=pytest.mark.slow),
+        pytest.param("close", marks=pytest.mark.slow),
+        "reload",
+    ],
+)
 def test_a_deletion_happens_when_it_can_no_longer_be_undone(
     visit, make_images, pixy, how: str
 ) -> None:
@@ -81,14 +90,16 @@ def test_a_deletion_happens_when_it_can_no_longer_be_undone(
     wait_until(lambda: guid not in guids_of(pixy))
 
 
-def test_what_another_tab_deleted_is_told_in_plain_words(visit, make_images, pixy) -> None:
+def test_a_picture_that_another_tab_deleted_is_reported_in_plain_words(
+    visit, make_images, pixy
+) -> None:
     (guid,) = make_images("gone meanwhile")
     gallery = visit(user="ada")
     gallery.refusals = {404}
     gallery.picture("gone meanwhile").click()
     with pixy.client("ada") as ada:
         assert ada.delete(f"/image/{guid}").status_code == 204
-    # a click, since `check` would find it unchecked again where the answer is quick
+    # a click, because `check` could find it unchecked again after a quick answer
     gallery.viewer.get_by_label("Private").click()
     expect(gallery.viewer.get_by_role("alert")).to_contain_text("This picture was deleted")
     expect(gallery.viewer.get_by_role("button", name="Delete")).to_be_hidden()
@@ -96,6 +107,7 @@ def test_what_another_tab_deleted_is_told_in_plain_words(visit, make_images, pix
     expect(gallery.picture("gone meanwhile")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_picture_that_is_gone_when_it_is_opened_offers_nothing(visit, make_images, pixy) -> None:
     (guid,) = make_images("gone before", "its neighbour")[:1]
     gallery = visit(user="ada")
@@ -110,7 +122,8 @@ def test_a_picture_that_is_gone_when_it_is_opened_offers_nothing(visit, make_ima
     expect(gallery.picture("gone before")).to_have_count(0)
 
 
-def test_what_another_tab_changed_is_shown_when_the_picture_is_opened(
+@pytest.mark.slow
+def test_a_change_by_another_tab_is_shown_when_the_picture_is_opened(
     visit, make_images, pixy
 ) -> None:
     (guid,) = make_images("shared elsewhere", visibility="private")
@@ -122,7 +135,7 @@ def test_what_another_tab_changed_is_shown_when_the_picture_is_opened(
 
 
 def wait_until(is_true) -> None:
-    """Return once it is so; requests that outlive their page take as long as they take."""
+    """Wait until a condition is true; requests that outlive their page may be slow."""
     deadline = time.monotonic() + 10
     while not is_true():
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""How thumbnails are asked for: a few at once, again after a refusal, and only while wanted."""
+"""Requests for thumbnails: a few at once, again after a refusal, and only while needed."""
 
 import re
 from collections.abc import Callable
@@ -13,13 +13,13 @@ pytestmark = pytest.mark.slow
 
 COUNT = 1_500
 CONTENT = re.compile(r"/content\?width=")
-# what a browser opens to one server over HTTP/1.1
+# connections that a browser opens to one server over HTTP/1.1
 CONNECTIONS = 6
 
 
 @pytest.fixture(scope="module", autouse=True)
 def images(pixy) -> None:
-    """Pictures of which nobody has seen a thumbnail yet."""
+    """Images that have no thumbnails yet."""
     with pixy.client("ada") as ada:
         for visibility in ("public", "private"):
             wanted = {"prompt": f"a {visibility} boat", "visibility": visibility}
@@ -28,7 +28,7 @@ def images(pixy) -> None:
 
 
 def busy(retry_after: int) -> dict[str, object]:
-    """Return the answer of a server that has too many thumbnails to make."""
+    """Return the answer of a server that is busy with thumbnails."""
     return {
         "status": 503,
         "content_type": "application/problem+json",
@@ -38,7 +38,7 @@ def busy(retry_after: int) -> dict[str, object]:
 
 
 def open_while(visit, handle: Callable[[Route], None], user: str | None = None) -> GalleryPage:
-    """Open the gallery anew with its requests for thumbnails handled so."""
+    """Reload the gallery with a handler for its requests for thumbnails."""
     gallery: GalleryPage = visit()
     if user:
         gallery.sign_in(user, keep=True)
@@ -69,7 +69,7 @@ def test_connections_stay_free_while_thumbnails_load(visit, user: str | None) ->
     expect_all_loaded(gallery)
 
 
-def test_pictures_that_were_scrolled_past_are_not_asked_for(visit) -> None:
+def test_pictures_that_were_scrolled_past_are_not_requested(visit) -> None:
     held: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -86,7 +86,7 @@ def test_pictures_that_were_scrolled_past_are_not_asked_for(visit) -> None:
 
 
 @pytest.mark.parametrize("user", [None, "ada"])
-def test_a_busy_server_is_asked_again_when_it_said(visit, user: str | None) -> None:
+def test_a_busy_server_is_asked_again_after_its_retry_after(visit, user: str | None) -> None:
     asked: list[str] = []
 
     def refuse(route: Route) -> None:
@@ -112,7 +112,7 @@ def test_a_busy_server_is_asked_again_when_it_said(visit, user: str | None) -> N
 @pytest.mark.parametrize("user", [None, "ada"])
 def test_a_fast_scroll_through_pictures_nobody_has_seen_is_served(visit, user: str | None) -> None:
     gallery: GalleryPage = visit(user=user)
-    # each refusal would be a fault
+    # a refusal would be a fault of the page
     for _ in range(30):
         gallery.page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
         gallery.page.wait_for_timeout(100)

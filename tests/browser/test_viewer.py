@@ -1,4 +1,4 @@
-"""One picture in full: keys, swipes, addresses, and what can be taken along."""
+"""The viewer of one picture: keys, swipes, addresses, links and downloads."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def images(guids, make_images) -> dict[str, str]:
     return guids
 
 
-def test_it_shows_the_picture_and_what_is_known_of_it(visit, images) -> None:
+def test_it_shows_the_picture_and_its_details(visit, images) -> None:
     gallery = visit()
     gallery.picture("three").click()
     viewer = gallery.viewer
@@ -61,7 +61,7 @@ def test_keys_lead_to_the_neighbours_and_back_to_the_grid(visit, images) -> None
     expect(gallery.picture("four")).to_be_focused()
 
 
-def test_the_browsers_own_back_closes_it_and_forward_opens_it(visit, images) -> None:
+def test_back_closes_it_and_forward_opens_it(visit, images) -> None:
     gallery = visit()
     gallery.picture("two").click()
     expect(gallery.viewer).to_be_visible()
@@ -95,7 +95,7 @@ def test_a_finger_swipes_to_the_neighbours(visit, images) -> None:
     expect(heading).to_have_text("three")
 
 
-def test_on_a_phone_the_whole_picture_is_above_what_is_known_of_it(visit, images) -> None:
+def test_on_a_phone_the_whole_picture_is_above_its_details(visit, images) -> None:
     gallery = visit(viewport=PHONE)
     gallery.picture("three").click()
     shown = gallery.viewer.locator("img.loaded").bounding_box()
@@ -104,7 +104,7 @@ def test_on_a_phone_the_whole_picture_is_above_what_is_known_of_it(visit, images
     assert below["y"] > shown["y"] + shown["height"]
 
 
-def test_an_address_opens_a_public_picture_for_strangers(visit, images) -> None:
+def test_an_address_opens_a_public_picture_for_anonymous_visitors(visit, images) -> None:
     gallery = visit(f"/#/image/{images['one']}")
     expect(gallery.viewer.get_by_role("heading")).to_have_text("one")
     expect(gallery.viewer.locator("img.loaded")).to_be_visible()
@@ -125,7 +125,7 @@ def test_an_address_of_a_private_picture_asks_to_sign_in(visit, images) -> None:
     expect(gallery.viewer.locator("img.loaded")).to_be_visible()
 
 
-def test_the_link_is_copied_with_a_word_on_who_may_open_it(visit, images) -> None:
+def test_copying_the_link_tells_who_may_open_it(visit, images) -> None:
     gallery = visit(user="ada", permissions=["clipboard-read", "clipboard-write"])
     gallery.picture("mine").click()
     gallery.viewer.get_by_role("button", name="Copy link").click()
@@ -135,9 +135,7 @@ def test_the_link_is_copied_with_a_word_on_who_may_open_it(visit, images) -> Non
 
 
 @pytest.mark.parametrize("prompt", ["two", "mine"])
-def test_the_file_is_downloaded_as_it_was_made(
-    visit, images, pixy, tmp_path: Path, prompt: str
-) -> None:
+def test_the_original_file_is_downloaded(visit, images, pixy, tmp_path: Path, prompt: str) -> None:
     gallery = visit(user="ada")
     gallery.picture(prompt).click()
     with gallery.page.expect_download() as expected:
@@ -150,9 +148,10 @@ def test_the_file_is_downloaded_as_it_was_made(
     assert (tmp_path / "picture.png").read_bytes() == original
 
 
-def test_a_long_prompt_leaves_the_buttons_near_until_it_is_asked_for(visit, make_images) -> None:
+@pytest.mark.slow
+def test_a_long_prompt_is_folded_so_that_the_buttons_stay_near(visit, make_images) -> None:
     long = "a heron in the reeds at dawn, with mist over the water, " * 80
-    make_images(long)
+    make_images("the next picture, with a short prompt", long)
     gallery = visit(viewport=PHONE)
     gallery.picture("a heron in the reeds").click()
     heading = gallery.viewer.get_by_role("heading")
@@ -169,6 +168,7 @@ def test_a_long_prompt_leaves_the_buttons_near_until_it_is_asked_for(visit, make
     expect(gallery.viewer.get_by_role("button", name="Show the whole prompt")).to_be_hidden()
 
 
+@pytest.mark.slow
 def test_the_cross_covers_no_words_on_a_phone(visit, images) -> None:
     gallery = visit(viewport=PHONE)
     gallery.refusals = {404}
@@ -182,7 +182,8 @@ def test_the_cross_covers_no_words_on_a_phone(visit, images) -> None:
         assert words.bounding_box()["y"] >= cross["y"] + cross["height"]
 
 
-def test_the_prompt_is_laid_out_in_its_own_direction(visit, make_images) -> None:
+@pytest.mark.slow
+def test_the_prompt_has_its_own_text_direction(visit, make_images) -> None:
     prompt = "قارب صغير في البحر"
     make_images(prompt)
     gallery = visit(user="ada")
@@ -204,7 +205,7 @@ def test_the_prompt_is_laid_out_in_its_own_direction(visit, make_images) -> None
     ("size", "chosen"),
     [("3072x1024", "3072 × 1024"), ("1024x1536", "Tall"), ("1024x1024", "Square")],
 )
-def test_a_prompt_is_used_with_its_shape_and_not_with_its_audience(
+def test_a_prompt_is_reused_with_its_size_and_without_its_visibility(
     visit, pixy, size: str, chosen: str
 ) -> None:
     with pixy.client("ada") as ada:
@@ -227,6 +228,7 @@ def test_a_prompt_is_used_with_its_shape_and_not_with_its_audience(
     }
 
 
+@pytest.mark.slow
 def test_the_next_picture_is_shown_from_its_top_on_a_phone(visit, images) -> None:
     gallery = visit(viewport=PHONE)
     gallery.picture("three").click()
@@ -238,13 +240,14 @@ def test_the_next_picture_is_shown_from_its_top_on_a_phone(visit, images) -> Non
     assert gallery.viewer.evaluate("node => node.scrollTop") == 0
 
 
-def test_a_prompt_is_unfolded_where_it_was_cut(visit, make_images) -> None:
+@pytest.mark.slow
+def test_unfolding_a_prompt_keeps_the_scroll_position(visit, make_images) -> None:
     make_images("a field of tulips under a wide sky, row after row, " * 200)
     gallery = visit(user="ada", viewport=PHONE)
     gallery.picture("a field of tulips").click()
     heading = gallery.viewer.get_by_role("heading")
     expect(gallery.viewer.locator("img.loaded")).to_be_visible()
-    # the button is then the first that is in view as a whole, which browsers keep in place
+    # then the button is the first element in full view, which browsers keep in place
     heading.evaluate(
         "node => node.closest('dialog').scrollBy(0, node.getBoundingClientRect().top + 20)"
     )
@@ -256,7 +259,8 @@ def test_a_prompt_is_unfolded_where_it_was_cut(visit, make_images) -> None:
     expect(heading).to_be_in_viewport(ratio=1)
 
 
-def test_a_picture_that_can_not_be_loaded_is_asked_for_again(visit, images) -> None:
+@pytest.mark.slow
+def test_a_picture_that_can_not_be_loaded_is_requested_again(visit, images) -> None:
     gallery = visit(user="ada")
     gallery.breaks = {"ERR_FAILED", "ERR_INTERNET_DISCONNECTED"}
     file = f"**/{images['mine']}/content"
@@ -274,7 +278,7 @@ def test_a_picture_that_can_not_be_loaded_is_asked_for_again(visit, images) -> N
     gallery.picture("mine").click()
     expect(alert).to_be_visible()
     gallery.page.unroute(file)
-    # nor is a tap needed once the connection is back
+    # no tap is needed once the connection is back
     gallery.page.context.set_offline(True)
     gallery.page.context.set_offline(False)
     expect(alert).to_be_hidden()

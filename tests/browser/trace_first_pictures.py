@@ -1,7 +1,7 @@
-"""How long a visitor waits for the first pictures of 5,000: a trace, printed.
+"""Traces how long a visitor waits for the first of 5,000 pictures.
 
-`./dev nox -s trace`. Cold is the first visitor ever, for whom the smaller pictures are made; warm
-is the next one, whose browser knows nothing yet; again is that one's reload.
+`./dev nox -s trace`. "Cold" is the first visitor, for whom the thumbnails are made. "Warm" is the
+next one, with an empty browser cache. "Again" is a reload by that visitor.
 """
 
 import shutil
@@ -32,7 +32,7 @@ TRACE = """() => {
     bytes: page.reduce((sum, e) => sum + e.transferSize, transferSize),
   };
 }"""
-# notes when every picture in the window is loaded, and two frames later painted
+# records when every picture in the window is loaded and, two frames later, painted
 WATCH = """
 const watch = () => {
   const seen = [...document.querySelectorAll(".tile")].filter((tile) => {
@@ -49,7 +49,7 @@ requestAnimationFrame(watch);
 
 
 def trace(page: Page, load: str) -> None:
-    """Wait for the pictures in the window, and print when what was there."""
+    """Wait for the pictures in the window, and print the times."""
     page.locator(".tile.loaded").first.wait_for()
     while not page.evaluate("window.paintedAt"):
         page.wait_for_timeout(20)
@@ -60,7 +60,7 @@ def trace(page: Page, load: str) -> None:
 
 
 def main() -> None:
-    """Fill a service, and look at it as three visitors in two sizes."""
+    """Fill a service, and visit it as three visitors in two sizes."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         pixy = InstalledPixy(Path(folder), PIXY_GENERATOR="sketch")
         pixy.add_user("ada")

@@ -19,7 +19,7 @@ export class Account {
     find("sign-out-button").addEventListener("click", () => session.end());
     this.#form.addEventListener("submit", (event) => this.#submit(event));
     this.#form.querySelector("[value=cancel]").addEventListener("click", () => this.#dialog.close());
-    // nothing of it stays for the next user
+    // keep nothing for the next user
     this.#dialog.addEventListener("close", () => this.#form.reset());
     session.addEventListener("change", ({ detail }) => {
       this.show();
@@ -28,13 +28,13 @@ export class Account {
     });
   }
 
-  /** Show what somebody who is signed in sees, or a stranger. */
+  /** Show the page of a user, or of an anonymous visitor. */
   show() {
     const { username } = this.#session;
     const focused = document.activeElement;
     find("username").textContent = username ?? "";
     document.documentElement.classList.toggle("signed-in", username !== null);
-    // what is hidden now loses the focus; not to Sign out, where a second Enter would end the session
+    // hidden elements lose the focus; don't move it to Sign out, where a second Enter would end the session
     const isLost = !focused.checkVisibility() && !find("viewer").open;
     if (isLost) find(username === null ? "sign-in-button" : "brand").focus({ preventScroll: true });
   }

@@ -12,12 +12,12 @@ export class Api {
     this.#session = session;
   }
 
-  /** Return the first page of what a query finds: its images, and the path of the next page or null. */
+  /** Return the first page of a query's result: its images, and the path of the next page or null. */
   list(query, signal) {
     return this.follow(`/image?${new URLSearchParams({ limit: PAGE_SIZE, ...query })}`, signal);
   }
 
-  /** Return the page at a path that an earlier page named. */
+  /** Return the page at the path of an earlier page's link. */
   async follow(path, signal) {
     const response = await this.#send(path, { signal });
     const next = findLink(response, "next");
@@ -28,16 +28,16 @@ export class Api {
     return readBody(await this.#send(`/image/${guid}`, { signal }), "json");
   }
 
-  /** Return what is known of an image in the making, with the path of its `preview`, or null. */
+  /** Return the details of a creation, with the path of its `preview`, or null. */
   async look(guid) {
     const response = await this.#send(`/image/${guid}`);
     return { ...(await readBody(response, "json")), preview: findLink(response, "preview") };
   }
 
-  /** Return an unfinished picture and its tag; null without one, or when it is still the one of this tag. */
+  /** Return a partial image and its tag; null if there is none, or if its tag is unchanged. */
   async peek(path, tag, signal) {
     const response = await this.#send(path, { headers: tag ? { "If-None-Match": tag } : {}, signal });
-    // once it is finished, the answer is a redirection to the whole of it
+    // once the image is finished, the answer redirects to its file
     if (response.status === 200 && !response.redirected) {
       return { blob: await readBody(response, "blob"), tag: response.headers.get("ETag") };
     }
@@ -47,27 +47,27 @@ export class Api {
 
   /** Return the file of an image, or its thumbnail of a width. */
   async content({ guid, visibility }, width, signal) {
-    // every browser that knows what else this page uses (light-dark, AbortSignal.any) shows AVIF
+    // every browser with the other features of this page (light-dark, AbortSignal.any) shows AVIF
     const headers = width ? { Accept: "image/avif,image/webp" } : {};
-    // what everyone may see is asked for without credentials, for then the browser may cache it
+    // public images are requested without credentials, so that the browser may cache them
     const authorization = visibility === "public" ? "" : undefined;
     return readBody(await this.#send(contentPath(guid, width), { headers, signal, authorization }), "blob");
   }
 
   /**
-   * Ask for an image. The same key never buys twice.
+   * Create an image. Requests with the same key are paid once.
    *
    * @param {{prompt: string, visibility: string}} wanted
    * @param {string} key
-   * @returns {Promise<{guid: string, status: ?string}>} The image, or what is known of it while it is being made.
+   * @returns {Promise<{guid: string, status: ?string}>} The image, or the creation while it is pending.
    */
   async create(wanted, key) {
-    // a browser has six connections to a server: none of them may wait for a provider
+    // a browser has six connections to a server, and none of them may wait for a provider
     const headers = { "Idempotency-Key": key, Prefer: "respond-async, wait=2" };
     return readBody(await this.#send("/image", { method: "POST", body: wanted, headers }), "json");
   }
 
-  /** Return what is being made for the user (`pending`), or was not made (`failed`, `unknown`), newest first. */
+  /** Return the user's creations of a status (`pending`, `failed` or `unknown`), newest first. */
   async listCreations(status) {
     return readBody(await this.#send(`/image?status=${status}`), "json");
   }
@@ -76,9 +76,23 @@ export class Api {
     return readBody(await this.#send(`/image/${guid}`, { method: "PATCH", body: { visibility } }), "json");
   }
 
-  /** Delete an image, also when the page goes away meanwhile. */
+  /** Delete an image, even if the page is closed meanwhile. */
   async remove(guid) {
     await this.#send(`/image/${guid}`, { method: "DELETE", keepalive: true, outlives: true });
+  }
+
+  /** Return the user's API keys; those that were revoked come last. */
+  async listKeys() {
+    return readBody(await this.#send("/key"), "json");
+  }
+
+  /** Make an API key, and return it with its `key`, which no later answer has. */
+  async makeKey(wanted) {
+    return readBody(await this.#send("/key", { method: "POST", body: wanted }), "json");
+  }
+
+  async revokeKey(id) {
+    await this.#send(`/key/${id}`, { method: "DELETE" });
   }
 
   /** Return the Authorization of a user, once the server has accepted it. */
@@ -99,14 +113,14 @@ export class Api {
       headers,
       body: body && JSON.stringify(body),
       keepalive,
-      // else the browser would ask for a password of its own at a 401 (Fetch, "HTTP-network-or-cache fetch")
+      // otherwise the browser shows its own password dialog at a 401 (Fetch, "HTTP-network-or-cache fetch")
       credentials: "omit",
       signal: AbortSignal.any(signals),
     }).catch(failToReach);
     if (response.ok || response.status === 304) return response;
     const problem = await readProblem(response);
     if (response.status !== 401 || !used || used !== this.#session.authorization) throw problem;
-    // the password was changed, or the user removed: the end of the session is told instead
+    // the password was changed or the user removed: report the end of the session instead
     const { signal: session } = this.#session;
     this.#session.end(true);
     throw session.reason;
@@ -132,7 +146,7 @@ function findLink(response, relation) {
   return new RegExp(`<([^>]*)>;\\s*rel="${relation}"`).exec(links)?.[1] ?? null;
 }
 
-/** Return whether an error only says that nobody waits for the answer any more. */
+/** Return whether an error only means that the request was aborted. */
 export function isAborted(error) {
   return error?.name === "AbortError";
 }

@@ -1,4 +1,4 @@
-// Pictures that are finished: they go onto the grid, and one note tells of all of them.
+// Finished pictures: puts them on the grid, and announces all of them in one note.
 
 import { shorten } from "./element.js";
 import { pathOf, readRoute } from "./route.js";
@@ -17,7 +17,7 @@ export class Arrivals {
   }
 
   #show(image) {
-    // only the server knows whether a search would find it
+    // only the server knows whether the search matches it
     if (Object.keys(readRoute().query).length === 0) this.#collection.put(image);
     this.#count += 1;
     const text = this.#count === 1 ? "Your picture is ready:" : `${this.#count} pictures are ready. The latest:`;

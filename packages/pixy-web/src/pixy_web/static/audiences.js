@@ -1,4 +1,4 @@
-// Who may see an image, in words: the API's three visibilities.
+// Texts for the API's three visibilities.
 
 export const AUDIENCES = {
   private: { name: "Private", shownTo: "you", meaning: "Only you can see it." },

@@ -1,14 +1,14 @@
-// The images that the page shows, newest first, as far as they are loaded. It knows nothing of how they look.
+// The loaded images, newest first. It does not render them.
 
 import { isAborted } from "./api.js";
 
-/** Fires `change` whenever its images, or what it knows about further ones, are other than before. */
+/** Fires `change` when its images, or its knowledge about further ones, have changed. */
 export class Collection extends EventTarget {
   /** Loaded images, newest first. */
   images = [];
-  /** What was last searched for. */
+  /** The last query. */
   query = {};
-  /** Why the last page couldn't be loaded; null when it could. */
+  /** The error of the last page; null if it was loaded. */
   fault = null;
   isLoading = false;
 
@@ -28,7 +28,7 @@ export class Collection extends EventTarget {
     return !this.isLoading && this.fault === null && this.#next === null;
   }
 
-  /** Begin anew, with the newest images that a query finds. */
+  /** Start again with the newest images of a query. */
   async load(query) {
     this.#loading.abort();
     this.#loading = new AbortController();
@@ -37,7 +37,7 @@ export class Collection extends EventTarget {
     await this.#take((signal) => this.#api.list(query, signal), { isFirst: true });
   }
 
-  /** Know nothing until the next `load`: what one user may see is not for the next. */
+  /** Remove everything until the next `load`, because the next user may not see the same images. */
   #forget() {
     this.#loading.abort();
     Object.assign(this, { images: [], fault: null, isLoading: true });
@@ -45,7 +45,7 @@ export class Collection extends EventTarget {
     this.#tell();
   }
 
-  /** Load one more page, unless there is none or one is on its way. */
+  /** Load one more page, unless there is none or one is being loaded. */
   async loadMore() {
     if (this.isLoading) return;
     if (this.#next !== null) await this.#take((signal) => this.#api.follow(this.#next, signal));
@@ -67,7 +67,7 @@ export class Collection extends EventTarget {
     } catch (error) {
       if (signal.aborted || isAborted(error)) return;
       this.fault = error;
-      // what an earlier search found would look like the answer to this one
+      // the result of an earlier search would look like that of this one
       if (isFirst) this.images = [];
     }
     this.isLoading = false;
@@ -82,7 +82,7 @@ export class Collection extends EventTarget {
     return this.images.findIndex((image) => image.guid === guid);
   }
 
-  /** Put an image in its place by its age, or what is new of it in the place it has. */
+  /** Insert an image by its age, or update it in its place. */
   put(image) {
     this.#hidden.delete(image.guid);
     const index = this.indexOf(image.guid);
@@ -92,7 +92,7 @@ export class Collection extends EventTarget {
     this.#tell();
   }
 
-  /** Take an image out, and leave it out of later pages until it is put back. */
+  /** Remove an image, also from later pages, until it is put back. */
   hide(guid) {
     this.#hidden.add(guid);
     this.images = this.images.filter((image) => image.guid !== guid);

@@ -1,4 +1,4 @@
-// The form in which a picture is asked for.
+// The form for a new picture.
 
 import { element } from "./element.js";
 import { makeKey } from "./key.js";
@@ -16,14 +16,14 @@ export class Composer {
     [this.#form, this.#creations, this.#session] = [form, creations, session];
     form.addEventListener("submit", (event) => this.#submit(event));
     form.addEventListener("input", () => this.#keepDraft());
-    // on phones the choices show from then on: a form that shrinks moves what a finger is about to touch
+    // on phones the choices stay open from then on: a form that shrinks would move what a finger is about to touch
     form.addEventListener("focusin", () => form.classList.add("used"), { once: true });
     form.prompt.addEventListener("keydown", (event) => this.#onKey(event));
     session.addEventListener("change", ({ detail }) => this.#changeUser(detail.rejected));
     this.#restoreDraft();
   }
 
-  /** Fill in a prompt, with shape and quality where they are given. Who may see the picture is never copied. */
+  /** Fill in a prompt, and shape and quality if they are given. The visibility is never copied. */
   begin({ prompt, size, quality }) {
     this.#form.prompt.value = prompt;
     if (size) choose(this.#form.elements.size, size);
@@ -42,7 +42,7 @@ export class Composer {
     const wanted = this.#readFields();
     if (!wanted.prompt?.trim()) return;
     this.#creations.begin(wanted, this.#key);
-    // a second click of a double click finds an empty form; whatever is typed next is another picture
+    // the second click of a double click finds an empty form; the next text is for another picture
     this.#key = makeKey();
     this.#form.prompt.value = "";
     this.#keepDraft();
@@ -54,14 +54,14 @@ export class Composer {
     return Object.fromEntries([...new FormData(this.#form)].filter(([, value]) => value));
   }
 
-  /** Enter makes the picture, as people expect of a line; with Shift it starts a new line. */
+  /** Enter makes the picture; Shift and Enter starts a new line. */
   #onKey(event) {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
     this.#form.requestSubmit();
   }
 
-  /** Nothing of a user's prompt stays for the next one; only who lost a session finds their own again. */
+  /** Remove a user's prompt at sign-out; after a lost session, keep it for the same user. */
   #changeUser(isRejected) {
     this.#form.reset();
     for (const added of this.#form.querySelectorAll("[data-added]")) added.remove();
@@ -88,7 +88,7 @@ export class Composer {
   }
 }
 
-/** Choose a value, which becomes one more choice where the form doesn't offer it. */
+/** Choose a value; add it to the choices if the form doesn't have it. */
 function choose(select, value) {
   const wanted = value === "auto" ? "" : value;
   select.querySelector("[data-added]")?.remove();

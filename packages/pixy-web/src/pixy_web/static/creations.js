@@ -1,4 +1,4 @@
-// Pictures that are being made, several at once, and those that failed: of this tab, and others that the server lists.
+// Pending and failed pictures: those of this tab, and others that the server lists.
 
 import { isAborted } from "./api.js";
 import { rememberDuration, usualDuration } from "./durations.js";
@@ -10,23 +10,23 @@ import { read, write } from "./storage.js";
 const STORED = "pixy.pending";
 
 /**
- * One picture that is wanted.
+ * One requested picture.
  *
  * @typedef {object} Creation
  * @property {{prompt: string, visibility: string, size: ?string, quality: ?string}} wanted
- * @property {?string} key Makes its request one and the same; null when another page sent it.
- * @property {?string} guid The picture's, once the server has named it.
+ * @property {?string} key The idempotency key; null if another page sent the request.
+ * @property {?string} guid The picture's guid, once the server has returned it.
  * @property {number} startedAt Milliseconds.
  * @property {?Error} fault Why there is no picture.
  * @property {?Error} trouble Why the last request had no useful answer; another one follows.
  * @property {number} askAt When the next request is sent, milliseconds.
  * @property {boolean} isAsking Whether a request is on its way.
- * @property {?Blob} partial What there is to see of it already.
- * @property {?string} tag Of that, for the server.
+ * @property {?Blob} partial The latest partial image.
+ * @property {?string} tag The entity tag of `partial`.
  * @property {AbortController} end
  */
 
-/** Fires `change` when the list or a member of it changes, `made` with the image when one is there. */
+/** Fires `change` when the list or one of its members changes, and `made` with each finished image. */
 export class Creations extends EventTarget {
   /** @type {Creation[]} Newest first. */
   list = [];
@@ -37,7 +37,7 @@ export class Creations extends EventTarget {
   #username;
   #unsent = null;
 
-  /** @param {function(function(): void): void} fade Runs what changes the page at once. */
+  /** @param {function(function(): void): void} fade Runs a function that changes the page, with a transition. */
   constructor(api, session, fade) {
     super();
     [this.#api, this.#session, this.#fade] = [api, session, fade];
@@ -46,13 +46,13 @@ export class Creations extends EventTarget {
     session.addEventListener("change", ({ detail }) => this.#changeUser(detail.rejected));
   }
 
-  /** Begin a picture. The key belongs to the form that was filled in: sent twice, it is still one picture. */
+  /** Start a picture. The key belongs to the filled-in form: if it is sent twice, there is still one picture. */
   begin(wanted, key = makeKey()) {
     if (this.list.some((creation) => creation.key === key)) return;
     this.#run(this.#add({ wanted, key, guid: null, startedAt: Date.now() }));
   }
 
-  /** Take up what the server is making for this user, what failed, and what an earlier page in this tab began. */
+  /** Load the user's pending and failed creations from the server, and those of an earlier page in this tab. */
   async resume() {
     const { username } = this.#session;
     if (username === null) return;
@@ -75,27 +75,27 @@ export class Creations extends EventTarget {
     this.#tell();
   }
 
-  /** Ask again. It is the same request once more: what was paid for, or may have been, is not bought again. */
+  /** Repeat the same request: what was paid for, or may have been, is not paid again. */
   retry(creation) {
     // a request of another page has a key that this one doesn't know
     if (creation.key === null) this.buyAgain(creation);
     else this.#restart(creation);
   }
 
-  /** Ask for another picture of the same, whatever the first one has cost. */
+  /** Request a new picture with the same prompt, even if the first one was paid for. */
   buyAgain(creation) {
     this.#forget({ ...creation });
     creation.key = makeKey();
     this.#restart(creation);
   }
 
-  /** Take away one that failed, for good. */
+  /** Remove a failed creation permanently. */
   dismiss(creation) {
     this.#remove(creation);
     this.#forget(creation);
   }
 
-  /** Give up one that has not begun. While a request is on its way, it may begin. */
+  /** Cancel a creation that has not started. It may still start while a request is running. */
   cancel(creation) {
     if (creation.isAsking || creation.guid !== null) return;
     creation.end.abort();
@@ -136,18 +136,18 @@ export class Creations extends EventTarget {
     // the user may have signed out meanwhile
     if (!this.list.includes(creation)) return;
     this.#remove(creation);
-    // what was seen of it stays until its own pixels are there
+    // the partial image stays until the picture itself is loaded
     this.dispatchEvent(new CustomEvent("made", { detail: { ...image, unfinished: creation.partial } }));
   }
 
-  /** Let the server forget a failure that it keeps, or it would be listed again after a reload. */
+  /** Delete a failure on the server; otherwise it would be listed again after a reload. */
   async #forget({ guid, fault, wanted }) {
     if (!fault?.isKept) return;
     try {
       const kept = guid === null ? await this.#findKept(fault, wanted) : await this.#api.get(guid);
       if (kept?.problem) await this.#api.remove(kept.guid);
     } catch (error) {
-      // then it is listed again, and can be dismissed again
+      // it will be listed again, and can be dismissed again
       if (!(error instanceof Problem) && !isAborted(error)) throw error;
     }
   }
@@ -159,7 +159,7 @@ export class Creations extends EventTarget {
     return kept.find((one) => one.prompt === prompt && one.visibility === visibility && !others.has(one.guid));
   }
 
-  /** After a lost session keep what the server has not heard of, until its user is back. */
+  /** After a lost session, keep what the server has not received until the user is back. */
   #changeUser(isRejected) {
     const before = this.#username;
     const unsent = this.#unsent;

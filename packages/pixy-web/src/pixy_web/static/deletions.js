@@ -1,4 +1,4 @@
-// Deleting with a while to think again: the request is sent when that time is over, or when the page goes away.
+// Deletions that can be undone for some seconds: the request is sent after that time, or when the page is closed.
 
 import { explain } from "./problem.js";
 import { shorten } from "./element.js";
@@ -14,11 +14,11 @@ export class Deletions {
     [this.#api, this.#session, this.#collection, this.#messages] = [api, session, collection, messages];
     window.addEventListener("pagehide", () => this.flush());
     session.addEventListener("ending", () => this.flush());
-    // after `ending` nothing waits; without it the server rejected the user, and would reject the deletion
+    // after `ending` nothing waits; without it the server has rejected the user, and would reject the deletion
     session.addEventListener("change", () => this.#waiting.clear());
   }
 
-  /** Take an image away, and delete it unless that is undone. */
+  /** Hide an image, and delete it unless that is undone. */
   schedule(image) {
     this.#collection.hide(image.guid);
     const undo = () => {
@@ -34,7 +34,7 @@ export class Deletions {
     this.#waiting.set(image.guid, { image, dismiss });
   }
 
-  /** Delete now what waits. */
+  /** Send all waiting deletions now. */
   flush() {
     for (const { dismiss } of [...this.#waiting.values()]) dismiss();
   }

@@ -1,7 +1,8 @@
-// What stands beside the picture in the viewer: what is known of it, and what can be done with it.
+// The panel next to the picture in the viewer: its details and actions.
 
 import { contentPath, isAborted } from "./api.js";
 import { AUDIENCES } from "./audiences.js";
+import { copy } from "./clipboard.js";
 import { element, find, shorten } from "./element.js";
 import { explain } from "./problem.js";
 import { shareableAddress } from "./route.js";
@@ -10,7 +11,7 @@ const BYTES = new Intl.NumberFormat(undefined, { style: "unit", unit: "kilobyte"
 const DATE = new Intl.DateTimeFormat(undefined, { dateStyle: "long", timeStyle: "short" });
 
 export class Details {
-  /** Called with the guid and the problem when the picture turns out to be gone. */
+  /** Called with the guid and the problem if the picture does not exist any more. */
   onGone = () => {};
   #root = find("details");
   #image = null;
@@ -20,7 +21,7 @@ export class Details {
     Object.assign(this, { api, session, collection, deletions, composer, route, messages });
     find("whole-prompt").addEventListener("click", () => {
       this.#showPrompt(!this.#isWhole);
-      // what was read below is gone, so go back to the words
+      // the text below has disappeared, so scroll back to the prompt
       if (!this.#isWhole) find("viewer-prompt").scrollIntoView({ block: "nearest" });
     });
     new ResizeObserver(() => this.#offerWhole()).observe(find("viewer-prompt"));
@@ -47,7 +48,7 @@ export class Details {
     if (isOther) this.#root.scrollTop = 0;
   }
 
-  /** Show nothing, and keep nothing of what was shown. */
+  /** Remove everything that was shown. */
   hide() {
     this.#image = null;
     this.#root.hidden = true;
@@ -57,7 +58,7 @@ export class Details {
     find("download").removeAttribute("download");
   }
 
-  /** A long prompt is cut, so that what can be done with the picture stays near. */
+  /** Fold a long prompt, so that the actions stay near. */
   #showPrompt(isWhole) {
     this.#isWhole = isWhole;
     find("viewer-prompt").classList.toggle("whole", isWhole);
@@ -99,7 +100,7 @@ export class Details {
     this.messages.tell(isCopied ? `Link copied. ${note}` : `Copy this link: ${address}`);
   }
 
-  /** Download what only fetch may ask for; what is public is a plain link. */
+  /** Download a file that is not public with fetch; a public one has a plain link. */
   async #download(event) {
     if (this.#image.visibility === "public") return;
     event.preventDefault();
@@ -107,7 +108,7 @@ export class Details {
     try {
       const url = URL.createObjectURL(await this.api.content(image));
       element("a", { href: url, download: fileName(image) }).click();
-      // the download has begun when this task is over
+      // the download has started when this task ends
       setTimeout(() => URL.revokeObjectURL(url));
     } catch (error) {
       this.#tellFault(image, error);
@@ -131,14 +132,14 @@ export class Details {
     this.#leaveAnd(() => this.deletions.schedule(image));
   }
 
-  /** Close the viewer, which the browser does in its own time, and then go on. */
+  /** Close the viewer, which is asynchronous in browsers, and then continue. */
   #leaveAnd(goOn) {
     this.route.addEventListener("change", goOn, { once: true });
     this.route.leaveImage();
   }
 }
 
-/** Return the size to ask for when a picture should have the shape of this one: its own, where the API takes it. */
+/** Return the size for a picture of the same shape: its own size, if the API accepts it. */
 function sizeOf({ width, height }) {
   const [short, long] = width < height ? [width, height] : [height, width];
   const isTaken = width % 16 === 0 && height % 16 === 0 && long <= 3 * short && long <= 3840 && short <= 2160;
@@ -160,21 +161,8 @@ function toTerm([name, value]) {
   return [element("dt", {}, name), element("dd", {}, value)];
 }
 
-/** Return a name for the downloaded file that tells what it shows. */
+/** Return a name for the downloaded file, made from its prompt. */
 function fileName({ prompt, media_type: mediaType }) {
   const words = shorten(prompt, 60).toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? ["picture"];
   return `${words.join("-")}.${mediaType.split("/")[1]}`;
-}
-
-/** Copy a text; `near` is an element of the dialog that is open, where a selection is allowed. */
-async function copy(text, near) {
-  // browsers have no clipboard for pages that come over plain HTTP from another machine
-  if (navigator.clipboard) return navigator.clipboard.writeText(text).then(() => true, () => false);
-  const field = element("input", { value: text, readonly: true, class: "hidden" });
-  near.after(field);
-  field.select();
-  const isCopied = document.execCommand("copy");
-  field.remove();
-  near.focus();
-  return isCopied;
 }

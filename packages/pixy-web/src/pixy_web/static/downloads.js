@@ -8,9 +8,9 @@ export class Downloads {
   #running = 0;
 
   /**
-   * Run a download when a place is free. It is not started when nobody wants it any more by then.
+   * Run a download when a slot is free, unless no element needs it any more.
    *
-   * @param {{element: Element, users: number}} file Where it will be shown, and how many elements want it.
+   * @param {{element: Element, users: number}} file Where it is shown, and how many elements need it.
    * @param {function(): Promise<T>} download
    * @returns {Promise<T>}
    * @template T

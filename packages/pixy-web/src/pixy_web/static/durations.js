@@ -5,7 +5,7 @@ import { read, write } from "./storage.js";
 const STORED = "pixy.durations";
 const REMEMBERED = 7;
 
-/** Seconds, before anything was measured: providers take 8 to 130 (docs/api.md). */
+/** The default in seconds, without measurements: providers take 8 to 130 (docs/api.md). */
 const DEFAULT = 40;
 
 /** Return the usual duration in seconds, and whether it was measured: the median of the last few. */
@@ -18,8 +18,8 @@ export function usualDuration(kind) {
 /**
  * Remember how long a picture took.
  *
- * @param {string} kind What else takes as long: the same size and quality.
- * @param {string} model Who drew it. Another model's durations say nothing about it, and are forgotten.
+ * @param {string} kind Size and quality, which determine the duration.
+ * @param {string} model The model. Durations of another model are removed.
  * @param {number} seconds
  */
 export function rememberDuration(kind, model, seconds) {

@@ -1,4 +1,4 @@
-// Elements of the page, made by hand: no markup is ever parsed from text, so none can be smuggled in.
+// Builds elements without parsing markup from text, so that text can't inject markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -20,7 +20,7 @@ export function element(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Make one of the icons that index.html defines. It is decoration: the name stands beside it. */
+/** Make one of the icons that index.html defines. It is decorative: the name is next to it. */
 export function icon(name) {
   const made = document.createElementNS(SVG, "svg");
   const use = document.createElementNS(SVG, "use");

@@ -3,7 +3,7 @@
 import { justify, rowsBetween } from "./layout.js";
 import { Tile } from "./tile.js";
 
-// rows this many window heights above and below are there before they are scrolled to
+// rows within this many window heights above and below the window exist already
 const AHEAD = 1;
 
 export class Grid {
@@ -19,7 +19,7 @@ export class Grid {
 
   /**
    * @param {HTMLElement} root The list.
-   * @param {HTMLElement} end What stands below it: when it comes near, more is loaded.
+   * @param {HTMLElement} end The element below it; when it comes near, more is loaded.
    */
   constructor(root, end, collection, pixels, session) {
     [this.#root, this.#collection, this.#pixels, this.#session] = [root, collection, pixels, session];
@@ -46,11 +46,11 @@ export class Grid {
 
   #loadNear(end) {
     const nearness = new IntersectionObserver(
-      // where several come at once, only the last tells what is so now
+      // of several entries, only the last is current
       (entries) => entries.at(-1).isIntersecting && this.#collection.fault === null && this.#collection.loadMore(),
       { rootMargin: "1500px" },
     );
-    // an observer only tells of changes: ask anew after each page, which may have left the end in view
+    // an observer only reports changes: observe again after each page, which may have left the end in view
     this.#collection.addEventListener("change", () => {
       nearness.unobserve(end);
       nearness.observe(end);
@@ -120,7 +120,7 @@ export class Grid {
       if (tile.root === next) next = next.nextElementSibling;
       else this.#root.insertBefore(tile.root, next);
     }
-    // what scrolled away can't be reached by Tab: let it be something that is in view
+    // Tab can't reach a picture that was scrolled away: choose one that is in view
     if (!this.#tiles.has(this.#current) && indices.length) this.#setCurrent(images[indices[0]].guid);
   }
 

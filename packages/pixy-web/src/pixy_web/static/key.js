@@ -1,8 +1,8 @@
-// Keys that make a request one and the same, however often it is sent.
+// Idempotency keys.
 
 /** Return a new key: a random UUID (RFC 9562, version 4). */
 export function makeKey() {
-  // crypto.randomUUID exists for HTTPS and this machine only, getRandomValues everywhere
+  // crypto.randomUUID exists only over HTTPS and on localhost, getRandomValues everywhere
   if (crypto.randomUUID) return crypto.randomUUID();
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   bytes[6] = (bytes[6] & 0x0f) | 0x40;

@@ -1,4 +1,4 @@
-// Where pictures go: rows that fill the width exactly, as a well-set page does. Pure arithmetic.
+// The justified layout of pictures in rows that fill the width. Pure arithmetic.
 
 // wider or higher pictures are cropped on the grid, never in the viewer
 const FLATTEST = 2.6;
@@ -43,7 +43,7 @@ export function justify(ratios, width, isComplete) {
   return layout;
 }
 
-/** Take pictures from `first` on, as many as bring the row's height nearest to the wanted one. */
+/** Choose the number of pictures from `first` on whose row height is nearest to the wanted one. */
 function fillRow(ratios, first, width, wanted, gap) {
   let sum = 0;
   let before = Infinity;

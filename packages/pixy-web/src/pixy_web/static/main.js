@@ -1,7 +1,8 @@
-// The page put together. It is a client of the public API, and of nothing else.
+// Connects the modules of the page, which uses only the public API.
 
 import { Account } from "./account.js";
 import { Api } from "./api.js";
+import { ApiKeys } from "./apikeys.js";
 import { Arrivals } from "./arrivals.js";
 import { Collection } from "./collection.js";
 import { Composer } from "./composer.js";
@@ -24,7 +25,7 @@ const session = new Session();
 const api = new Api(session);
 const route = new Route();
 const messages = new Messages(find("messages"));
-// before anything tells of the change
+// before other modules report the change
 session.addEventListener("change", () => messages.clear());
 const collection = new Collection(api, session);
 const pixels = new Pixels(api, session);
@@ -36,6 +37,7 @@ const details = new Details({ api, session, collection, deletions, composer, rou
 const viewer = new Viewer({ api, collection, pixels, route, session, grid, details, messages });
 const search = new Search(find("search"), route);
 const account = new Account({ api, session, messages });
+new ApiKeys(api, session);
 new Arrivals({ creations, collection, messages, session });
 new Works({ root: find("works"), creations, composer, messages });
 new State(collection, session);
@@ -43,13 +45,13 @@ new State(collection, session);
 let searched = null;
 let searcher = session.username;
 
-/** Load what the address asks for, unless it is shown already. */
+/** Load the images of the address, unless they are shown already. */
 function followSearch() {
   const { query } = readRoute();
   search.fill();
   const wanted = JSON.stringify(query);
   if (wanted === searched) return;
-  // what is found begins at its top
+  // show a search result from its top
   if (searched !== null) window.scrollTo({ top: 0 });
   searched = wanted;
   collection.load(toParameters(query));
@@ -58,10 +60,10 @@ function followSearch() {
 function startOver({ detail }) {
   searched = null;
   const { username } = session;
-  // a sign-out leaves no words of a search to the next user, and a lost session only to its own
+  // a sign-out removes the search words; after a lost session they are kept for the same user
   const isOthers = username === null ? !detail.rejected : searcher !== null && searcher !== username;
   if (username !== null || !detail.rejected) searcher = username;
-  // only a user can ask for their own pictures
+  // only a user has own pictures
   const { q, from, until } = isOthers ? {} : readRoute().query;
   if (username === null || isOthers) route.search(withoutGaps({ q, from, until }));
   else followSearch();
@@ -73,7 +75,7 @@ function toParameters({ q, visibility, mine, from, until }) {
   return withoutGaps({ q: q && whileTyping(q), visibility, mine, created_after: after, created_before: before });
 }
 
-/** Let the last word be a beginning, for it may not be typed to its end. */
+/** Search for the last word as a prefix, because the user may still be typing it. */
 function whileTyping(words) {
   return /[\p{L}\p{N}]$/u.test(words) ? `${words}*` : words;
 }

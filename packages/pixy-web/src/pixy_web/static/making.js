@@ -1,13 +1,13 @@
-// One picture on its way: it is asked for, and then asked about until it is there.
+// Makes one picture: sends the request, then polls until the picture is finished.
 
 import { isAborted } from "./api.js";
 import { pause } from "./pause.js";
 import { Problem } from "./problem.js";
 
-const PAUSE = 2; // seconds between two requests, unless the server names others
-const SHORT_PAUSE = 1; // where there is something to see
+const PAUSE = 2; // seconds between two requests, unless the server sends Retry-After
+const SHORT_PAUSE = 1; // if there are partial images
 
-// the server has begun nothing, so the same request may be sent again
+// codes of errors before the server starts anything: the same request may be sent again
 const NOT_BEGUN = [
   ...["generation_busy", "server_busy", "sign_in_busy"],
   ...["database_busy", "database_unavailable", "shutting_down"],
@@ -23,11 +23,11 @@ export class Maker {
   }
 
   /**
-   * Return the image of a creation, once it is there.
+   * Wait for the image of a creation.
    *
    * @param {import("./creations.js").Creation} creation
    * @param {AbortSignal} signal
-   * @throws {Problem} What keeps it from being made.
+   * @throws {Problem} The reason why it can't be made.
    */
   async make(creation, signal) {
     const over = new AbortController();
@@ -40,10 +40,10 @@ export class Maker {
         if (details.guid && creation.guid === null) {
           creation.guid = details.guid;
           this.#tell();
-          // there may be something to see of it already
+          // there may be a partial image already
           continue;
         }
-        // not waited for: over a slow line the picture is there before what was to be seen of it
+        // not awaited: on a slow connection the picture may be finished before its partial image is loaded
         if (details.preview) peek ??= this.#peek(creation, details.preview, over.signal).then(() => (peek = null));
         await this.#pause(creation, details.retryAfter ?? (details.preview ? SHORT_PAUSE : PAUSE), signal);
       }
@@ -52,7 +52,7 @@ export class Maker {
     }
   }
 
-  /** Ask for it, or how far it is; say in `trouble` why there was no useful answer. */
+  /** Send the request, or get its state; set `trouble` if there was no useful answer. */
   async #ask(creation) {
     const isNamed = creation.guid !== null;
     if (!isNamed && creation.trouble !== null) creation.startedAt = Date.now();
@@ -64,7 +64,7 @@ export class Maker {
       creation.trouble = null;
       return details;
     } catch (error) {
-      // it is being made all the same, so the answer is still to come
+      // it is still being made, so an answer will follow
       if (error.code === "idempotency_key_in_use") return { retryAfter: error.retryAfter };
       const isBreak = isNamed && (error.status === 0 || error.status >= 500);
       if (isAborted(error) || !(isBreak || NOT_BEGUN.includes(error.code))) throw error;
@@ -81,7 +81,7 @@ export class Maker {
     await pause(seconds, signal);
   }
 
-  /** Fetch what there is to see of it; that it can't be seen yet, or any more, is no fault. */
+  /** Fetch the partial image; it is not an error if there is none yet, or none any more. */
   async #peek(creation, path, signal) {
     try {
       const found = await this.#api.peek(path, creation.tag, signal);
@@ -89,7 +89,7 @@ export class Maker {
       [creation.partial, creation.tag] = [found.blob, found.tag];
       this.#tell();
     } catch {
-      // the picture itself tells what is wrong
+      // the request for the picture itself reports what is wrong
     }
   }
 }

@@ -1,4 +1,4 @@
-// What the page has to say: notes in a corner, and the same words for a screen reader.
+// Messages of the page: notes in a corner, and the same text for screen readers.
 
 import { element } from "./element.js";
 import { Note } from "./note.js";
@@ -22,12 +22,12 @@ export class Messages {
     });
   }
 
-  /** Move to where they can be reached: what is outside of an open dialog can't. */
+  /** Move the notes into an element: outside an open dialog they can't be reached. */
   moveTo(container) {
     container.append(this.#root);
   }
 
-  /** Say something to a screen reader only. It is one more line: none takes the place of one that is not read yet. */
+  /** Announce a text to screen readers only, in a new line, so that it replaces no line that is not read yet. */
   announce(text) {
     const line = element("p", {}, text);
     this.#announcer.append(line);
@@ -35,15 +35,15 @@ export class Messages {
   }
 
   /**
-   * Show a note, which leaves after some seconds; not while it is pointed at or holds the focus.
+   * Show a note, which disappears after some seconds, but not while it is hovered or has the focus.
    *
    * @param {string} text
    * @param {object} options
-   * @param {string} options.quote A prompt behind the text, in whatever direction it is written.
-   * @param {{label: string, act: function(): void}} options.action A button beside it.
-   * @param {function(): void} options.onGone Called once it is gone without the action.
-   * @param {object} options.topic A note of the same topic that is still there says this instead of its own text.
-   * @returns {function(): void} Takes the note away, and calls `onGone`.
+   * @param {string} options.quote A prompt after the text, with its own text direction.
+   * @param {{label: string, act: function(): void}} options.action A button next to it.
+   * @param {function(): void} options.onGone Called when it disappears without the action.
+   * @param {object} options.topic If a note of the same topic is visible, it shows this text instead of its own.
+   * @returns {function(): void} Removes the note and calls `onGone`.
    */
   tell(text, { quote = "", action = null, onGone = () => {}, topic = {} } = {}) {
     for (const [other, { root }] of this.#notes) if (!root.isConnected) this.#notes.delete(other);
@@ -55,7 +55,7 @@ export class Messages {
     return () => note.dismiss();
   }
 
-  /** Take everything away that was said to a user. */
+  /** Remove all messages to a user. */
   clear() {
     for (const note of this.#notes.values()) note.remove();
     this.#notes.clear();
@@ -63,7 +63,7 @@ export class Messages {
     document.title = this.#title;
   }
 
-  /** Show something in the title, too, for someone who looks at another tab. */
+  /** Show a text in the title too, for users who look at another tab. */
   tellElsewhere(text) {
     if (document.hidden) document.title = `● ${text} · ${this.#title}`;
   }

@@ -1,4 +1,4 @@
-// One note in the corner: a text, perhaps a button, and a cross. It leaves after some seconds.
+// One note in the corner: a text, an optional button, and a cross. It disappears after some seconds.
 
 import { element, icon } from "./element.js";
 
@@ -25,7 +25,7 @@ export class Note {
     });
   }
 
-  /** Say something, with a button where there is an `action`; `onGone` is called once it left without the action. */
+  /** Show a text, and a button if there is an `action`; `onGone` is called if it disappears without the action. */
   say(words, { action, onGone }) {
     this.#text.replaceChildren(...words);
     [this.#action, this.#onGone] = [action, onGone];
@@ -34,18 +34,18 @@ export class Note {
     this.#hold(this.#isHeld);
   }
 
-  /** Take it away, as if its time were over. */
+  /** Remove it as if its time were over. */
   dismiss() {
     this.#leave(this.#onGone);
   }
 
-  /** Take it away at once, and do nothing else. */
+  /** Remove it without calling `onGone`. */
   remove() {
     clearTimeout(this.#timer);
     this.root.remove();
   }
 
-  /** It stays while it is pointed at or holds the focus. */
+  /** Keep it while it is hovered or has the focus. */
   #hold(isHeld) {
     this.#isHeld = isHeld;
     clearTimeout(this.#timer);

@@ -7,7 +7,7 @@ import { pause } from "./pause.js";
 
 const WIDTHS = [160, 320, 640, 1280];
 const KEPT = 120;
-const PAUSE = 2; // seconds, where the server names none
+const PAUSE = 2; // seconds, if the server sends no Retry-After
 
 /** @typedef {{guid: string, visibility: string, width: number}} Image */
 
@@ -24,7 +24,7 @@ export class Pixels {
   /**
    * Show an image at a width, in CSS pixels; without one the original file.
    *
-   * @returns {function(): void} Call it when the element shows something else, or nothing.
+   * @returns {function(): void} Call it when the element no longer shows the image.
    */
   show(img, image, cssWidth = null) {
     if (cssWidth === null && image.visibility === "public") {
@@ -43,7 +43,7 @@ export class Pixels {
     file.users += 1;
     file.element = img;
     file.loaded ??= this.#load(file, image, width);
-    // what failed is not kept: the next who asks tries again
+    // failures are not cached: the next request tries again
     file.loaded.catch(() => this.#files.get(path) === file && this.#files.delete(path));
     let isWanted = true;
     file.loaded.then(
@@ -54,7 +54,7 @@ export class Pixels {
       if (!isWanted) return;
       isWanted = false;
       file.users -= 1;
-      // a request for a thumbnail is not aborted: the server makes it all the same, and it is small
+      // requests for thumbnails are not aborted: the server makes them anyway, and they are small
       if (file.users === 0 && width === null) this.#drop(path, file);
       this.#trim();
     };
@@ -66,7 +66,7 @@ export class Pixels {
     if (file.end.signal.aborted) URL.revokeObjectURL(file.url);
   }
 
-  /** Fetch a file. While the server is busy it keeps its place among the downloads, so no other is sent instead. */
+  /** Fetch a file. While the server is busy it keeps its slot, so that no other request is sent instead. */
   async #fetch(file, image, width) {
     const { signal } = file.end;
     for (;;) {
@@ -90,7 +90,7 @@ export class Pixels {
     if (file.url !== null) URL.revokeObjectURL(file.url);
   }
 
-  /** Drop everything that was fetched, so that nothing of it outlives its user's session. */
+  /** Release all fetched files, so that none of them outlives the session of its user. */
   #forget() {
     for (const [path, file] of [...this.#files]) this.#drop(path, file);
   }

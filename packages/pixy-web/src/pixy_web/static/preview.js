@@ -1,9 +1,9 @@
-// What there is to see of a picture while it is made: one unfinished picture after the other, each over the last.
+// The partial images of a picture while it is made, each on top of the last.
 
 import { element, shorten } from "./element.js";
 
 export class Preview {
-  /** The element; nothing is seen of it before there is a picture. */
+  /** The element; it is invisible until there is a partial image. */
   root = element("div", { class: "preview", hidden: true });
   #creation;
   #shown = null;
@@ -12,7 +12,7 @@ export class Preview {
     this.#creation = creation;
   }
 
-  /** Show the creation's latest, if it is another one. */
+  /** Show the creation's latest partial image, if it is a new one. */
   async update() {
     const { partial } = this.#creation;
     if (partial === null || partial === this.#shown) return;
@@ -28,7 +28,7 @@ export class Preview {
   }
 
   #put(img) {
-    // it keeps the shape of the first, so nothing moves when the next one comes
+    // it keeps the shape of the first, so that the next one causes no layout shift
     if (this.root.hidden) this.root.style.setProperty("--ratio", `${img.naturalWidth} / ${img.naturalHeight}`);
     this.root.hidden = false;
     const [before, ...older] = [...this.root.children].reverse();
@@ -38,10 +38,10 @@ export class Preview {
   }
 }
 
-/** Change the page at once, and fade from what was to what is, where the browser can and nobody minds. */
+/** Change the page with a fade, if the browser supports that and the user does not prefer reduced motion. */
 export function fade(change) {
   const isMinded = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (isMinded || !document.startViewTransition) change();
-  // it is skipped, and the page changed all the same, where nobody looks or another one begins
+  // rejects if the fade is skipped: in a hidden tab, or when another one starts; the page changes anyway
   else document.startViewTransition(change).ready.catch(() => {});
 }

@@ -1,4 +1,4 @@
-// What went wrong, and what that means in plain words.
+// Errors, and their explanation in plain words.
 
 /** An answer that is an error (RFC 9457), or no answer at all. */
 export class Problem extends Error {
@@ -17,7 +17,7 @@ export class Problem extends Error {
     this.happenedAt = Date.now();
   }
 
-  /** Whether nobody knows if the picture was made. */
+  /** Whether it is unknown if the picture was made. */
   get isUnknown() {
     return this.billed === "unknown";
   }
@@ -27,7 +27,7 @@ export class Problem extends Error {
     return this.billed === "yes" || this.isUnknown;
   }
 
-  /** Whether the server keeps it as a creation that failed. */
+  /** Whether the server keeps it as a failed creation. */
   get isKept() {
     return this.billed !== null && this.code !== "generation_busy";
   }
@@ -38,7 +38,7 @@ export async function readProblem(response) {
   const retryAfter = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
   let members = { status: response.status };
   if (response.headers.get("Content-Type")?.startsWith("application/problem+json")) {
-    // without its body it is still an error of this status
+    // without a body it is still an error of this status
     members = { ...members, ...(await response.json().catch(() => ({}))) };
   }
   return new Problem(members, Number.isNaN(retryAfter) ? null : retryAfter);
@@ -50,6 +50,10 @@ const WORDS = {
   unreachable: "The connection to the server failed. Check your network, then try again.",
   signed_out: "You were signed out before this was sent.",
   invalid_credentials: "The user name or the password is wrong. Check both and try again.",
+  invalid_key: "The user name or the API key is wrong, or the key has expired or was revoked.",
+  scope_missing: "The API key that you signed in with may not do this.",
+  password_required: "You signed in with an API key. Sign in with your password to look after keys.",
+  too_many_keys: "You have as many keys as allowed. Revoke one that you no longer use.",
   too_many_failures: "Too many wrong passwords for this user name.",
   thumbnails_busy: "The server is busy.",
   server_busy: "The server is busy.",

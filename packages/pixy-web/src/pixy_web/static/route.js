@@ -1,7 +1,7 @@
-// The page's address: which picture is open, and what is searched for. All of it stands in the fragment, so no server
+// The page's address: the open picture and the search. All of it is in the fragment, so no server
 // and no proxy on the way logs it: `#/image/GUID?q=boats`.
 
-// what the server and the form can take; an address that was typed or cut short may hold anything
+// values that the server and the form accept; an address that was typed or cut may contain anything
 const READABLE = {
   q: /\S/,
   visibility: /^(private|class|public)$/,
@@ -15,7 +15,7 @@ export function pathOf(guid) {
   return `#/image/${guid}${searchText(readRoute().query)}`;
 }
 
-/** @returns {{guid: ?string, query: Object<string, string>}} What the address asks for. */
+/** @returns {{guid: ?string, query: Object<string, string>}} The open picture and the search. */
 export function readRoute() {
   const [path, search = ""] = location.hash.split("?");
   return {
@@ -29,12 +29,12 @@ function isReadable([name, value]) {
   return READABLE[name]?.test(value) && !(isDate && Number.isNaN(Date.parse(value)));
 }
 
-/** Return the address of a picture to give to others: without what the user happens to search for. */
+/** Return the address of a picture for sharing, without the user's search. */
 export function shareableAddress(guid) {
   return new URL(`/#/image/${guid}`, location.href).href;
 }
 
-/** Fires `change` when the address asks for something else. */
+/** Fires `change` when the address changes. */
 export class Route extends EventTarget {
   #wasOpenedHere = false;
 
@@ -46,13 +46,13 @@ export class Route extends EventTarget {
     });
   }
 
-  /** Show another picture in place of the one that is open: going back still leads to the grid. */
+  /** Replace the open picture with another one: going back still leads to the grid. */
   replaceImage(guid) {
     history.replaceState(null, "", pathOf(guid));
     this.dispatchEvent(new Event("change"));
   }
 
-  /** Leave the open picture: back to where it was opened from, if that was here. */
+  /** Leave the open picture: go back to the grid if it was opened from there. */
   leaveImage() {
     if (readRoute().guid === null) return;
     if (this.#wasOpenedHere) history.back();

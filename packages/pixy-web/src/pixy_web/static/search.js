@@ -27,7 +27,7 @@ export class Search {
   fill() {
     const { query } = readRoute();
     for (const field of this.#fields()) {
-      // what is being typed is not complete yet, and not searched for
+      // the text that is being typed is not complete yet, and is not searched for
       if (field === document.activeElement && field.matches("[name=q], [type=date]")) continue;
       if (field.type === "checkbox") field.checked = query[field.name] === field.value;
       else field.value = query[field.name] ?? "";
@@ -35,7 +35,7 @@ export class Search {
     this.#countFilters(Object.keys(query).filter((name) => name !== "q").length);
   }
 
-  /** Show on the button how many filters are active, for they may be closed. */
+  /** Show the number of active filters on the button, because their panel may be closed. */
   #countFilters(count) {
     find("filter-count").hidden = count === 0;
     find("filter-count").textContent = count;

@@ -1,13 +1,13 @@
-// Who is signed in, in this tab. Nothing else holds the password.
+// The signed-in user of this tab. No other module has the password.
 //
-// It is kept in memory. Only for someone who asks for it does sessionStorage hold it too, which ends with the tab,
+// It is kept in memory. If the user asks for that, it is also in sessionStorage, which ends with the tab,
 // but which browsers may write to their disk.
 
 import { read, write } from "./storage.js";
 
 const STORED = "pixy.session";
 
-/** Fires `change` when somebody has signed in or out, and `ending` just before a sign-out. */
+/** Fires `change` after a sign-in or sign-out, and `ending` just before a sign-out. */
 export class Session extends EventTarget {
   #authorization = null;
   #username = null;
@@ -24,12 +24,12 @@ export class Session extends EventTarget {
     return this.#username;
   }
 
-  /** The header's value, for the API alone. */
+  /** The value of the Authorization header, only for the API module. */
   get authorization() {
     return this.#authorization;
   }
 
-  /** Aborts at the next sign-in or sign-out: what was asked for as this user is then not wanted any more. */
+  /** Aborts at the next sign-in or sign-out, when requests of this user are not needed any more. */
   get signal() {
     return this.#end.signal;
   }
@@ -40,7 +40,7 @@ export class Session extends EventTarget {
   }
 
   /**
-   * Forget the user. What else knows something of theirs listens for `ending`, `change` or the signal.
+   * Forget the user. Other modules with data of the user listen for `ending`, `change` or the signal.
    *
    * @param {boolean} rejected The server no longer accepts the password: `change` then says so.
    */

@@ -1,4 +1,4 @@
-// What stands where no pictures are: that they load, that there are none, or why they can't be shown.
+// The text in place of pictures: they are loading, there are none, or why they can't be shown.
 
 import { find } from "./element.js";
 import { explain } from "./problem.js";
@@ -19,7 +19,7 @@ export class State {
     const text = this.#describe();
     find("more").hidden = fault === null || isLoading;
     if (find("state").textContent !== text) find("state").textContent = text;
-    // it would jump down with each page of pictures
+    // otherwise the footer would jump down with each page of pictures
     document.querySelector("footer").classList.toggle("unsettled", !isComplete && fault === null);
     find("state").classList.toggle("hidden", images.length > 0 && fault === null);
   }

@@ -1,4 +1,4 @@
-// What the browser keeps for this page. It may keep nothing: then reading finds nothing.
+// The browser's storage for this page. If it is blocked, reading returns null.
 
 /**
  * Return what is stored under a name, or null.
@@ -10,7 +10,7 @@ export function read(kind, name) {
   try {
     return JSON.parse(window[kind].getItem(name));
   } catch {
-    // a browser that blocks storage throws a SecurityError at its very name
+    // a browser that blocks storage throws a SecurityError as soon as it is accessed
     return null;
   }
 }

@@ -1,10 +1,10 @@
-// One picture on the grid: a link to it, with what it shows.
+// One picture on the grid: a link to it, with its prompt.
 
 import { element, icon, shorten } from "./element.js";
 import { AUDIENCES } from "./audiences.js";
 import { pathOf } from "./route.js";
 
-// a connection may break, and a server restart: milliseconds until the picture is asked for again
+// milliseconds until a picture is requested again: a connection may break, or the server may restart
 const PAUSES = [1000, 3000, 9000];
 
 export class Tile {
@@ -19,7 +19,7 @@ export class Tile {
    * @param {object} image Its details.
    * @param {{left: number, top: number, width: number, height: number}} box
    * @param {import("./pixels.js").Pixels} pixels
-   * @param {boolean} isBadged Whether to mark what is not public; a stranger sees nothing else.
+   * @param {boolean} isBadged Whether to mark pictures that are not public; anonymous visitors see only public ones.
    */
   constructor(image, box, pixels, isBadged) {
     this.image = image;
@@ -50,14 +50,14 @@ export class Tile {
     this.#release = show();
   }
 
-  /** Show what was seen of the picture while it was made, until it is loaded and lies above. */
+  /** Show the partial image until the picture is loaded above it. */
   #showRough(blob) {
     const url = URL.createObjectURL(blob);
     this.#link.style.background = `url("${url}") center / cover`;
     this.#releaseRough = () => URL.revokeObjectURL(url);
   }
 
-  /** Ask once more for a picture that could not be loaded. */
+  /** Request a picture again that could not be loaded. */
   mend() {
     if (!this.root.classList.contains("broken")) return;
     this.root.classList.remove("broken");
@@ -72,14 +72,14 @@ export class Tile {
     style.height = `${height}px`;
   }
 
-  /** Tell where the picture stands among all; `count` is -1 while that isn't known. */
+  /** Set the position of the picture among all; `count` is -1 while it is unknown. */
   number(index, count) {
     this.index = index;
     this.root.setAttribute("aria-posinset", index + 1);
     this.root.setAttribute("aria-setsize", count);
   }
 
-  /** Make it the one that the Tab key reaches, or not. */
+  /** Set whether the Tab key reaches this picture. */
   set isCurrent(isCurrent) {
     this.#link.tabIndex = isCurrent ? 0 : -1;
   }

@@ -1,4 +1,4 @@
-// The viewer: one picture in full, over the grid. What can be done with it stands in details.js.
+// The viewer: one picture in full, over the grid. Its actions are in details.js.
 
 import { isAborted } from "./api.js";
 import { find, shorten } from "./element.js";
@@ -38,7 +38,7 @@ export class Viewer {
     details.onGone = (guid, error) => this.#lose(guid, error);
   }
 
-  /** Show what the address asks for. */
+  /** Show the picture of the address. */
   async follow() {
     const { guid } = readRoute();
     if (guid === null) this.#close();
@@ -54,7 +54,7 @@ export class Viewer {
       this.messages.moveTo(this.#root);
       document.documentElement.classList.add("viewing");
     }
-    // on phones it scrolls as a whole, and the next picture is above
+    // on phones the whole viewer scrolls, and the next picture is at its top
     this.#root.scrollTop = 0;
     const known = this.collection.find(guid);
     if (known) this.#show(known);
@@ -71,14 +71,14 @@ export class Viewer {
     }
   }
 
-  /** Show that a picture is gone, or not to be seen any more, here and on the grid. */
+  /** Show that a picture is deleted or not visible any more, here and on the grid. */
   #lose(guid, error) {
     this.collection.hide(guid);
     if (this.#image === null || this.#image.guid === guid) this.#showFault(guid, error);
   }
 
   #show(image) {
-    // what was loaded ahead for this picture is taken over before it is let go
+    // use the preloaded files of this picture before they are released
     const before = [this.#release, this.#releaseNeighbours];
     this.#release = this.#releaseNeighbours = () => {};
     this.#clear();
@@ -95,19 +95,19 @@ export class Viewer {
     this.#holdFocus();
   }
 
-  /** What held the focus may be gone with a fault or a session. */
+  /** Set the focus: its element may have disappeared with a fault or a session. */
   #holdFocus() {
     if (!this.#root.contains(document.activeElement)) find("close").focus();
   }
 
-  /** Show the thumbnail that the grid has anyway, until the whole file is there. */
+  /** Show the thumbnail, which the grid has anyway, until the whole file is loaded. */
   #showPicture(image) {
     const releaseThumbnail = this.pixels.show(this.#img, image, THUMBNAIL);
     const whole = new Image();
     let isWanted = true;
     whole.addEventListener("load", () => {
       if (!isWanted) return;
-      // a thumbnail that comes late must not take its place
+      // a late thumbnail must not replace it
       releaseThumbnail();
       this.#img.src = whole.src;
     });
@@ -164,7 +164,7 @@ export class Viewer {
     this.grid.focus(guid);
   }
 
-  /** Look again as the user who is signed in now; nothing that another one saw stays. */
+  /** Load the picture again for the current user, and remove what the previous user saw. */
   #reopen() {
     this.#opening.abort();
     this.#clear();
@@ -172,7 +172,7 @@ export class Viewer {
     if (this.#root.open) this.follow();
   }
 
-  /** Follow what the collection knows: which neighbours there are, and what changed of this picture. */
+  /** Update the neighbours, and this picture if it changed, from the collection. */
   #update() {
     if (this.#image === null) return;
     const index = this.collection.indexOf(this.#image.guid);
@@ -193,7 +193,7 @@ export class Viewer {
     if (image) this.route.replaceImage(image.guid);
   }
 
-  /** Load the pictures beside this one, so that stepping to them is instant. */
+  /** Preload the neighbours of this picture, so that stepping to them is instant. */
   #prepareNeighbours() {
     const index = this.collection.indexOf(this.#image.guid);
     const beside = index < 0 ? [] : [this.collection.images[index - 1], this.collection.images[index + 1]];

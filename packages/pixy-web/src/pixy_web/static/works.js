@@ -1,4 +1,4 @@
-// The pictures being made, on the page: how far each is, and what to do about one that failed.
+// The list of pending and failed pictures on the page: progress, and actions for failures.
 
 import { progressOf } from "./creations.js";
 import { inWords } from "./durations.js";
@@ -59,7 +59,7 @@ export class Works {
 
   #limit() {
     const failed = [...this.#root.querySelectorAll(".failed")];
-    // the rest is shown when it is asked for: the pictures stay in view
+    // the others are shown on request, so that the pictures stay in view
     const few = NARROW.matches ? 1 : 3;
     if (failed.length <= few) this.#isWhole = false;
     const shown = this.#isWhole ? failed.length : few;
@@ -88,7 +88,7 @@ export class Works {
     dismiss.classList.add("dismiss");
     const advice = fault.isUnknown ? " Check your pictures in a minute before you make it again." : "";
     const words = element("p", { class: "fault" });
-    // it says in how many seconds to try again
+    // it shows the seconds until the next try
     const tick = () => setText(words, explain(fault) + advice);
     tick();
     return { root: element("li", { class: "work failed" }, promptOf(creation), words, actions, dismiss), tick };
@@ -103,7 +103,7 @@ export class Works {
     const root = element("li", { class: "work" }, preview.root, promptOf(creation), bar, words, actions);
     const tick = () => {
       const { elapsed, usual } = progressOf(creation);
-      // nobody knows how far the provider is: past the usual time the bar only says that it still works
+      // the provider's progress is unknown: after the usual time the bar only shows that it is still working
       if (elapsed < usual.seconds && creation.trouble === null) bar.value = elapsed / usual.seconds;
       else bar.removeAttribute("value");
       bar.hidden = creation.trouble !== null && creation.guid === null;
