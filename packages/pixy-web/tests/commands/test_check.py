@@ -1,63 +1,41 @@
-"""The command `pixy check`, run as a process of its own beside a running service."""
+"""The command `pixy check`, run as a separate process next to a running service."""
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-
-from running_service import RunningService
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def run(fresh: RunningService) -> Run:
-    """Run `pixy check` on the data of a service that holds one image."""
-    fresh.make_image(fresh.sign_in())
-    data_dir = str(fresh.settings.data_dir)
-
-    def run_check(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(Path(sys.executable).parent / "pixy"), "check", *arguments],
-            env={"PATH": "/usr/bin:/bin", "PIXY_DATA_DIR": data_dir, **environment},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run_check
+def check(run: Run) -> Run:
+    return partial(run, "check")
 
 
-@pytest.fixture
-def file(run: Run, fresh: RunningService) -> Path:
-    (path,) = (fresh.settings.data_dir / "images").glob("*/*.png")
-    return path
-
-
-def test_all_is_well(run: Run) -> None:
-    told = run()
+def test_without_problems_it_exits_with_0(check: Run) -> None:
+    told = check()
     assert (told.returncode, told.stderr) == (0, "")
-    assert told.stdout == "Looked at 1 images and 1 files: all is well.\n"
+    assert told.stdout == "Checked 1 images and 1 files. Problems left: 0.\n"
 
 
-def test_a_finding_is_told_and_is_the_exit_code(run: Run, file: Path) -> None:
+def test_a_finding_is_printed_and_exits_with_1(check: Run, file: Path) -> None:
     file.unlink()
-    told = run()
+    told = check()
     assert told.returncode == 1
     place = f"images/{file.parent.name}/{file.name}"
     assert told.stdout.splitlines() == [
         f"missing    {place}  its file is not there",
-        "Looked at 1 images and 0 files: 1 left to do.",
+        "Checked 1 images and 0 files. Problems left: 1.",
     ]
 
 
-def test_programs_get_an_object_a_line(run: Run, file: Path) -> None:
+def test_json_output_has_one_object_per_line(check: Run, file: Path) -> None:
     file.write_bytes(b"")
-    told = run("--json")
+    told = check("--json")
     assert told.returncode == 1
     finding, summary = map(json.loads, told.stdout.splitlines())
     assert finding == {
@@ -70,34 +48,34 @@ def test_programs_get_an_object_a_line(run: Run, file: Path) -> None:
     assert summary == {"summary": {"images": 1, "files": 1, "remaining": 1}}
 
 
-def test_a_repair_after_which_all_is_well_ends_with_0(run: Run, file: Path) -> None:
+def test_a_complete_repair_exits_with_0(check: Run, file: Path) -> None:
     orphan = file.with_name(f"{file.name[:-8]}aaaa.png")
     orphan.touch()
-    # the default tells of a young file, and moves only what is older
-    told = run("--repair")
+    # by default a young file is only reported, and older ones are moved
+    told = check("--repair")
     assert (told.returncode, told.stdout.split()[0]) == (1, "recent")
     assert orphan.exists()
-    assert run("--min-age", "0").returncode == 1
-    told = run("--repair", "--min-age", "0")
+    assert check("--min-age", "0").returncode == 1
+    told = check("--repair", "--min-age", "0")
     assert told.returncode == 0
     assert f"moved to quarantine/{orphan.name}" in told.stdout
-    assert run("--min-age", "0").returncode == 0
+    assert check("--min-age", "0").returncode == 0
 
 
-def test_a_wrong_folder_is_refused_with_the_way_out(run: Run, file: Path) -> None:
+def test_a_wrong_folder_is_refused_with_a_remedy(check: Run, file: Path) -> None:
     (file.parents[1] / ".store").unlink()
     for arguments in ([], ["--repair"], ["--json"]):
-        told = run(*arguments)
+        told = check(*arguments)
         assert (told.returncode, told.stdout) == (3, "")
         assert "do not belong together" in told.stderr
         assert "--accept-store" in told.stderr
-    assert run("--accept-store").returncode == 0
-    assert run().returncode == 0
+    assert check("--accept-store").returncode == 0
+    assert check().returncode == 0
 
 
-def test_what_can_not_be_told_has_an_exit_code_of_its_own(run: Run, tmp_path: Path) -> None:
+def test_a_check_that_can_t_finish_exits_with_3(check: Run, tmp_path: Path) -> None:
     (tmp_path / "blocked").touch()
-    told = run(PIXY_DATABASE_URL=f"sqlite:///{tmp_path}/blocked/pixy")
+    told = check(PIXY_DATABASE_URL=f"sqlite:///{tmp_path}/blocked/pixy")
     assert told.returncode == 3
     assert told.stderr == (
         "pixy: the check stopped: Error connecting to the database: "
@@ -114,9 +92,9 @@ def test_what_can_not_be_told_has_an_exit_code_of_its_own(run: Run, tmp_path: Pa
         ([], {"PIXY_DATA_DIR": "/nowhere"}),
     ],
 )
-def test_wrong_usage_and_wrong_settings_end_with_2(
-    run: Run, arguments: list[str], environment: dict[str, str]
+def test_wrong_usage_and_wrong_settings_exit_with_2(
+    check: Run, arguments: list[str], environment: dict[str, str]
 ) -> None:
-    told = run(*arguments, **environment)
+    told = check(*arguments, **environment)
     assert told.returncode == 2
     assert "Traceback" not in told.stderr

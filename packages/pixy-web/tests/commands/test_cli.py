@@ -1,4 +1,4 @@
-"""The command `pixy`, run as a process of its own."""
+"""The command `pixy`, run as a separate process."""
 
 import os
 import subprocess
@@ -10,6 +10,8 @@ import argon2
 import pytest
 
 from pixy_service import open_users, upgrade_database
+from provider import Provider
+from provider_answers import Answer
 from terminal import PIXY, Terminal
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -20,7 +22,7 @@ ADD = ("user", "add", "ada", "--class-key", "maths")
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """Run `pixy` in an empty folder; returns the process with its output."""
+    """Run `pixy` in an empty folder, and return the process with its output."""
 
     def run_pixy(
         *arguments: str, stdin: str = "", **environment: str
@@ -41,12 +43,12 @@ def run(tmp_path: Path) -> Run:
 
 @pytest.fixture
 def run_on_new(run: Run, tmp_path: Path) -> Run:
-    """Run `pixy` as `run` does, on a new database."""
+    """Run `pixy` like `run`, on a new database."""
     upgrade_database(f"sqlite:///{tmp_path}/pixy-data/pixy.sqlite3")
     return run
 
 
-def test_version_is_the_packages(run: Run) -> None:
+def test_version_is_that_of_the_package(run: Run) -> None:
     assert run("--version").stdout.strip() == f"pixy, version {version('pixy-web')}"
 
 
@@ -58,7 +60,7 @@ def test_without_a_terminal_the_option_for_a_password_is_named(tmp_path: Path) -
         capture_output=True,
         text=True,
         check=False,
-        # without its terminal
+        # without a controlling terminal
         start_new_session=True,
     )
     assert failed.returncode == 2
@@ -66,7 +68,7 @@ def test_without_a_terminal_the_option_for_a_password_is_named(tmp_path: Path) -
     assert "Warning" not in failed.stderr
 
 
-def test_what_the_system_refuses_is_told_in_a_line(tmp_path: Path) -> None:
+def test_an_error_of_the_system_is_reported_in_one_line(tmp_path: Path) -> None:
     for script, reason in (
         ('exec "$0" --help >/dev/full', "No space left on device"),
         ('mkdir gone; cd gone; rmdir ../gone; exec "$0" db upgrade', "No such file or directory"),
@@ -106,7 +108,7 @@ def test_a_user_is_added_listed_disabled_enabled_and_given_a_password(run_on_new
         (("frobnicate",), "", 2, "frobnicate"),
     ],
 )
-def test_a_failure_is_told_in_a_line_with_its_exit_code(
+def test_a_failure_is_reported_in_one_line_with_its_exit_code(
     run_on_new: Run, arguments: tuple[str, ...], stdin: str, code: int, message: str
 ) -> None:
     failed = run_on_new(*arguments, stdin=stdin)
@@ -115,7 +117,7 @@ def test_a_failure_is_told_in_a_line_with_its_exit_code(
     assert "Traceback" not in failed.stderr
 
 
-def test_a_user_can_be_added_once(run_on_new: Run) -> None:
+def test_a_user_can_t_be_added_twice(run_on_new: Run) -> None:
     add = (*ADD, "--password-stdin")
     assert run_on_new(*add, stdin="a password\n").returncode == 0
     again = run_on_new(*add, stdin="a password\n")
@@ -156,7 +158,7 @@ def test_a_name_and_password_of_a_server_are_not_shown(run: Run) -> None:
         (*ADD, "--password-stdin"),
     ],
 )
-def test_no_database_is_made_by_mistake(
+def test_no_database_is_created_by_mistake(
     run: Run, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
     failed = run(*arguments, stdin="a password\n")
@@ -166,7 +168,7 @@ def test_no_database_is_made_by_mistake(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_check_makes_no_database(run: Run, tmp_path: Path) -> None:
+def test_a_check_creates_no_database(run: Run, tmp_path: Path) -> None:
     (tmp_path / "pixy-data" / "images").mkdir(parents=True)
     failed = run("check")
     assert failed.returncode == 2
@@ -174,15 +176,13 @@ def test_a_check_makes_no_database(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "pixy-data" / "pixy.sqlite3").exists()
 
 
-def test_a_database_is_made_for_the_first_user_where_that_is_wanted(run: Run) -> None:
+def test_the_option_create_creates_the_database(run: Run) -> None:
     added = run(*ADD, "--create", "--password-stdin", stdin="a password\n")
     assert (added.returncode, added.stdout) == (0, "Added ada, of class maths.\n")
     assert run("user", "list").stdout == "ada\tmaths\tenabled\n"
 
 
-def test_somebody_at_a_terminal_is_asked_before_a_database_is_made(
-    tmp_path: Path, run: Run
-) -> None:
+def test_at_a_terminal_it_asks_before_it_creates_a_database(tmp_path: Path, run: Run) -> None:
     with Terminal(tmp_path, *ADD) as terminal:
         terminal.read_until("Create it? [y/N]")
         terminal.write("n\n")
@@ -208,7 +208,7 @@ def test_somebody_at_a_terminal_is_asked_before_a_database_is_made(
         (("user", "add", "bob", "--class-key", ""), "class_key: "),
     ],
 )
-def test_no_password_is_asked_for_in_vain(
+def test_errors_are_reported_before_a_password_is_asked_for(
     run_on_new: Run, tmp_path: Path, arguments: tuple[str, ...], message: str
 ) -> None:
     run_on_new(*ADD, "--password-stdin", stdin="a password\n")
@@ -218,14 +218,14 @@ def test_no_password_is_asked_for_in_vain(
     assert "Password" not in terminal.text
 
 
-def test_a_byte_order_mark_is_no_part_of_a_password(run_on_new: Run, tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_a_password(run_on_new: Run, tmp_path: Path) -> None:
     run_on_new(*ADD, "--password-stdin", stdin="\ufeffa password\r\n")
     with open_users(f"sqlite:///{tmp_path}/pixy-data/pixy.sqlite3") as users:
         stored = users.authenticate_user("ada").password
     assert argon2.PasswordHasher().verify(stored, "a password")
 
 
-def test_a_password_that_is_no_text_is_refused(tmp_path: Path, run_on_new: Run) -> None:
+def test_a_password_that_is_not_utf_8_is_refused(tmp_path: Path, run_on_new: Run) -> None:
     failed = subprocess.run(
         [PIXY, *ADD, "--password-stdin"],
         cwd=tmp_path,
@@ -249,7 +249,7 @@ def test_a_password_that_is_no_text_is_refused(tmp_path: Path, run_on_new: Run) 
         ("folder", ("user", "list")),
     ],
 )
-def test_a_database_that_can_be_no_file_is_refused(
+def test_a_database_path_that_is_not_a_regular_file_is_refused(
     run: Run, path: str, arguments: tuple[str, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "folder").mkdir()
@@ -261,7 +261,7 @@ def test_a_database_that_can_be_no_file_is_refused(
     assert "Traceback" not in failed.stderr
 
 
-def test_the_database_is_upgraded_as_often_as_asked(run: Run, tmp_path: Path) -> None:
+def test_the_database_can_be_upgraded_twice(run: Run, tmp_path: Path) -> None:
     for _ in range(2):
         upgraded = run("db", "upgrade")
         assert upgraded.returncode == 0
@@ -299,3 +299,27 @@ def test_a_server_that_can_not_start_names_the_setting(
     assert failed.returncode == 2
     assert message in failed.stderr.splitlines()[-1]
     assert "Traceback" not in failed.stderr
+
+
+def test_a_model_that_the_provider_has_shut_down_is_refused_with_the_line_to_change(
+    run: Run, provider: Provider
+) -> None:
+    models = [
+        {"id": "gpt-image-1.5", "shutdown_date": "2001-01-01"},
+        {"id": "gpt-image-3-flare", "shutdown_date": None},
+    ]
+    provider.models = Answer(200, {"object": "list", "data": models})
+    failed = run(
+        "serve",
+        "--port=0",
+        OPENAI_API_KEY="sk-of-the-test",
+        OPENAI_BASE_URL=provider.base_url,
+        PIXY_OPENAI_MODEL="gpt-image-1.5",
+    )
+    assert failed.returncode == 2
+    assert failed.stderr.splitlines()[-1] == (
+        "pixy: The model gpt-image-1.5 was shut down on 2001-01-01: "
+        "set PIXY_OPENAI_MODEL=gpt-image-3-flare"
+    )
+    assert "Traceback" not in failed.stderr
+    assert provider.paid_requests == 0

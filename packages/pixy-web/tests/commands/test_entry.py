@@ -1,4 +1,4 @@
-"""Ctrl-C while the command starts, and while it waits for somebody to type."""
+"""Ctrl-C while the command starts, and while it waits for input."""
 
 import contextlib
 import os
@@ -37,21 +37,19 @@ def workers(process_id: int) -> list[int]:
     return [pid for pid, command in commands.items() if b"spawn_main" in command]
 
 
-# the first and the last compiled module of all that is imported
+# the first and the last compiled module that is imported
 @pytest.mark.parametrize("library", ["_pydantic_core", "httptools"])
 @pytest.mark.parametrize("command", ["serve", "demo"])
-def test_an_interrupt_while_it_is_imported_is_quiet(
-    command: str, library: str, tmp_path: Path
-) -> None:
+def test_ctrl_c_during_imports_is_quiet(command: str, library: str, tmp_path: Path) -> None:
     with Terminal(tmp_path, command, "--port", "0", PIXY_GENERATOR="sketch") as terminal:
         wait_until(lambda: has_loaded(terminal.process_id, library))
         terminal.interrupt()
         assert "Traceback" not in terminal.read()
-        # a server that runs already stops as it always does
+        # a server that is running already stops normally
         assert terminal.wait() in ((130,) if library == "_pydantic_core" else (130, 0))
 
 
-def test_an_interrupt_does_not_end_a_worker_that_starts(tmp_path: Path) -> None:
+def test_ctrl_c_does_not_end_a_worker_that_starts(tmp_path: Path) -> None:
     arguments = ("serve", "--port", "0", "--workers", "2")
     with Terminal(tmp_path, *arguments, PIXY_GENERATOR="sketch") as terminal:
         wait_until(lambda: len(workers(terminal.process_id)) == 2)
@@ -65,10 +63,10 @@ def test_an_interrupt_does_not_end_a_worker_that_starts(tmp_path: Path) -> None:
         assert terminal.wait() == 0
 
 
-def test_an_interrupt_does_not_end_a_worker_before_its_first_line(tmp_path: Path) -> None:
+def test_ctrl_c_does_not_end_a_worker_before_its_first_line(tmp_path: Path) -> None:
     arguments = ("serve", "--port", "0", "--workers", "2")
     with Terminal(tmp_path, *arguments, PIXY_GENERATOR="sketch") as terminal:
-        # until both have imported a part of what they need
+        # until both have done a part of their imports
         interrupted: set[int] = set()
         while len(interrupted) < 2 or not all(has_loaded(x, "_pydantic_core") for x in interrupted):
             for process_id in workers(terminal.process_id):
@@ -81,7 +79,7 @@ def test_an_interrupt_does_not_end_a_worker_before_its_first_line(tmp_path: Path
         assert terminal.wait() == 0
 
 
-def test_an_interrupt_at_the_password_gives_the_terminal_back(tmp_path: Path) -> None:
+def test_ctrl_c_at_the_password_prompt_restores_the_terminal(tmp_path: Path) -> None:
     with Terminal(tmp_path, "user", "add", "ada", "--class-key", "k", "--create") as terminal:
         terminal.read_until("Password:")
         terminal.interrupt()
@@ -90,8 +88,8 @@ def test_an_interrupt_at_the_password_gives_the_terminal_back(tmp_path: Path) ->
         assert terminal.wait() == 130
 
 
-def test_a_command_in_the_background_goes_on(tmp_path: Path) -> None:
-    # a shell without job control lets it ignore Ctrl-C
+def test_a_background_command_ignores_ctrl_c(tmp_path: Path) -> None:
+    # a shell without job control starts background commands with SIGINT ignored
     script = 'trap "" INT; exec "$0" --version'
     process = subprocess.Popen(
         ["sh", "-c", script, PIXY], cwd=tmp_path, stdout=subprocess.PIPE, text=True
@@ -127,7 +125,7 @@ def test_a_server_without_standard_streams_serves(tmp_path: Path) -> None:
         process.wait(60)
 
 
-def test_starting_needs_no_other_module() -> None:
+def test_the_entry_point_imports_no_other_module() -> None:
     code = (
         "import sys; import pixy_web.commands.entry;"
         "print(*sorted(name for name in sys.modules if name.startswith(('pixy', 'click', 'pyd'))))"

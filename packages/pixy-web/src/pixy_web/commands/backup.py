@@ -1,7 +1,7 @@
-"""The commands `pixy backup` and `pixy restore`, for people and for cron.
+"""The commands `pixy backup` and `pixy restore`.
 
-Exit codes, as of `pixy check`: 0 done, 1 done but images are missing or damaged, 2 wrong usage or
-a wrong setting, 3 not done.
+Exit codes: 0 done, 1 done but images are missing or damaged, 2 wrong usage or an invalid setting,
+3 not done.
 """
 
 import sys
@@ -28,19 +28,19 @@ _folder = click.argument("folder", type=click.Path(file_okay=False, path_type=Pa
 @click.option(
     "--files-only",
     is_flag=True,
-    help="MySQL: copy files and journal alone. Run it before and after the database's dump.",
+    help="MySQL: copy files and journal only. Run it before and after the dump.",
 )
 def backup(folder: Path, files_only: bool) -> None:
-    """Copy database, journal and images to FOLDER; the server may run meanwhile.
+    """Copy database, journal and images to FOLDER; the server may run.
 
     The next backup to the same FOLDER copies new images, and removes those that were deleted.
 
     Exit codes: 0 done, 1 done but images are missing or damaged, 2 wrong usage or setting, 3 not
-    done: the backup before it is as it was.
+    done, and an earlier backup is unchanged.
     """
     from pixy_service import open_backup
 
-    settings = Settings.load()
+    settings = _load_settings()
     url = settings.database_url.get_secret_value()
     with (
         _told_if_not_done("backup"),
@@ -53,7 +53,7 @@ def backup(folder: Path, files_only: bool) -> None:
             f"{folder}: copied {copier.files} files of {copier.bytes} bytes, "
             f"removed {store.removed}."
         )
-        _end(store.damaged, "can not be backed up")
+        _end(store.damaged, "are missing or damaged and were not backed up")
 
 
 @click.command()
@@ -61,15 +61,15 @@ def backup(folder: Path, files_only: bool) -> None:
 def restore(folder: Path) -> None:
     """Restore the backup in FOLDER to a new data folder and database, and check each file.
 
-    PIXY_DATA_DIR and PIXY_DATABASE_URL say where. Nothing may be there yet; on MySQL, load the
-    dump first.
+    PIXY_DATA_DIR and PIXY_DATABASE_URL name the target, which must not exist yet. On MySQL, load
+    the dump into the database first.
 
     Exit codes: 0 done, 1 done but images are missing or damaged, 2 wrong usage or setting, 3 not
     done.
     """
     from pixy_service import open_restore
 
-    settings = Settings.load()
+    settings = _load_settings()
     url = settings.database_url.get_secret_value()
     with (
         _told_if_not_done("restore"),
@@ -80,7 +80,17 @@ def restore(folder: Path) -> None:
             f"Restored {store.images} images and {store.entries} entries of the journal to "
             f"{settings.data_dir}."
         )
-        _end(store.damaged, "are not what they were")
+        _end(store.damaged, "are missing or damaged")
+
+
+def _load_settings() -> Settings:
+    settings = Settings.load()
+    if settings.content is not None:
+        raise ConfigurationError(
+            "PIXY_CONTENT: a backup has files. Copy the bucket with `pixy content copy --to "
+            "FOLDER` or its provider's tools, and the database with its own"
+        )
+    return settings
 
 
 def _tell(findings: "Iterator[Finding]") -> None:

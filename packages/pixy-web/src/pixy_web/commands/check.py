@@ -1,7 +1,7 @@
-"""The command `pixy check`: whether rows and files agree, for people and for programs.
+"""The command `pixy check`, which compares rows and files and prints text or JSON.
 
-Exit codes: 0 all is well, 1 something remains to be done, 2 wrong usage or a wrong setting,
-3 it could not be found out. What is compared is decided a floor below.
+Exit codes: 0 they agree, 1 problems are left, 2 wrong usage or an invalid setting, 3 the check was
+not finished. pixy_service does the comparison.
 """
 
 import json
@@ -18,33 +18,37 @@ if TYPE_CHECKING:
 from pixy_web.settings import Settings
 
 LONGEST_CREATE_MARGIN = 300
-"""Seconds that a create may last beyond the generation itself, with room for slow disks."""
+"""Seconds that a create may last in addition to the generation, with a margin for slow disks."""
 
 _REMAINS, _UNKNOWN = 1, 3
 _WAY_OUT = (
-    "mount the right volume, or name the right folder or database; if these two do belong "
-    "together, say so with: pixy check --accept-store"
+    "mount the right volume, or set the right folder, bucket or database; if these belong "
+    "together, run: pixy check --accept-store"
 )
 
 
 @click.command()
-@click.option("--repair", is_flag=True, help="Put right what can be; nothing is ever deleted.")
+@click.option("--repair", is_flag=True, help="Fix what can be fixed. Never deletes.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on each line.")
 @click.option(
     "--min-age",
     type=click.FloatRange(min=0),
     metavar="SECONDS",
-    help="Leave younger files alone. Default: what a create can last.",
+    help="Leave younger files alone. Default: PIXY_GENERATION_TIMEOUT and 300.",
 )
 @click.option(
     "--accept-store",
     is_flag=True,
-    help="First mark the data folder and the database as belonging together.",
+    help="First mark the data folder or bucket and the database as belonging together.",
 )
-def check(repair: bool, as_json: bool, min_age: float | None, accept_store: bool) -> None:
-    """Compare the database with the files; the server may run meanwhile.
+@click.option("--deep", is_flag=True, help="Read every object, too; files are always read.")
+def check(
+    repair: bool, as_json: bool, min_age: float | None, accept_store: bool, deep: bool
+) -> None:
+    """Compare database, files and journal; the server may run.
 
-    Exit codes: 0 all is well, 1 something remains, 2 wrong usage or setting, 3 can't be told.
+    Exit codes: 0 no problems are left, 1 problems are left, 2 wrong usage or setting, 3 the check
+    was not finished.
     """
     from pixy_service import open_checker
 
@@ -54,7 +58,12 @@ def check(repair: bool, as_json: bool, min_age: float | None, accept_store: bool
     url = settings.database_url.get_secret_value()
     try:
         with open_checker(
-            url, settings.data_dir, min_age=min_age, accept_store=accept_store
+            url,
+            settings.data_dir,
+            settings.content,
+            min_age=min_age,
+            accept_store=accept_store,
+            deep=deep,
         ) as checker:
             for finding in checker.check(repair=repair):
                 click.echo(_as_json(finding) if as_json else _as_text(finding))
@@ -91,8 +100,8 @@ def _as_json(finding: "Finding") -> str:
 
 
 def _summary_as_text(checker: "StoreChecker") -> str:
-    state = f"{checker.remaining} left to do" if checker.remaining else "all is well"
-    return f"Looked at {checker.images} images and {checker.files} files: {state}."
+    counts = f"{checker.images} images and {checker.files} files"
+    return f"Checked {counts}. Problems left: {checker.remaining}."
 
 
 def _summary_as_json(checker: "StoreChecker") -> str:

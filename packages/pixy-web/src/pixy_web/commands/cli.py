@@ -1,7 +1,7 @@
-"""The command `pixy`: what operators type, and what they are told when it can't be done.
+"""The command `pixy`: its subcommands, and messages about failures.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting, 130 Ctrl-C; `check`, `backup` and
-`restore` have their own.
+Exit codes: 0 done, 1 failed, 2 wrong usage or an invalid setting, 130 Ctrl-C; `check`, `backup`,
+`restore`, `content copy`, `export` and `import` have their own.
 """
 
 import os
@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from getpass import GetPassWarning
 from typing import TYPE_CHECKING
 
@@ -27,11 +28,15 @@ if TYPE_CHECKING:
 
 from pixy_web.commands.backup import backup, restore
 from pixy_web.commands.check import check
+from pixy_web.commands.content import content
+from pixy_web.commands.database import ask_to_create, may_create, name_database, refuse_to_create
 from pixy_web.commands.entry import INTERRUPTED, leaving_at_interrupt
+from pixy_web.commands.key import key
+from pixy_web.commands.moving import export, import_
 from pixy_web.settings import Settings
 
-# imports inside the commands: FastAPI, SQLAlchemy and Alembic cost a second that
-# `pixy --version` and `pixy config` need not spend
+# imports inside the commands: FastAPI, SQLAlchemy and Alembic take a second, which
+# `pixy --version` and `pixy config` do not need
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -43,22 +48,31 @@ def commands() -> None:
 @commands.command()
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=int, help="Port to listen on.")
-@click.option("--workers", type=int, help="Processes that serve.")
-def serve(host: str | None, port: int | None, workers: int | None) -> None:
-    """Serve the API and the pages until stopped."""
+@click.option("--workers", type=int, help="Number of worker processes.")
+@click.option(
+    "--no-upgrade",
+    is_flag=True,
+    help="Never change the tables; refuse to start while they are older than this version.",
+)
+def serve(host: str | None, port: int | None, workers: int | None, no_upgrade: bool) -> None:
+    """Serve the API and the gallery until stopped."""
     with leaving_at_interrupt():
         from pixy_web import app
         from pixy_web.server import run as server
 
     settings = Settings.load(host=host, port=port, workers=workers)
-    server.serve(settings, f"{app.__name__}:create_app_from_environment", app.prepare)
+    # workers get the settings from the environment, and the option by the factory's name
+    factory = app.create_app_without_upgrade if no_upgrade else app.create_app_from_environment
+    prepare = partial(app.prepare, upgrade=not no_upgrade)
+    name = f"{app.__name__}:{factory.__name__}"
+    server.serve(settings, name, prepare, app.serve_metrics)
 
 
 @commands.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8000, show_default=True, help="Port; a free one if it is taken.")
+@click.option("--port", default=8000, show_default=True, help="Port; if in use, a free one.")
 def demo(host: str, port: int) -> None:
-    """Serve a fresh data folder with a user and some images, drawn offline."""
+    """Serve a new temporary data folder with a user and some images, drawn offline."""
     with leaving_at_interrupt():
         from pixy_web.commands.demo import run_demo
 
@@ -67,7 +81,7 @@ def demo(host: str, port: int) -> None:
 
 @commands.command()
 def config() -> None:
-    """Show the effective settings, secrets masked."""
+    """Show the settings in effect, secrets masked."""
     for name, value in Settings.load().masked().items():
         click.echo(f"{name}={value}")
 
@@ -75,16 +89,20 @@ def config() -> None:
 commands.add_command(check)
 commands.add_command(backup)
 commands.add_command(restore)
+commands.add_command(content)
+commands.add_command(export)
+commands.add_command(import_)
+commands.add_command(key)
 
 
 @commands.group()
 def db() -> None:
-    """Look after the database."""
+    """Manage the database."""
 
 
 @db.command()
 def upgrade() -> None:
-    """Create the tables, or bring them up to date."""
+    """Create the tables, or upgrade them."""
     from pixy_service import locate_database, upgrade_database
 
     url = Settings.load().database_url.get_secret_value()
@@ -94,7 +112,7 @@ def upgrade() -> None:
 
 @commands.group()
 def user() -> None:
-    """Look after the users."""
+    """Manage the users."""
 
 
 password_from_stdin = click.option(
@@ -107,11 +125,11 @@ password_from_stdin = click.option(
 @user.command()
 @click.argument("name")
 @click.option("--class-key", required=True, metavar="KEY", help="The class the user belongs to.")
-@click.option("--create", is_flag=True, help="Create the database file if there is none yet.")
+@click.option("--create", is_flag=True, help="Create the SQLite file if there is none.")
 @password_from_stdin
 def add(name: str, class_key: str, create: bool, password_stdin: bool) -> None:
     """Add the user NAME."""
-    with _open_users(_may_create if create else _ask_to_create) as users, _told_if_taken(name):
+    with _open_users(may_create if create else ask_to_create) as users, _told_if_taken(name):
         users.check_new_user(name, class_key)
         added = users.add_user(name, _read_password(password_stdin), class_key)
     click.echo(f"Added {added.username}, of class {added.class_key}.")
@@ -129,7 +147,7 @@ def list_users() -> None:
 @user.command()
 @click.argument("name")
 def disable(name: str) -> None:
-    """Refuse the user NAME from now on; the images stay."""
+    """Refuse the user NAME from the next request on; the images stay."""
     with _open_users() as users, _told_if_absent(name):
         users.disable_user(name)
     click.echo(f"Disabled {name}.")
@@ -138,7 +156,7 @@ def disable(name: str) -> None:
 @user.command()
 @click.argument("name")
 def enable(name: str) -> None:
-    """Let the disabled user NAME in again."""
+    """Let the disabled user NAME sign in again."""
     with _open_users() as users, _told_if_absent(name):
         users.enable_user(name)
     click.echo(f"Enabled {name}.")
@@ -155,36 +173,14 @@ def password(name: str, password_stdin: bool) -> None:
     click.echo(f"Changed the password of {name}.")
 
 
-def _may_create(_: "DatabaseLocation") -> None:
-    """Let a new database be made."""
-
-
-def _refuse_to_create(location: "DatabaseLocation") -> None:
-    raise ConfigurationError(
-        f"There is no database {location.name}: run pixy in the folder of the server, or set "
-        "PIXY_DATA_DIR or PIXY_DATABASE_URL; `pixy db upgrade` makes a new database"
-    )
-
-
-def _ask_to_create(location: "DatabaseLocation") -> None:
-    if not sys.stdin.isatty():
-        _refuse_to_create(location)
-    click.confirm("There is no such database. Create it?", abort=True, err=True)
-
-
 @contextmanager
 def _open_users(
-    when_missing: Callable[["DatabaseLocation"], None] = _refuse_to_create,
+    when_missing: Callable[["DatabaseLocation"], None] = refuse_to_create,
 ) -> Iterator["UserService"]:
-    from pixy_service import locate_database, open_users
+    from pixy_service import open_users
 
     settings = Settings.load()
-    url = settings.database_url.get_secret_value()
-    location = locate_database(url)
-    click.echo(f"Database: {location.name}", err=True)
-    if location.is_missing:
-        when_missing(location)
-    with open_users(url, settings.limits) as users:
+    with open_users(name_database(settings, when_missing), settings.limits) as users:
         yield users
 
 
@@ -214,22 +210,22 @@ def _read_password(from_stdin: bool) -> str:
             raise click.UsageError("The password on standard input is not UTF-8.") from error
     try:
         with warnings.catch_warnings():
-            # getpass would read from standard input, and show what is typed
+            # otherwise getpass reads standard input and shows the password
             warnings.simplefilter("error", GetPassWarning)
             answer: str = click.prompt(
                 "Password", hide_input=True, confirmation_prompt=True, err=True
             )
     except GetPassWarning as error:
         raise click.UsageError(
-            "There is no terminal to type a password at: use --password-stdin."
+            "There is no terminal to ask for the password: use --password-stdin."
         ) from error
     return answer
 
 
 def main() -> None:
-    """Run the command line, and tell failures in a line instead of a traceback."""
+    """Run the command line, and report failures in one line instead of a traceback."""
     try:
-        # standalone, click would end with 1 at Ctrl-C
+        # in standalone mode click exits with 1 at Ctrl-C
         sys.exit(commands(prog_name="pixy", standalone_mode=False))
     except click.ClickException as error:
         error.show()
@@ -244,7 +240,7 @@ def main() -> None:
     except PixyProxyException as error:
         _fail(error.explanation, 1)
     except OSError as error:
-        # what is in the buffer of standard output can't be written at the end either
+        # discard the buffer of standard output: Python would fail to write it at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"{where}{error.strerror or error}", 1)

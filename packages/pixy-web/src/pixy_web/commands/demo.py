@@ -1,4 +1,4 @@
-"""`pixy demo`: a running service with something to see, its images made through its own API."""
+"""The command `pixy demo`: a service with some images, made through its own API."""
 
 import base64
 import contextlib
@@ -31,7 +31,7 @@ PROMPTS = {
     "the first snow on the pass": "1536x1024",
     "three paper boats on a mountain lake": "1024x1024",
 }
-"""What the images show, and their sizes."""
+"""Prompts and sizes of the images."""
 
 READY_TEXT = """
 PixyProxy is up. It made {count} images through its API, drawn offline by the sketch generator.
@@ -57,7 +57,7 @@ def run_demo(host: str, port: int) -> None:
 
     Args:
         host: Address to listen on.
-        port: Port to listen on; when it is taken, a free one.
+        port: Port to listen on; if it is in use, a free one.
 
     Raises:
         PixyProxyException: The service can't start.
@@ -70,7 +70,7 @@ def run_demo(host: str, port: int) -> None:
         partial_images=MAX_PARTIALS,
         log_level="WARNING",
     )
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     password = secrets.token_urlsafe(12)
     with open_users(settings.database_url.get_secret_value(), settings.limits) as users:
         users.add_user(USERNAME, password, "demo")
@@ -78,7 +78,7 @@ def run_demo(host: str, port: int) -> None:
     server = build_server(create_app(settings), settings)
     guide = threading.Thread(target=_show, args=(server, listener, password, folder), daemon=True)
     guide.start()
-    # uvicorn stops at the first Ctrl-C, and raises it again when all is closed
+    # uvicorn stops at the first Ctrl-C, and raises it again when everything is closed
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
 
@@ -93,11 +93,11 @@ def _bind_or_take_free(host: str, port: int) -> socket.socket:
 
 
 def _show(server: uvicorn.Server, listener: socket.socket, password: str, folder: Path) -> None:
-    """Make the images and tell the reader where to look, once the server has started."""
+    """Make the images and print where they are, once the server has started."""
     while not server.started:
         time.sleep(0.05)
     host, port = listener.getsockname()[:2]
-    # at once: one that can be watched is drawn slowly
+    # concurrently, because an image with partial images is drawn slowly
     with ThreadPoolExecutor(len(PROMPTS)) as threads:
         guids = list(
             threads.map(lambda wanted: _make_image(host, port, password, *wanted), PROMPTS.items())

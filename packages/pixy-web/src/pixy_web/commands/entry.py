@@ -1,6 +1,6 @@
-"""Where the command `pixy` begins: Ctrl-C ends it quietly while the rest is being imported.
+"""The entry point of the command `pixy`: Ctrl-C ends it quietly during imports.
 
-That takes a second or two. Python imports this module in each worker, too, before anything else.
+Imports take a second or two. Python also imports this module first in each worker.
 """
 
 import os
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTED = 128 + signal.SIGINT
-"""The exit code that shells know for Ctrl-C."""
+"""The exit code of shells for Ctrl-C."""
 
 
 def main() -> None:
@@ -23,9 +23,9 @@ def main() -> None:
 
 
 def open_missing_streams() -> None:
-    """Open /dev/null in the place of each standard stream that is closed, here and in workers.
+    """Open /dev/null for each standard stream that is closed, here and in workers.
 
-    A file or a connection would get its number otherwise, and the log would have no stream.
+    Otherwise a file or a connection would get its descriptor, and the log would have no stream.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
@@ -36,9 +36,9 @@ def open_missing_streams() -> None:
 
 @contextmanager
 def leaving_at_interrupt() -> Iterator[None]:
-    """End the process at Ctrl-C: for imports, which turn an exception into a long traceback."""
+    """End the process at Ctrl-C, without the traceback of an import."""
     before = signal.getsignal(signal.SIGINT)
-    # shells let a command in the background ignore it
+    # shells make background commands ignore it
     if before is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, _leave)
     try:
@@ -52,8 +52,8 @@ def _leave(_number: int, _frame: FrameType | None) -> None:
 
 
 if "__mp_main__" in sys.modules:
-    # this is a worker. A terminal sends Ctrl-C to it, too; its parent tells it to stop, and
+    # this is a worker. A terminal sends Ctrl-C to it, too, but its parent tells it to stop, and
     # uvicorn sets a handler of its own once it runs
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # the parent has blocked it until here
+    # the parent blocked it until here
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
