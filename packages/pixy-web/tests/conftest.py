@@ -1,4 +1,4 @@
-"""A real server on a real socket, for each test that asks for one."""
+"""Fixtures: real servers on real sockets."""
 
 from collections.abc import Callable, Iterator
 
@@ -9,7 +9,7 @@ from running_service import RunningService, run_service
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker that ties a test to a case of docs/api.md."""
+    """Register the marker for cases of docs/api.md."""
     config.addinivalue_line("markers", "case(number): the case of docs/api.md that a test shows")
 
 
@@ -17,7 +17,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def start_service(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Callable[..., RunningService]]:
-    """Start services with settings of the test's own; they end with it."""
+    """Start services with the test's own settings; they are stopped after the test."""
     running: list[RunningService] = []
 
     def start(**overrides: object) -> RunningService:
@@ -32,13 +32,13 @@ def start_service(
 
 @pytest.fixture
 def fresh(start_service: Callable[..., RunningService]) -> RunningService:
-    """A service that holds nothing yet."""
+    """A service without users and images."""
     return start_service()
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    """A service that the tests of a module share, each with users of its own."""
+    """A service shared by the tests of a module; each test adds its own users."""
     running = run_service(tmp_path_factory.mktemp("data"))
     yield running
     running.stop()
@@ -53,7 +53,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def patient(provider: Provider, start_service: Callable[..., RunningService]) -> RunningService:
-    """A service whose images come from the provider, however long it takes."""
+    """A service whose images come from the provider, two at once."""
     return start_service(
         generator="openai",
         openai_api_key="sk-of-the-test",

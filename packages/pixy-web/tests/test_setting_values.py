@@ -1,4 +1,4 @@
-"""Settings that are lists: how they are written, and what is refused."""
+"""Settings that are lists: their syntax and invalid values."""
 
 import pytest
 
@@ -36,7 +36,7 @@ def test_a_list_is_written_with_commas(
         ("CORS_ORIGINS", "a.example"),
     ],
 )
-def test_a_part_that_can_mean_nothing_is_an_error(
+def test_an_invalid_part_of_a_list_is_an_error(
     name: str, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(f"PIXY_{name}", text)

@@ -1,4 +1,4 @@
-"""The settings: names, defaults, limits, masking, and what is said of a wrong one."""
+"""The settings: names, defaults, limits, masking and error messages."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_defaults_are_those_that_users_are_told() -> None:
+def test_defaults_are_those_in_the_documentation() -> None:
     shown = Settings.load().masked()
     assert shown["PIXY_DATA_DIR"] == "pixy-data"
     assert shown["PIXY_DATABASE_URL"] == "sqlite:///pixy-data/pixy.sqlite3"
@@ -42,6 +42,64 @@ def test_the_environment_wins_over_the_file_and_arguments_over_both(
     monkeypatch.setenv("PIXY_HOST", "127.0.0.2")
     settings = Settings.load(port=1003, host=None)
     assert (settings.workers, settings.host, settings.port) == (2, "127.0.0.2", 1003)
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """A folder of secrets with two files."""
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "OPENAI_API_KEY").write_text("sk-of-a-file\n")
+    (folder / "pixy_database_url").write_text("mysql://pixy:s3cret@db/pixy\n")
+    (folder / "mysql-password").write_text("other")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["PIXY_SECRETS_DIR", "CREDENTIALS_DIRECTORY"])
+def test_a_file_of_secrets_is_a_setting(
+    name: str, secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, str(secrets))
+    settings = Settings.load()
+    assert settings.openai_api_key is not None
+    assert settings.openai_api_key.get_secret_value() == "sk-of-a-file"
+    assert settings.database_url.get_secret_value() == "mysql://pixy:s3cret@db/pixy"
+
+
+def test_the_folder_of_secrets_may_be_named_in_the_file(secrets: Path, empty_folder: Path) -> None:
+    (empty_folder / ".env").write_text(f"PIXY_SECRETS_DIR={secrets}\nOPENAI_API_KEY=sk-first\n")
+    settings = Settings.load()
+    assert settings.openai_api_key is not None
+    assert settings.openai_api_key.get_secret_value() == "sk-first"
+    assert settings.masked()["PIXY_DATABASE_URL"] == "mysql://pixy:********@db/pixy"
+
+
+def test_an_unknown_file_of_secrets_is_an_error(
+    secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIXY_SECRETS_DIR", str(secrets))
+    (secrets / "PIXY_DATABSE_URL").touch()
+    with pytest.raises(ConfigurationError, match=r"mean PIXY_DATABASE_URL\?"):
+        Settings.load()
+
+
+def test_a_secret_that_is_no_readable_file_is_an_error(
+    secrets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIXY_SECRETS_DIR", str(secrets))
+    (secrets / "OPENAI_API_KEY").write_bytes(b"sk-\xff")
+    with pytest.raises(ConfigurationError, match="can't be read"):
+        Settings.load()
+
+
+def test_a_folder_of_secrets_that_is_missing_is_an_error_unless_systemd_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", "/nowhere")
+    assert Settings.load().openai_api_key is None
+    monkeypatch.setenv("PIXY_SECRETS_DIR", "/nowhere")
+    with pytest.raises(ConfigurationError, match=r"^PIXY_SECRETS_DIR: must be a folder$"):
+        Settings.load()
 
 
 def test_the_sqlite_file_follows_the_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +197,7 @@ def test_secrets_are_masked_and_the_rest_is_shown(
         "oracle://pixy:s3cret@db/pixy",
     ],
 )
-def test_a_database_url_that_is_none_is_refused_and_not_shown(
+def test_an_invalid_database_url_is_refused_and_not_shown(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIXY_DATABASE_URL", url)
@@ -167,7 +225,7 @@ def test_a_password_in_the_providers_url_is_masked(monkeypatch: pytest.MonkeyPat
         ("user:secret@host", "user:secret%40host"),
     ],
 )
-def test_a_data_folder_is_a_name_and_no_url(
+def test_a_data_folder_is_a_path_and_not_a_url(
     folder: str, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIXY_DATA_DIR", folder)
@@ -216,7 +274,9 @@ def test_the_nearest_name_is_suggested(
         Settings.load()
 
 
-def test_a_name_like_no_other_is_to_be_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unknown_name_without_a_similar_setting_is_to_be_removed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("PIXY_ZZZZZZ", "4")
     with pytest.raises(ConfigurationError, match="no such setting; remove it"):
         Settings.load()
@@ -262,7 +322,7 @@ def test_a_port_of_a_service_without_its_scheme_is_unknown(
         Settings.load()
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_name(empty_folder: Path) -> None:
+def test_a_byte_order_mark_is_not_part_of_the_first_name(empty_folder: Path) -> None:
     (empty_folder / ".env").write_text("PIXY_PORT=1001\r\nPIXY_WORKERS=2\r\n", "utf-8-sig")
     settings = Settings.load()
     assert (settings.port, settings.workers) == (1001, 2)
@@ -271,23 +331,23 @@ def test_a_byte_order_mark_is_no_part_of_the_first_name(empty_folder: Path) -> N
         Settings.load()
 
 
-def test_a_file_that_is_no_text_is_named(empty_folder: Path) -> None:
+def test_a_file_that_is_not_utf_8_is_named(empty_folder: Path) -> None:
     (empty_folder / ".env").write_bytes(b"PIXY_PORT=\xff\n")
     with pytest.raises(ConfigurationError, match=r"\.env: must be a text file"):
         Settings.load()
 
 
-def test_what_tests_are_told_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_of_the_tests_are_not_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PIXY_TEST_MYSQLD", "/usr/sbin/mysqld")
     assert "PIXY_TEST_MYSQLD" not in Settings.load().masked()
 
 
-def test_every_setting_says_what_it_is_for() -> None:
+def test_every_setting_has_a_description() -> None:
     for name, field in Settings.model_fields.items():
         assert field.description, variable_name(Settings, name)
 
 
-def test_every_setting_stands_in_the_documentation_with_its_default() -> None:
+def test_every_setting_is_in_the_documentation_with_its_default() -> None:
     text = (Path(__file__).parents[3] / "docs/configuration.md").read_text()
     shown = Settings.load().masked() | {"PIXY_DATABASE_URL": ""}
     for name, field in Settings.model_fields.items():
@@ -308,3 +368,22 @@ def test_nginx_sends_files_only_as_a_trusted_proxy() -> None:
         Settings.load(accel_redirect="/internal/")
     settings = Settings.load(accel_redirect="/internal/", trusted_proxies=("127.0.0.1",))
     assert settings.accel_redirect == "/internal/"
+
+
+@pytest.mark.parametrize("url", ["s3://pixy", "s3://pixy/prod/", "gs://a.b/c_d/~e", "az://a-b/.x"])
+def test_a_bucket_has_one_of_three_schemes(url: str) -> None:
+    assert Settings.load(content=url).content == url
+
+
+@pytest.mark.parametrize("url", ["pixy", "s3:/pixy", "s3://me:secret@pixy", "s3://pixy/../x"])
+def test_what_is_no_bucket_is_refused_without_showing_it(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="PIXY_CONTENT: must be s3://bucket") as caught:
+        Settings.load(content=url)
+    assert "secret" not in str(caught.value)
+
+
+def test_nginx_can_not_send_objects() -> None:
+    with pytest.raises(ConfigurationError, match="PIXY_ACCEL_REDIRECT: does not go with"):
+        Settings.load(
+            content="s3://pixy", accel_redirect="/internal/", trusted_proxies=("127.0.0.1",)
+        )

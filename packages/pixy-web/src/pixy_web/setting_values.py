@@ -1,4 +1,4 @@
-"""Settings that are lists, and what may be shown of a setting: no secret, no password in a URL."""
+"""Settings that are lists, and hiding secrets and passwords in settings that are shown."""
 
 import ipaddress
 import re
@@ -8,8 +8,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
+from pixy_core.images import MAX_MODEL_LENGTH
+
 _HOST = re.compile(r"[a-z0-9._-]+|\[[0-9a-f:.]+\]")
 _ORIGIN = re.compile(rf"https?://({_HOST.pattern})(:[0-9]{{1,5}})?")
+
+_ALIAS = re.compile(r"[!-+\--<>-~]{1,255}(=[!-+\--<>-~]{1,255})?")
+"""Printable ASCII without a comma, a space and a second equals sign."""
 
 
 def _split(value: object) -> object:
@@ -42,26 +47,58 @@ def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
     return origins
 
 
+def _check_aliases(aliases: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(_ALIAS.fullmatch(alias) for alias in aliases):
+        raise ValueError(
+            "must be names, or pairs such as dall-e-3=gpt-image-2, with commas between"
+        )
+    return aliases
+
+
+def parse_aliases(aliases: tuple[str, ...]) -> dict[str, str | None]:
+    """Return the models that aliases stand for; None is the server's own.
+
+    Args:
+        aliases: `name` or `name=model`.
+    """
+    pairs = (alias.partition("=") for alias in aliases)
+    return {name: model or None for name, _, model in pairs}
+
+
+def _check_models(models: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(model.isprintable() and len(model) <= MAX_MODEL_LENGTH for model in models):
+        raise ValueError(
+            f"must be names of at most {MAX_MODEL_LENGTH} characters, separated by commas"
+        )
+    return models
+
+
 # NoDecode: pydantic-settings would read JSON
 Hosts = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_hosts)]
 Networks = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_networks)
 ]
+Aliases = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_aliases)
+]
 Origins = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_origins)
+]
+Models = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_check_models)
 ]
 
 MASK = "********"
 
 _NO_SCHEME = re.compile(r"[^/]*:[^/]*@")
-"""A URL with a password whose `https://` was left out."""
+"""A URL with a password but without a scheme."""
 
 
 def mask(value: object) -> str:
-    """Return what may be shown of the value of a setting.
+    """Return the value of a setting as it may be shown.
 
     Args:
-        value: A secret, a tuple of texts, or anything else; a URL is one by its `://`.
+        value: A secret, a tuple of strings, or anything else; a string with `://` is a URL.
     """
     if value is None:
         return ""
@@ -88,10 +125,10 @@ def _mask_url(url: str) -> str:
 
 
 def is_url(text: str) -> bool:
-    """Return whether a URL's parts are where they seem to be: no stray @ and a possible port.
+    """Return whether a URL is unambiguous: no stray @, and a valid port.
 
     Args:
-        text: What is meant to be one.
+        text: The URL.
     """
     try:
         parts = urlsplit(text)

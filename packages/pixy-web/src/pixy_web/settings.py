@@ -16,23 +16,48 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from pixy_core import ConfigurationError
 from pixy_core.images import MAX_PROMPT_LENGTH
 from pixy_core.users import MAX_NAME_LENGTH
 from pixy_core.violations import explain_violation
-from pixy_service import CLIENT_VARIABLES, DEFAULT_OPENAI_MODEL, MAX_PARTIALS, Limits
-from pixy_web.setting_values import Hosts, Networks, Origins, is_url, mask
+from pixy_service import (
+    BUCKET_FORMS,
+    CLIENT_VARIABLES,
+    DEFAULT_OPENAI_MODEL,
+    MAX_PARTIALS,
+    MAX_PIXELS,
+    MAX_UPLOAD_SIZE,
+    Limits,
+    is_bucket_url,
+)
+from pixy_web.setting_values import Aliases, Hosts, Models, Networks, Origins, is_url, mask
 
 ENV_FILE = ".env"
 ENV_FILE_ENCODING = "utf-8-sig"
-"""UTF-8, without the byte-order mark that editors on Windows put in front."""
+"""UTF-8; a byte-order mark, which some editors on Windows write, is ignored."""
 
 PREFIX = "PIXY_"
+CREDENTIALS = "CREDENTIALS_DIRECTORY"
+"""Variable in which systemd names the folder of `LoadCredential=`."""
+
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Variable in which prometheus-client's multiprocess mode finds its folder."""
+
 SQLITE = "sqlite:///"
+OLD_MODELS = (
+    "dall-e-2",
+    "dall-e-3",
+    "gpt-image-1",
+    "gpt-image-1-mini",
+    "gpt-image-1.5",
+    "chatgpt-image-latest",
+)
+"""Models that OpenAI has ended by 2026-12-01."""
+
 TEST_PREFIX = "PIXY_TEST_"
-"""Variables for this project's tests, which a developer may have exported."""
+"""Prefix of variables for this project's tests, which a developer may have exported."""
 
 # https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
 _SERVICE_VARIABLE = re.compile(
@@ -50,7 +75,7 @@ _LOCATION = re.compile(r"/(?:[A-Za-z0-9_-]+/)+")
 
 
 class Settings(BaseSettings):
-    """Everything that can be set, from `PIXY_…` variables, a `.env` file, or by argument."""
+    """All settings, from `PIXY_…` variables, a `.env` file, or arguments."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -70,8 +95,18 @@ class Settings(BaseSettings):
         description="`mysql://user:password@host:port/name` or `sqlite:///path`. "
         "Default: a SQLite file in the data folder.",
     )
+    content: str | None = Field(
+        None,
+        description="Bucket of the images: `s3://bucket/prefix`, `gs://bucket/prefix` or "
+        "`az://container/prefix`. It needs `pixy-web[s3]`. Default: files in the data folder.",
+    )
+    secrets_dir: Path | None = Field(
+        None,
+        description="Folder of files that are named like variables, such as `OPENAI_API_KEY`, and "
+        "contain their values. Default: `CREDENTIALS_DIRECTORY`, which systemd sets.",
+    )
     generator: Literal["openai", "sketch"] = Field(
-        "openai", description="What makes images: `openai`, or `sketch` to draw them offline."
+        "openai", description="The image generator: `openai`, or `sketch`, which draws offline."
     )
     openai_api_key: SecretStr | None = Field(
         None, validation_alias="OPENAI_API_KEY", description="The key to the OpenAI API."
@@ -79,25 +114,35 @@ class Settings(BaseSettings):
     openai_base_url: str | None = Field(
         None,
         validation_alias="OPENAI_BASE_URL",
-        description="Where the API is, if not at OpenAI itself.",
+        description="URL of the API. Default: OpenAI's.",
     )
-    openai_model: str = Field(DEFAULT_OPENAI_MODEL, description="The image model to ask for.")
+    openai_model: str = Field(DEFAULT_OPENAI_MODEL, description="The image model.")
+    openai_further_models: Models = Field(
+        (), description="Further models that a request may name, separated by commas."
+    )
     generation_concurrency: int = Field(
-        16, ge=1, le=256, description="Images made at once, for each worker; more are told 503."
+        16, ge=1, le=256, description="Images made at once, for each worker; more requests get 503."
+    )
+    provider_places: int | None = Field(
+        None,
+        ge=1,
+        le=1000,
+        description="Images made at once by all workers and machines of the database together; "
+        "more requests get 503. Default: no common limit.",
     )
     generation_timeout: float = Field(
-        180.0, gt=0, le=3600, description="Seconds until a generation is given up."
+        180.0, gt=0, le=3600, description="Maximum seconds of a generation."
     )
     partial_images: int = Field(
         0,
         ge=0,
         le=MAX_PARTIALS,
-        description="Unfinished pictures to be shown while an image is made, 0 to 3; the "
-        "provider charges for each.",
+        description="Partial images to show while an image is made, 0 to 3; the provider charges "
+        "for each.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
-    workers: int = Field(1, ge=1, le=64, description="Processes that serve.")
+    workers: int = Field(1, ge=1, le=64, description="Number of worker processes.")
     threads: int = Field(
         8,
         ge=1,
@@ -129,7 +174,7 @@ class Settings(BaseSettings):
     trusted_proxies: Networks = Field(
         (),
         description="Addresses or networks of the reverse proxies whose `X-Forwarded-For` and "
-        "`X-Forwarded-Proto` are believed, separated by commas. Default: nobody's.",
+        "`X-Forwarded-Proto` are believed, separated by commas. Default: none.",
     )
     accel_redirect: str | None = Field(
         None,
@@ -148,41 +193,107 @@ class Settings(BaseSettings):
         description="Origins whose pages may use the API (CORS), separated by commas. "
         "Default: none but its own.",
     )
-    openapi: bool = Field(True, description="Whether `/openapi.json` is served.")
+    model_aliases: Aliases = Field(
+        OLD_MODELS,
+        description="Names of models that `/v1` also takes, separated by commas: `NAME=MODEL`, or "
+        "`NAME` alone for the server's own model. Default: the models that OpenAI has ended.",
+    )
+    ignore_unknown_parameters: bool = Field(
+        False,
+        description="Whether `/v1` ignores members of a request that it does not know; otherwise "
+        "they are 400.",
+    )
+    stream_ping: float = Field(
+        15.0,
+        gt=0,
+        le=3600,
+        description="Seconds of silence after which a stream of `/v1` sends a comment, so that no "
+        "proxy ends it.",
+    )
+    openapi: bool = Field(
+        True, description="Whether `/openapi.json` and the API reference at `/docs` are served."
+    )
     http_parser: Literal["httptools", "h11"] = Field(
-        "httptools", description="What reads requests: `httptools`, or `h11`, in pure Python."
+        "httptools", description="The HTTP parser: `httptools`, or `h11`, in pure Python."
     )
     max_header_size: int = Field(
         16384,
         ge=1024,
         le=1048576,
-        description="Bytes of a request's address and header fields; more are 431.",
+        description="Maximum bytes of a request's address and header fields; more get 431.",
     )
     max_body_size: int = Field(
-        256 * 1024, ge=1024, description="Bytes of a request body; a larger one is refused."
+        256 * 1024, ge=1024, description="Maximum bytes of a request body; a larger one is refused."
+    )
+    max_upload_size: int = Field(
+        MAX_UPLOAD_SIZE,
+        ge=1024,
+        le=MAX_UPLOAD_SIZE,
+        description="Maximum bytes of an uploaded image; a larger one is refused.",
+    )
+    max_uploads: int = Field(
+        16,
+        ge=1,
+        le=256,
+        description="Uploads received at once, for each worker; more get 503. One user gets half "
+        "of them.",
+    )
+    body_grace: float = Field(
+        30.0,
+        gt=0,
+        le=3600,
+        description="Seconds after which a request body must have come at 32 KiB a second on "
+        "average; a slower one gets 408.",
+    )
+    max_upload_pixels: int = Field(
+        MAX_PIXELS,
+        ge=1024,
+        le=MAX_PIXELS,
+        description="Maximum pixels of an uploaded image; a larger one is refused.",
     )
     max_prompt_length: int = Field(
         MAX_PROMPT_LENGTH,
         ge=100,
         le=MAX_PROMPT_LENGTH,
-        description="Characters of a new image's prompt; a longer one is refused.",
+        description="Maximum characters of a new image's prompt; a longer one is refused.",
     )
     max_username_length: int = Field(
         MAX_NAME_LENGTH,
         ge=1,
         le=MAX_NAME_LENGTH,
-        description="Characters of a user name; a longer one can neither be added nor sign in.",
+        description="Maximum characters of a user name; a longer one is refused.",
     )
     max_password_length: int = Field(
         1024,
         # NIST SP 800-63B-4: at least 64 characters should be allowed
         ge=64,
         le=4096,
-        description="Bytes of a password in UTF-8; a longer one can neither be set nor sign in.",
+        description="Maximum bytes of a password in UTF-8; a longer one can neither be set nor "
+        "sign in.",
+    )
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Port of `/metrics`, for Prometheus; 0 takes a free one. It needs "
+        "`pixy-web[metrics]`. Default: off.",
+    )
+    metrics_host: str = Field(
+        "127.0.0.1",
+        description="Address of `/metrics`. It asks for no credentials, so only Prometheus should "
+        "reach it.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "INFO",
-        description="Least level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+        description="Lowest level that is logged: DEBUG, INFO, WARNING, ERROR or CRITICAL.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Format of the log: `text`, or `json`, one object a line."
+    )
+    tracing: bool = Field(
+        False,
+        description="Whether traces are sent to an OpenTelemetry collector, which `OTEL_…` "
+        "variables name. It needs `pixy-web[otel]`.",
     )
 
     @model_validator(mode="before")
@@ -212,9 +323,25 @@ class Settings(BaseSettings):
             return None
         if _LOCATION.fullmatch(prefix) is None:
             raise ValueError("must be a path that begins and ends with a slash, such as /internal/")
+        if info.data.get("content"):
+            raise ValueError("does not go with PIXY_CONTENT: nginx has no files to send")
         if not info.data.get("trusted_proxies"):
             raise ValueError("needs PIXY_TRUSTED_PROXIES: only nginx can send the files")
         return prefix
+
+    @field_validator("content")
+    @classmethod
+    def _check_content(cls, url: str | None) -> str | None:
+        if url is not None and not is_bucket_url(url):
+            raise ValueError(f"must be {BUCKET_FORMS}, of letters, digits and . _ ~ -")
+        return url
+
+    @field_validator("secrets_dir")
+    @classmethod
+    def _check_secrets_dir(cls, folder: Path | None) -> Path | None:
+        if folder is not None and not _is_folder(folder):
+            raise ValueError("must be a folder")
+        return folder
 
     @field_validator("data_dir")
     @classmethod
@@ -223,17 +350,22 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls, **overrides: object) -> Self:
-        """Read the settings from the environment and `.env`.
+        """Read the settings from the environment, `.env` and the folder of secrets.
 
         Args:
-            overrides: Settings by field name that win over both; None means not given.
+            overrides: Settings by field name that take precedence over all; None: not given.
 
         Raises:
-            ConfigurationError: A setting is unknown or wrong; its message names each one.
+            ConfigurationError: Settings are unknown or invalid; the message names each.
         """
-        _refuse_unknown_names(cls)
+        given = _read_variables()
+        secrets = _find_secrets(given)
+        _refuse_unknown_names(cls, given | _list_secrets(secrets))
+        values = {name: value for name, value in overrides.items() if value is not None}
         try:
-            return cls(**{name: value for name, value in overrides.items() if value is not None})  # type: ignore[arg-type]
+            return cls(_secrets_dir=secrets, **values)  # type: ignore[arg-type]
+        except SettingsError as error:
+            raise ConfigurationError(f"{secrets}: can't be read: {error.__cause__}") from error
         except ValidationError as error:
             raise ConfigurationError(
                 "\n".join(_describe(cls, problem) for problem in error.errors())
@@ -241,8 +373,14 @@ class Settings(BaseSettings):
 
     @property
     def limits(self) -> Limits:
-        """Maximum lengths of caller input."""
-        return Limits(self.max_prompt_length, self.max_username_length, self.max_password_length)
+        """Maximum sizes of caller input."""
+        return Limits(
+            self.max_prompt_length,
+            self.max_username_length,
+            self.max_password_length,
+            self.max_upload_size,
+            self.max_upload_pixels,
+        )
 
     def masked(self) -> dict[str, str]:
         """Return each variable's name and effective value, with secrets masked."""
@@ -255,6 +393,17 @@ class Settings(BaseSettings):
 def read_client_environment() -> dict[str, str]:
     """Return the environment variables that the provider's client reads."""
     return {name: value for name, value in os.environ.items() if name.upper() in CLIENT_VARIABLES}
+
+
+def name_metrics_folder(folder: Path) -> None:
+    """Tell the library for metrics, here and in workers, where processes count."""
+    os.environ[METRICS_FOLDER] = str(folder)
+
+
+def find_metrics_folder() -> Path | None:
+    """Return where this process counts for the metrics; None if nobody has said so."""
+    folder = os.environ.get(METRICS_FOLDER)
+    return Path(folder) if folder else None
 
 
 def variable_name(settings: type[Settings], field: str) -> str:
@@ -276,10 +425,16 @@ def _expand(path: Path) -> Path:
         raise ValueError("must begin with a home folder that exists, or without ~") from error
 
 
-def _refuse_unknown_names(settings: type[Settings]) -> None:
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):  # too long, or with a null
+        return False
+
+
+def _refuse_unknown_names(settings: type[Settings], given: dict[str, str]) -> None:
     # pydantic-settings ignores unknown names at the top level, even with extra="forbid"
     known = {variable_name(settings, field) for field in settings.model_fields}
-    given = {name.upper(): value or "" for name, value in {**_read_file(), **os.environ}.items()}
     problems = []
     for name, value in sorted(given.items()):
         is_kubernetes = _is_from_kubernetes(name, value)
@@ -293,6 +448,24 @@ def _refuse_unknown_names(settings: type[Settings]) -> None:
             problems.append(f"{name}: there is no such setting; {advice}")
     if problems:
         raise ConfigurationError("\n".join(problems))
+
+
+def _read_variables() -> dict[str, str]:
+    return {name.upper(): value or "" for name, value in {**_read_file(), **os.environ}.items()}
+
+
+def _find_secrets(given: dict[str, str]) -> Path | None:
+    """Return the folder of secrets, if it is there."""
+    folder = given.get(f"{PREFIX}SECRETS_DIR") or given.get(CREDENTIALS)
+    return Path(folder) if folder and _is_folder(Path(folder)) else None
+
+
+def _list_secrets(folder: Path | None) -> dict[str, str]:
+    """Return the names of the files of secrets; their values don't matter here."""
+    try:
+        return {path.name.upper(): "" for path in folder.iterdir()} if folder else {}
+    except OSError as error:
+        raise ConfigurationError(f"{folder}: can't be read: {error.strerror}") from error
 
 
 def _read_file() -> dict[str, str | None]:

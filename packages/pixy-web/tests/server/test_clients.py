@@ -1,4 +1,4 @@
-"""What is done for a client that is gone before the turn of its request."""
+"""Queued requests of clients that have disconnected."""
 
 import socket
 import struct
@@ -62,10 +62,10 @@ def test_nothing_is_run_for_a_client_that_left_while_it_waited(protocol: str) ->
             clients[name] = socket.create_connection(("127.0.0.1", port), timeout=30)
             clients[name].sendall(HEAD % name)
             assert begun.acquire(timeout=30)
-        # reset: one that only ends its side of the connection may wait for its answer (C852)
+        # reset: a client that only closes its sending side may wait for its answer (C852)
         clients[b"gone"].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         clients[b"gone"].close()
-        # the server has seen it once it answers a request that came later
+        # once the server answers a later request, it has seen the reset
         with socket.create_connection(("127.0.0.1", port), timeout=30) as later:
             later.sendall(b"GARBAGE\r\n\r\n")
             assert later.recv(100).startswith(b"HTTP/1.1 400")

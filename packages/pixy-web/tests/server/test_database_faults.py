@@ -1,4 +1,4 @@
-"""A database or a disk that fails under a running service: cases C875 and C876."""
+"""A database or a disk that fails while the service runs: cases C875 and C876."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ PAGE = 4096
 
 @pytest.fixture
 def restart(tmp_path: Path) -> Iterator[Callable[[], RunningService]]:
-    """Return a function that starts a service, on the same data folder each time."""
+    """Return a function that starts a service, always on the same data folder."""
     running: list[RunningService] = []
 
     def restart() -> RunningService:
@@ -28,7 +28,7 @@ def restart(tmp_path: Path) -> Iterator[Callable[[], RunningService]]:
 
 
 @pytest.mark.case("C875")
-def test_a_damaged_database_is_told_to_operators_only(
+def test_a_damaged_database_is_reported_to_operators_only(
     restart: Callable[[], RunningService],
 ) -> None:
     service = restart()
@@ -56,7 +56,7 @@ def test_a_file_that_can_t_be_removed_is_removed_later(
     (file,) = (service.settings.data_dir / "images").rglob(f"{guid}.*")
     content = file.read_bytes()
     file.unlink()
-    # unlink refuses a folder, for root as well
+    # unlink does not remove a folder, even for root
     file.mkdir()
     assert client.delete(f"/image/{guid}").status_code == 204
     file.rmdir()

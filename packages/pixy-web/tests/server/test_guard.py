@@ -1,4 +1,4 @@
-"""What every request must be and every answer says to browsers: cases C070 to C078."""
+"""Checks of every request, and security headers of every answer: cases C070 to C078."""
 
 import itertools
 import socket
@@ -15,7 +15,7 @@ FOREIGN = "https://other.example"
 
 
 def exchange(service: RunningService, request: bytes) -> tuple[int, bytes, bytes]:
-    """Send bytes as they are, and return the answer's status, head and body."""
+    """Send raw bytes, and return the answer's status, head and body."""
     address = urlsplit(service.url)
     assert address.hostname
     assert address.port
@@ -44,9 +44,7 @@ def get_with(host_lines: str, version: str = "1.1") -> bytes:
         ("GET", "/"),
     ],
 )
-def test_every_answer_tells_browsers_to_be_careful(
-    service: RunningService, method: str, path: str
-) -> None:
+def test_every_answer_has_security_headers(service: RunningService, method: str, path: str) -> None:
     headers = service.client().request(method, path).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["referrer-policy"] == "no-referrer"
@@ -58,7 +56,7 @@ def test_every_answer_tells_browsers_to_be_careful(
 
 
 @pytest.mark.case("C070")
-def test_only_public_content_may_be_shown_by_other_sites(service: RunningService) -> None:
+def test_only_public_content_may_be_embedded_by_other_sites(service: RunningService) -> None:
     client = service.sign_in()
     path = f"/image/{service.make_image(client, visibility='public')['guid']}/content"
     name = "cross-origin-resource-policy"
@@ -82,7 +80,7 @@ def test_only_public_content_may_be_shown_by_other_sites(service: RunningService
     ],
 )
 @pytest.mark.parametrize("parser", ["httptools", "h11"])
-def test_a_host_that_can_be_none_is_refused(
+def test_an_invalid_host_is_refused(
     start_service: Callable[..., RunningService], parser: str, lines: str
 ) -> None:
     status, head, body = exchange(start_service(http_parser=parser), get_with(lines))
@@ -91,7 +89,7 @@ def test_a_host_that_can_be_none_is_refused(
     assert b'"bad_request"' in body
 
 
-def test_http_1_0_may_do_without_a_host(service: RunningService) -> None:
+def test_http_1_0_needs_no_host(service: RunningService) -> None:
     assert exchange(service, get_with("", "1.0"))[0] == 200
 
 
@@ -107,7 +105,7 @@ def test_http_1_0_may_do_without_a_host(service: RunningService) -> None:
         ("127.0.0.1", 400),
     ],
 )
-def test_with_names_configured_no_other_is_answered(
+def test_with_configured_hosts_all_others_are_refused(
     start_service: Callable[..., RunningService], host: str, status: int
 ) -> None:
     service = start_service(allowed_hosts="Pixy.example, [::1]")
@@ -125,7 +123,7 @@ def test_with_names_configured_no_other_is_answered(
         ("Host: a b\r\n", "1.1", 400),
     ],
 )
-def test_probes_may_ask_by_address(
+def test_health_probes_may_use_an_ip_address(
     start_service: Callable[..., RunningService], name: str, lines: str, version: str, status: int
 ) -> None:
     service = start_service(allowed_hosts="pixy.example")
@@ -157,7 +155,7 @@ def own(headers: dict[str, str], service: RunningService) -> dict[str, str]:
 
 @pytest.mark.case("C072")
 @pytest.mark.parametrize("headers", CROSS_SITE)
-def test_a_change_that_another_site_asks_for_is_refused(
+def test_a_write_by_a_page_of_another_site_is_refused(
     service: RunningService, headers: dict[str, str]
 ) -> None:
     client = service.sign_in()
@@ -176,7 +174,7 @@ def test_a_change_that_another_site_asks_for_is_refused(
 
 @pytest.mark.case("C072")
 @pytest.mark.parametrize("headers", SAME_SITE)
-def test_the_own_page_and_programs_may_change_things(
+def test_writes_by_the_own_page_and_by_programs_are_accepted(
     service: RunningService, headers: dict[str, str]
 ) -> None:
     client = service.sign_in()
@@ -275,7 +273,7 @@ def test_header_fields_have_a_limit(
 @pytest.mark.case("C075")
 @pytest.mark.parametrize("parser", ["httptools", "h11"])
 @pytest.mark.parametrize(("size", "status"), [(900, 200), (1100, 431), (60_000, 431)])
-def test_the_address_counts_with_the_header_fields(
+def test_the_target_counts_with_the_header_fields(
     start_service: Callable[..., RunningService], parser: str, size: int, status: int
 ) -> None:
     service = start_service(http_parser=parser, max_header_size=1024)
@@ -300,7 +298,7 @@ def test_the_address_counts_with_the_header_fields(
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
     ],
 )
-def test_garbage_is_told_so(
+def test_garbage_is_a_bad_request(
     start_service: Callable[..., RunningService], parser: str, garbage: bytes
 ) -> None:
     service = start_service(http_parser=parser)
@@ -319,7 +317,9 @@ def test_garbage_is_told_so(
 
 
 @pytest.mark.case("C077")
-def test_the_description_can_be_switched_off(start_service: Callable[..., RunningService]) -> None:
+def test_the_openapi_document_can_be_switched_off(
+    start_service: Callable[..., RunningService],
+) -> None:
     service = start_service(openapi=False)
     assert service.client().get("/openapi.json").status_code == 404
     assert service.client().get("/image").status_code == 200

@@ -1,4 +1,4 @@
-"""Lengths that are settings: cases C113 and C290."""
+"""Configurable maximum lengths: cases C113 and C290."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ def limited(start_service: Callable[..., RunningService]) -> RunningService:
 
 
 @pytest.mark.case("C113")
-def test_credentials_over_the_limits_are_refused_and_not_looked_at(
+def test_credentials_over_the_limits_are_refused_and_not_hashed(
     limited: RunningService,
 ) -> None:
     with limited.open_users() as users:
@@ -26,7 +26,7 @@ def test_credentials_over_the_limits_are_refused_and_not_looked_at(
         limited.client(LONG_NAME, "a password"),
         limited.client("ada", LONG_PASSWORD),
     ):
-        # what is hashed is counted, and 429 from the sixth on
+        # passwords that are hashed are counted, and get 429 from the sixth on
         answers = [client.get("/image") for _ in range(7)]
         assert {answer.status_code for answer in answers} == {401}
         assert answers[0].json()["code"] == "invalid_credentials"
@@ -46,7 +46,7 @@ def test_a_prompt_over_the_configured_limit_is_refused(limited: RunningService) 
 
 
 @pytest.mark.case("C290")
-def test_the_document_tells_the_limit_of_a_prompt(
+def test_the_document_contains_the_limit_of_a_prompt(
     limited: RunningService, service: RunningService
 ) -> None:
     for running, most in ((limited, 100), (service, 32_000)):

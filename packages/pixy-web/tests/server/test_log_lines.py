@@ -1,7 +1,10 @@
-"""When lines are written, and what they look like."""
+"""Formats and buffering of log lines."""
 
 import asyncio
+import json
 import logging
+import os
+import re
 import threading
 from collections.abc import Iterator
 from io import StringIO
@@ -9,11 +12,11 @@ from io import StringIO
 import pytest
 
 from log_format import LINE
-from pixy_web.server.log_lines import LineHandler, LogFormatter
+from pixy_web.server.log_lines import JsonFormatter, LineHandler, LogFormatter, current_request_id
 
 
 class Stream(StringIO):
-    """Counts how often it is written to."""
+    """A stream that counts its writes."""
 
     writes = 0
 
@@ -44,7 +47,7 @@ def log(stream: Stream) -> Iterator[logging.Logger]:
     logger.removeHandler(handler)
 
 
-def test_lines_of_one_turn_of_the_loop_are_written_at_once(
+def test_lines_of_one_iteration_of_the_loop_are_written_together(
     stream: Stream, log: logging.Logger
 ) -> None:
     async def work() -> None:
@@ -58,9 +61,7 @@ def test_lines_of_one_turn_of_the_loop_are_written_at_once(
     assert stream.writes == 2
 
 
-def test_a_warning_is_written_before_anything_else_happens(
-    stream: Stream, log: logging.Logger
-) -> None:
+def test_a_warning_is_written_immediately(stream: Stream, log: logging.Logger) -> None:
     async def work() -> list[str]:
         log.info("before")
         log.warning("now")
@@ -69,7 +70,7 @@ def test_a_warning_is_written_before_anything_else_happens(
     assert asyncio.run(work()) == ["before", "now"]
 
 
-def test_without_a_loop_a_line_is_written_at_once(stream: Stream, log: logging.Logger) -> None:
+def test_without_a_loop_a_line_is_written_immediately(stream: Stream, log: logging.Logger) -> None:
     log.info("a line")
     assert stream.messages == ["a line"]
 
@@ -87,7 +88,9 @@ def test_lines_of_a_thread_and_of_the_loop_stay_in_order(
     assert stream.messages == ["of the loop", "of a thread"]
 
 
-def test_what_a_loop_left_behind_is_written_in_the_end(stream: Stream, log: logging.Logger) -> None:
+def test_lines_that_a_stopped_loop_has_left_are_written_at_a_flush(
+    stream: Stream, log: logging.Logger
+) -> None:
     loop = asyncio.new_event_loop()
 
     def work() -> None:
@@ -103,7 +106,7 @@ def test_what_a_loop_left_behind_is_written_in_the_end(stream: Stream, log: logg
     assert stream.messages == ["the last words"]
 
 
-def test_a_loop_waits_for_no_other_loop_s_turn(stream: Stream, log: logging.Logger) -> None:
+def test_a_loop_does_not_wait_for_another_loop(stream: Stream, log: logging.Logger) -> None:
     other = asyncio.new_event_loop()
 
     def leave() -> None:
@@ -122,7 +125,7 @@ def test_a_loop_waits_for_no_other_loop_s_turn(stream: Stream, log: logging.Logg
     assert asyncio.run(work()) == ["left behind", "a line"]
 
 
-def test_a_line_is_not_lost_when_others_are_written_while_it_is_put_together(
+def test_a_line_is_not_lost_if_formatting_it_logs_another_line(
     stream: Stream, log: logging.Logger
 ) -> None:
     class Talkative:
@@ -130,16 +133,16 @@ def test_a_line_is_not_lost_when_others_are_written_while_it_is_put_together(
             log.warning("first words")
             return "the line"
 
-    # not by the logger: pytest's own handler would ask for the text, too
+    # not through the logger: pytest's own handler would also format the line
     text = Talkative()
     log.handlers[0].handle(log.makeRecord(log.name, logging.INFO, "", 1, text, (), None, "work"))
     assert stream.messages == ["first words", "the line"]
 
 
-def test_a_line_that_has_no_text_harms_nobody(
+def test_a_line_that_can_t_be_formatted_loses_no_other_line(
     stream: Stream, log: logging.Logger, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # not by the logger: pytest's own handler, which is asked first, raises
+    # not through the logger: pytest's own handler comes first and raises
     log.handlers[0].handle(logging.makeLogRecord({"msg": "%d", "args": ("no number",)}))
     log.info("a line")
     assert stream.messages == ["a line"]
@@ -155,3 +158,70 @@ def test_a_traceback_stays_in_the_format_line_by_line(stream: Stream, log: loggi
     assert len(lines) > 3
     assert all(LINE.fullmatch(line) for line in lines)
     assert lines[0].endswith("it\\x0dfailed")
+
+
+@pytest.fixture
+def json_log(stream: Stream, log: logging.Logger) -> logging.Logger:
+    for handler in log.handlers:
+        if isinstance(handler, LineHandler):  # pytest adds handlers of its own
+            handler.setFormatter(JsonFormatter())
+    return log
+
+
+def test_a_line_in_json_has_the_facts_of_one_in_text(
+    stream: Stream, json_log: logging.Logger
+) -> None:
+    token = current_request_id.set("vm-20261129T025839.876520Z-7")
+    json_log.info("%d apples", 3)
+    current_request_id.reset(token)
+    line = json.loads(stream.getvalue())
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line.pop("time"))
+    assert line.pop("line") > 0
+    assert line == {
+        "level": "INFO",
+        "request_id": "vm-20261129T025839.876520Z-7",
+        "process": os.getpid(),
+        "thread": threading.get_native_id(),
+        "function": "test_a_line_in_json_has_the_facts_of_one_in_text",
+        "message": "3 apples",
+    }
+
+
+def test_a_line_in_json_leaves_out_the_id_of_no_request(
+    stream: Stream, json_log: logging.Logger
+) -> None:
+    json_log.info("a line")
+    assert "request_id" not in json.loads(stream.getvalue())
+
+
+@pytest.mark.parametrize("trace_id", ["0af7651916cd43dd8448eb211c80319c", None])
+def test_a_line_in_json_has_the_id_of_its_trace(
+    stream: Stream, json_log: logging.Logger, trace_id: str | None
+) -> None:
+    for handler in json_log.handlers:
+        if isinstance(handler.formatter, JsonFormatter):
+            handler.formatter.find_trace_id = lambda: trace_id
+    json_log.info("a line")
+    assert json.loads(stream.getvalue()).get("trace_id") == trace_id
+
+
+def test_nothing_in_a_message_breaks_a_line_in_json(
+    stream: Stream, json_log: logging.Logger
+) -> None:
+    text = 'a\r\n{"level": "INFO"}\x1b[31m\x7f\x85\u2028\u2029"\\'
+    json_log.info("%s", text)
+    assert stream.getvalue().isascii()
+    assert stream.getvalue()[:-1].isprintable()
+    assert json.loads(stream.getvalue())["message"] == text
+
+
+def test_a_traceback_in_json_is_one_member(stream: Stream, json_log: logging.Logger) -> None:
+    try:
+        raise ValueError("two\nlines\x1b[0m")
+    except ValueError:
+        json_log.exception("it failed")
+    (line,) = map(json.loads, stream.getvalue().splitlines())
+    assert line["message"] == "it failed"
+    first, *_, last_but_one, last = line["traceback"].splitlines()
+    assert first == "Traceback (most recent call last):"
+    assert (last_but_one, last) == ("ValueError: two", "lines\x1b[0m")

@@ -1,4 +1,4 @@
-"""What becomes of log lines that nobody reads: real pipes and sockets."""
+"""Log lines that nobody reads, on real pipes and sockets."""
 
 import os
 import socket
@@ -17,12 +17,12 @@ def describe_loss(count: int) -> str:
 
 @pytest.fixture(params=["pipe", "socket", "another user's pipe"])
 def ends(request: pytest.FixtureRequest) -> Iterator[tuple[int, LogStream]]:
-    """What reads, and a stream to it."""
+    """The reading descriptor, and a stream that writes to it."""
     if request.param == "socket":
         reader, writer = (each.detach() for each in socket.socketpair())
     else:
         reader, writer = os.pipe()
-    # root may open any pipe again, so the third is told not to try
+    # root can always reopen a pipe; the third case tests a stream that can't
     send = poll_first(writer) if "another" in request.param else open_sender(writer)
     yield reader, LogStream(writer, send, describe_loss)
     os.close(writer)
@@ -36,18 +36,18 @@ def read_until(reader: int, is_end: Callable[[bytes], bool]) -> str:
     return content.decode()
 
 
-def test_lines_are_written_at_once(ends: tuple[int, LogStream]) -> None:
+def test_lines_are_written_immediately(ends: tuple[int, LogStream]) -> None:
     reader, stream = ends
     stream.write("one\ntwo\n")
     assert os.read(reader, 100) == b"one\ntwo\n"
 
 
-def test_what_nobody_reads_is_dropped_and_counted(ends: tuple[int, LogStream]) -> None:
+def test_lines_that_nobody_reads_are_dropped_and_counted(ends: tuple[int, LogStream]) -> None:
     reader, stream = ends
     written = 0
     while written < 3 * MAX_WAITING_BYTES:
         written += stream.write(BLOCK)
-    # nothing is written from here on: what waits is written as soon as it is read
+    # from here on nothing is added; waiting lines are written as soon as the pipe is read
     lines = read_until(reader, lambda content: content.endswith(b" lost\n")).splitlines()
     expected = BLOCK.splitlines() * (written // len(BLOCK))
     assert lines[:-1] == expected[: len(lines) - 1]
@@ -56,7 +56,7 @@ def test_what_nobody_reads_is_dropped_and_counted(ends: tuple[int, LogStream]) -
     assert os.read(reader, 100) == b"next\n"
 
 
-def test_a_reader_that_is_late_loses_nothing(ends: tuple[int, LogStream]) -> None:
+def test_a_late_reader_loses_nothing(ends: tuple[int, LogStream]) -> None:
     reader, stream = ends
     for _ in range(6):
         stream.write(BLOCK)
@@ -72,7 +72,7 @@ def test_the_end_of_a_process_does_not_wait_for_ever(ends: tuple[int, LogStream]
     read_until(reader, lambda content: len(content) == 6 * len(BLOCK))
 
 
-def test_a_line_without_a_reader_harms_nobody() -> None:
+def test_a_closed_reader_causes_no_error() -> None:
     reader, writer = os.pipe()
     stream = LogStream(writer, open_sender(writer), describe_loss)
     os.close(reader)
@@ -82,13 +82,15 @@ def test_a_line_without_a_reader_harms_nobody() -> None:
     os.close(writer)
 
 
-def test_the_descriptor_still_blocks_for_those_who_share_it(ends: tuple[int, LogStream]) -> None:
+def test_the_shared_descriptor_stays_blocking(ends: tuple[int, LogStream]) -> None:
     _, stream = ends
     stream.write(BLOCK)
     assert os.get_blocking(stream._descriptor)
 
 
-def test_a_file_keeps_its_place(tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_lines_are_appended_to_a_file_that_others_write(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     path = tmp_path_factory.mktemp("log") / "log"
     with path.open("w") as file:
         file.write("before\n")

@@ -1,4 +1,4 @@
-"""Answers about a provider that was not asked, or sent something else: C830 and C831."""
+"""Requests that did not reach the provider, and answers without an image: C830 and C831."""
 
 import json
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from running_service import RunningService
 
 
 @pytest.mark.case("C830")
-def test_a_request_that_this_server_can_t_make_is_not_billed_and_runs_anew(
+def test_a_request_that_can_t_be_sent_is_not_billed_and_runs_again(
     start_service: Callable[..., RunningService],
     provider: Provider,
     tmp_path: Path,
@@ -21,7 +21,7 @@ def test_a_request_that_this_server_can_t_make_is_not_billed_and_runs_anew(
         generator="openai", openai_api_key="sk-of-the-test", openai_base_url=provider.base_url
     )
     client, key = service.sign_in(), {"Idempotency-Key": "key"}
-    # as if the file had gone after the start
+    # as if the file were removed after the start
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "gone.pem"))
     answer = client.post("/image", json={"prompt": "a fox"}, headers=key)
     problem = answer.json()
@@ -29,7 +29,7 @@ def test_a_request_that_this_server_can_t_make_is_not_billed_and_runs_anew(
     assert (problem["billed"], problem["retryable"]) == ("no", True)
     assert int(answer.headers["retry-after"]) > 0
     assert str(tmp_path) not in answer.text
-    assert provider.connections == 0
+    assert provider.paid_requests == 0
     (creation,) = client.get("/image", params={"status": "failed"}).json()
     assert creation["problem"]["code"] == "provider_not_asked"
     monkeypatch.delenv("SSL_CERT_FILE")
@@ -37,7 +37,7 @@ def test_a_request_that_this_server_can_t_make_is_not_billed_and_runs_anew(
 
 
 @pytest.mark.case("C831")
-def test_what_was_paid_for_and_is_no_image_is_kept_and_not_shown(
+def test_a_paid_answer_that_is_not_an_image_is_kept_and_not_shown(
     patient: RunningService, provider: Provider
 ) -> None:
     provider.behave("wrong_shape")

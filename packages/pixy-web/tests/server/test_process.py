@@ -1,4 +1,4 @@
-"""What is set for a whole process, each looked at in a process of its own."""
+"""Settings of a whole process, each tested in a separate process."""
 
 import math
 import platform
@@ -51,11 +51,11 @@ def run(program: str, *arguments: str, **environment: str) -> str:
     return done.stdout
 
 
-def test_a_worker_keeps_what_it_loaded_out_of_collections(tmp_path: Path) -> None:
+def test_a_worker_excludes_loaded_objects_from_garbage_collection(tmp_path: Path) -> None:
     found, _ = run(OPEN, PIXY_GENERATOR="sketch", PIXY_DATA_DIR=str(tmp_path)).splitlines()
     frozen, rest, *thresholds = map(int, found.split())
     assert frozen > 10 * rest
-    # without a stall for each 70,000 objects
+    # otherwise there would be a pause for each 70,000 objects
     assert math.prod(thresholds) > 1_000_000
 
 
@@ -67,6 +67,6 @@ def test_a_worker_may_have_as_many_descriptors_as_its_user(tmp_path: Path) -> No
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone has such an option")
-def test_threads_take_memory_from_one_place() -> None:
+def test_threads_share_one_memory_arena() -> None:
     assert run(ALLOCATE, "shared").count("<heap nr=") == 1
     assert run(ALLOCATE, "by itself").count("<heap nr=") > 1

@@ -1,4 +1,4 @@
-"""What uvicorn's parsers leave open, over a real socket."""
+"""Additions to uvicorn's parsers, over a real socket."""
 
 import socket
 import struct
@@ -26,19 +26,19 @@ def connect(service: RunningService) -> socket.socket:
 def either(
     request: pytest.FixtureRequest, start_service: Callable[..., RunningService]
 ) -> RunningService:
-    """A service over each of the parsers."""
+    """A service for each parser."""
     return start_service(http_parser=request.param)
 
 
 def post_head(service: RunningService, *lines: bytes) -> bytes:
-    """Return the start of a request for an image, up to its length and end."""
+    """Return the head of a POST with credentials; `lines` are further headers and its end."""
     credentials = b64encode(f"{service.add_user()}:{PASSWORD}".encode())
     head = b"POST /image HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
     return head + b"Authorization: Basic " + credentials + b"\r\n" + b"".join(lines)
 
 
 def exchange(service: RunningService, *parts: bytes, half_closed: bool = False) -> bytes:
-    """Send parts that the server reads apart, and return all that it answers."""
+    """Send parts that the server reads separately, and return all its answers."""
     with connect(service) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for part in parts:
@@ -71,7 +71,7 @@ def test_a_method_that_the_parser_does_not_know_is_a_bad_request(fresh: RunningS
         b"Transfer-Encoding: gzip, chunked\r\n",
     ],
 )
-def test_what_follows_a_body_without_a_certain_end_is_no_request(
+def test_bytes_after_a_body_of_uncertain_length_are_not_a_request(
     either: RunningService, framing: bytes
 ) -> None:
     smuggled = b"GET /health/live HTTP/1.1\r\nHost: a\r\n" + END
@@ -80,7 +80,7 @@ def test_what_follows_a_body_without_a_certain_end_is_no_request(
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
-def test_a_client_that_sent_more_requests_and_left_leaves_no_crash_in_the_log(
+def test_a_client_that_resets_the_connection_causes_no_error_in_the_log(
     patient: RunningService, provider: Provider
 ) -> None:
     head = post_head(patient, b"Content-Length: %d\r\n\r\n" % len(BODY))
@@ -88,7 +88,7 @@ def test_a_client_that_sent_more_requests_and_left_leaves_no_crash_in_the_log(
         with connect(patient) as connection:
             connection.sendall(head + BODY + b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n")
             provider.wait_for_requests(1)
-            # closed with a linger time of 0, a connection is reset
+            # closing with a linger time of 0 resets the connection
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         time.sleep(0.1)
     assert [line for line in patient.log_lines() if " ERROR " in line] == []
@@ -107,7 +107,7 @@ def test_a_body_is_not_taken_for_a_request(fresh: RunningService) -> None:
 @pytest.mark.case("C075")
 @pytest.mark.parametrize("parts", [1, 2, 8])
 @pytest.mark.parametrize("size", [66_000, 120_000])
-def test_an_address_that_the_parser_cannot_take_is_told_so(
+def test_a_target_that_the_parser_rejects_is_a_bad_request(
     fresh: RunningService, size: int, parts: int
 ) -> None:
     request = b"GET /" + b"a" * size + b" HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -116,14 +116,14 @@ def test_an_address_that_the_parser_cannot_take_is_told_so(
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for start in range(0, len(request), length):
             connection.sendall(request[start : start + length])
-            time.sleep(0.05)  # so that the server reads them apart
+            time.sleep(0.05)  # so that the server reads them separately
         answer = read_all(connection)
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b'"head_too_large"' in answer
     assert b"aaa" not in answer
 
 
-def test_an_address_too_long_behind_another_request_begins_nothing(fresh: RunningService) -> None:
+def test_a_pipelined_request_with_a_too_long_target_is_not_started(fresh: RunningService) -> None:
     first = b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n"
     long = b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"
     with connect(fresh) as connection:
@@ -144,7 +144,9 @@ def test_an_address_too_long_behind_another_request_begins_nothing(fresh: Runnin
         b"5;" + b"x" * 300_000,
     ],
 )
-def test_what_follows_a_body_without_end_is_cut_off(fresh: RunningService, endless: bytes) -> None:
+def test_an_endless_trailer_or_chunk_header_is_cut_off(
+    fresh: RunningService, endless: bytes
+) -> None:
     head = b"POST /image HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
     with connect(fresh) as connection:
         connection.sendall(head)
@@ -153,7 +155,7 @@ def test_what_follows_a_body_without_end_is_cut_off(fresh: RunningService, endle
                 connection.sendall(endless)
 
 
-def test_a_trailer_is_no_header(fresh: RunningService) -> None:
+def test_a_trailer_is_not_a_header(fresh: RunningService) -> None:
     request = (
         b"POST /image HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         b"2\r\n{}\r\n0\r\nAuthorization: Basic YTpi\r\n\r\n"
@@ -241,7 +243,9 @@ def test_a_half_closed_connection_is_closed_when_its_request_is_not_whole(
 
 @pytest.mark.case("C853")
 @pytest.mark.parametrize("chunks", [[b"zz\r\n"], [b"2\r\n{}\r\n", b"-1\r\n"], [b"2\r\n{}xx\r\n"]])
-def test_a_body_in_bad_chunks_is_told_so(either: RunningService, chunks: list[bytes]) -> None:
+def test_a_malformed_chunked_body_is_a_bad_request(
+    either: RunningService, chunks: list[bytes]
+) -> None:
     head = post_head(either, b"Transfer-Encoding: chunked\r\n\r\n")
     answer = exchange(either, head, *chunks)
     assert answer.startswith(b"HTTP/1.1 400 ")

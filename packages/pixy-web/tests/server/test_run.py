@@ -1,4 +1,4 @@
-"""The server under the application."""
+"""The uvicorn server that runs the application."""
 
 import asyncio
 import re
@@ -13,8 +13,8 @@ from pixy_web.server.run import build_server
 from pixy_web.settings import Settings
 
 
-def test_it_runs_on_the_fast_parser_and_loop(tmp_path: Path) -> None:
-    # uvicorn falls back to slower ones, silently, where these are not installed
+def test_it_runs_on_httptools_and_uvloop(tmp_path: Path) -> None:
+    # uvicorn silently falls back to slower ones if these are not installed
     settings = Settings(generator="sketch", data_dir=tmp_path)
     config = build_server(FastAPI(), settings).config
     config.load()
@@ -34,7 +34,7 @@ def test_idle_connections_are_kept_longer_than_in_the_documented_proxy(tmp_path:
     assert f"less than {kept} seconds" in page
 
 
-def test_what_was_opened_is_closed_when_the_server_fails(tmp_path: Path) -> None:
+def test_all_threads_end_when_the_server_fails(tmp_path: Path) -> None:
     app = create_app(Settings(generator="sketch", data_dir=tmp_path))
     before = set(threading.enumerate())
 
@@ -45,7 +45,7 @@ def test_what_was_opened_is_closed_when_the_server_fails(tmp_path: Path) -> None
 
     def opened() -> set[threading.Thread]:
         started = set(threading.enumerate()) - before
-        # those of asyncio.to_thread end with the loop
+        # the threads of asyncio.to_thread end with the loop
         return {thread for thread in started if thread.name.startswith("pixy")}
 
     with pytest.raises(RuntimeError):

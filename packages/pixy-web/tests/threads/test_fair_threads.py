@@ -1,4 +1,4 @@
-"""Which source's call runs next, and which is refused when too many wait."""
+"""Fair queueing: which call runs next, and which is refused when too many wait."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ Scenario = Callable[["Bench"], Awaitable[None]]
 
 
 class Bench:
-    """Threads whose first calls can be held, and the names of the calls that ran, in order."""
+    """Threads whose first calls can be held, and the names of finished calls, in order."""
 
     def __init__(self, size: int, **options: float) -> None:
         self.threads = FairThreads(Threads(size, "test"), size, LIMIT, **options)
@@ -27,12 +27,12 @@ class Bench:
         return asyncio.create_task(self.threads.run(name[0], self._work, name))
 
     async def settle(self) -> None:
-        """Let all tasks run until they wait."""
+        """Run the event loop until all tasks wait."""
         for _ in range(10):
             await asyncio.sleep(0)
 
     async def wait_for(self, count: int) -> None:
-        """Wait until so many more calls have started."""
+        """Wait until this number of further calls has started."""
         for _ in range(count):
             assert await asyncio.to_thread(self._started.acquire, timeout=30)
 
@@ -114,7 +114,7 @@ def test_a_cancelled_call_does_not_take_a_turn() -> None:
         await bench.wait_for(1)
         running.cancel()
         await bench.settle()
-        # the thread still works for the cancelled call
+        # the thread still runs the cancelled call
         assert bench.ran == ["a1"]
         bench.release()
         assert await last == "c1"

@@ -1,4 +1,4 @@
-"""Work that several callers share."""
+"""Single flight: several callers share one result."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ from pixy_web.threads.threads import ThreadsBusyError, ThumbnailsBusyError
 
 
 class Work:
-    """Work that the test ends, once for each time that it started."""
+    """Work that the test finishes, once for each start."""
 
     def __init__(self) -> None:
         self.flights: SingleFlight[str] = SingleFlight()

@@ -25,7 +25,7 @@ def test_a_call_runs_in_a_thread_with_the_callers_context() -> None:
 
 
 @pytest.mark.case("C900")
-def test_over_the_limit_a_call_is_refused_and_later_ones_are_not() -> None:
+def test_a_call_over_the_limit_is_refused_and_later_ones_are_not() -> None:
     threads, release = Threads(1, "pixy-test", limit=2), threading.Event()
 
     async def call() -> None:

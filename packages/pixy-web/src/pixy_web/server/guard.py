@@ -7,7 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pixy_web.http.error_handler import CrossSiteRequestError, handle_error
+from pixy_web.http.error_handler import handle_error
+from pixy_web.http.problems import CrossSiteRequestError
 
 BROWSER_RULES = (
     (b"x-content-type-options", b"nosniff"),
@@ -40,7 +41,7 @@ class Guard:
         app: The next ASGI application.
         hosts: Accepted host names, in lower case; empty accepts every name.
         origins: Origins of other sites whose pages may send writes.
-        max_head_size: Bytes of a request's target and header fields.
+        max_head_size: Maximum bytes of a request's target and header fields.
     """
 
     def __init__(
@@ -83,9 +84,9 @@ class Guard:
         if size > self._max_head_size:
             return HTTPException(431, "The address and header fields are too large")
         if is_misframed:
-            # what follows may be a part of it: RFC 9112, section 6.3
+            # the next bytes may be a part of this body: RFC 9112, section 6.3
             closing = {"Connection": "close"}
-            return HTTPException(400, "The end of the body is not certain", headers=closing)
+            return HTTPException(400, "The length of the body is ambiguous", headers=closing)
         if not self._is_known(hosts, scope):
             return HTTPException(400, "The Host header names no host of this service")
         if scope["method"] not in SAFE_METHODS and is_cross_site(scope["headers"], self._origins):
@@ -93,10 +94,10 @@ class Guard:
         return None
 
     def _is_known(self, hosts: list[bytes], scope: Scope) -> bool:
-        # probes of load balancers and Kubernetes ask by address
+        # probes of load balancers and Kubernetes use the IP address as host
         is_any_accepted = not self._hosts or scope["path"] in PROBES
         if len(hosts) != 1:
-            # RFC 9112, section 3.2: only HTTP/1.0 may do without
+            # RFC 9112, section 3.2: only HTTP/1.0 requests may have no Host header
             return not hosts and scope["http_version"] == "1.0" and is_any_accepted
         match = _HOST.fullmatch(hosts[0])
         return match is not None and (is_any_accepted or match[1].lower() in self._hosts)
@@ -113,7 +114,7 @@ def is_cross_site(headers: Iterable[tuple[bytes, bytes]], origins: frozenset[byt
     not browsers send neither `Origin` nor `Sec-Fetch-Site`.
 
     Args:
-        headers: The request's, names in lower case.
+        headers: The request's headers, names in lower case.
         origins: Origins of other sites whose pages may send writes.
     """
     sent = dict(headers)

@@ -1,8 +1,8 @@
-"""Standard error as a stream that never waits for its reader.
+"""A stream to standard error that never blocks.
 
-Where a pipe, socket or terminal takes no more, text waits in memory; beyond a limit it is dropped
-and counted. O_NONBLOCK is not set on descriptor 2 itself: it belongs to the open file description,
-which this process shares with the shell that started it and with other workers.
+When a pipe, socket or terminal is full, text is kept in memory; beyond a limit it is dropped and
+counted. O_NONBLOCK is not set on descriptor 2 itself: the flag belongs to the open file
+description, which this process shares with its shell and with other workers.
 """
 
 import errno
@@ -18,19 +18,19 @@ from functools import partial
 from typing import Protocol
 
 MAX_WAITING_BYTES = 1024 * 1024
-"""Some seconds of a busy worker's log."""
+"""The log of a busy worker for some seconds."""
 
 _DRAIN_PATIENCE = 1.0
-"""Seconds for which the end of a process waits for the reader."""
+"""Seconds that a process waits for the reader when it ends."""
 
 _SHORTEST_WAIT = 0.01
 
 Send = Callable[[bytes], int]
-"""Writes a part of some bytes and returns its length, or raises BlockingIOError."""
+"""Writes the first of some bytes and returns their number, or raises BlockingIOError."""
 
 
 class LineStream(Protocol):
-    """What log lines are written to."""
+    """The stream that log lines are written to."""
 
     def write(self, text: str, /) -> object:
         """Write text."""
@@ -40,12 +40,12 @@ class LineStream(Protocol):
 
 
 class LogStream:
-    """Writes lines, in order, without ever waiting for their reader.
+    """Writes lines in order, and never blocks.
 
     Args:
-        descriptor: Of the file that is written to.
+        descriptor: The descriptor of the file.
         send: Writes to it; see `open_sender`.
-        describe_loss: Returns the line that tells how many lines were dropped.
+        describe_loss: Returns a line that reports the number of dropped lines.
     """
 
     def __init__(self, descriptor: int, send: Send, describe_loss: Callable[[int], str]) -> None:
@@ -59,9 +59,9 @@ class LogStream:
         self._drainer: threading.Thread | None = None
 
     def write(self, text: str) -> int:
-        """Write whole lines: now where the reader has room for them, else later or never."""
+        """Write whole lines, now or when the reader has room; drop them if too many wait."""
         with self._lock:
-            # after a loss nothing is kept until all that waits is written: one gap, told once
+            # after a loss, nothing more is kept until the rest is written: one gap, reported once
             if self._dropped or self._waiting_bytes > MAX_WAITING_BYTES:
                 self._dropped += text.count("\n")
             else:
@@ -69,7 +69,7 @@ class LogStream:
                     self._waiting.append(piece)
                     self._waiting_bytes += len(piece)
             if self._drainer is None and not self._drain():
-                # what waits must not wait for the next line
+                # text that is kept must not wait for the next line
                 self._drainer = threading.Thread(
                     target=self._drain_later, name="pixy-log", daemon=True
                 )
@@ -77,10 +77,10 @@ class LogStream:
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: `write` has written what can be written without a wait."""
+        """Do nothing: `write` has written all that it can without blocking."""
 
     def drain(self) -> None:
-        """Write what waits, if its reader takes it within a second: for the end of a process."""
+        """Write what is kept, if the reader takes it within a second; for the end of a process."""
         deadline = time.monotonic() + _DRAIN_PATIENCE
         while (left := deadline - time.monotonic()) > 0:
             with self._lock:
@@ -89,7 +89,7 @@ class LogStream:
             self._wait_for_room(left)
 
     def _drain(self) -> bool:
-        """Write what waits, and what was lost; return False where the reader has no room."""
+        """Write what is kept, and report dropped lines; return False if the reader has no room."""
         try:
             while self._waiting:
                 self._send_first()
@@ -101,7 +101,7 @@ class LogStream:
                 self._waiting_bytes = len(rest)
         except BlockingIOError:
             return False
-        except OSError:  # nobody will read this, or the disk is full; a later line may fare better
+        except OSError:  # nobody reads this, or the disk is full; a later line may succeed
             self._dropped += sum(piece.count(b"\n") for piece in self._waiting)
             self._waiting.clear()
             self._waiting_bytes = 0
@@ -128,40 +128,40 @@ class LogStream:
         poll = select.poll()
         poll.register(self._descriptor, select.POLLOUT)
         poll.poll(None if seconds is None else seconds * 1000)
-        # a terminal may have room for less than a piece
+        # a terminal may have room for a part of a piece only
         time.sleep(_SHORTEST_WAIT)
 
 
 def open_log_stream(describe_loss: Callable[[int], str]) -> LineStream:
-    """Return a stream to standard error that never waits.
+    """Return a stream to standard error that never blocks.
 
     Args:
-        describe_loss: Returns the line that tells how many lines were dropped.
+        describe_loss: Returns a line that reports the number of dropped lines.
     """
     try:
         descriptor = sys.stderr.fileno()
-    except (AttributeError, OSError):  # it is closed, or in memory
+    except (AttributeError, OSError):  # it is closed, or not a file
         return sys.stderr
     return LogStream(descriptor, open_sender(descriptor), describe_loss)
 
 
 def open_sender(descriptor: int) -> Send:
-    """Return a function that writes to a descriptor without a wait; regular files never wait."""
+    """Return a function that writes to a descriptor without blocking; regular files never block."""
     mode = os.fstat(descriptor).st_mode
     if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(descriptor)):
         return partial(os.write, descriptor)
     try:
-        # an open file description of its own, with a flag of its own
+        # a second open file description, with its own flag
         flags = os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY
         return partial(os.write, os.open(f"/proc/self/fd/{descriptor}", flags))
-    except OSError:  # a socket, another user's pipe, or no Linux
+    except OSError:  # a socket, another user's pipe, or a system other than Linux
         return poll_first(descriptor)
 
 
 def poll_first(descriptor: int) -> Send:
-    """Return a sender for a descriptor that blocks: with any room, it has room for PIPE_BUF.
+    """Return a sender for a blocking descriptor: if it is writable, it has room for PIPE_BUF bytes.
 
-    Where several processes write to a pipe, another one may take the room in between.
+    If several processes write to a pipe, another one may fill it in between.
     """
     poll = select.poll()
     poll.register(descriptor, select.POLLOUT)
@@ -175,7 +175,7 @@ def poll_first(descriptor: int) -> Send:
 
 
 def _split(content: bytes) -> list[bytes]:
-    """Return pieces of whole lines that a pipe takes whole, or not at all, where lines allow."""
+    """Return pieces of whole lines, small enough for a pipe to write each at once if possible."""
     if len(content) <= select.PIPE_BUF:
         return [content]
     pieces = [b""]

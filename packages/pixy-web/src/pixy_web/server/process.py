@@ -11,6 +11,7 @@ import threading
 from types import FrameType
 
 from pixy_core import ConfigurationError
+from pixy_core.images import MAX_SOURCES
 
 # <malloc.h> of glibc
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
@@ -19,8 +20,12 @@ _MIB = 1024 * 1024
 _PER_CONNECTION = 3
 """Descriptors for a slow download: its connection, a duplicate to wait on, and its file."""
 
-_PER_IMAGE = 8
-"""For an image that is being made: event loop, provider, database, files and folders."""
+_PER_IMAGE = 8 + MAX_SOURCES + 1
+"""For an image that is being made: event loop, provider, database, files and folders; and for the
+files that it is made from, with a mask."""
+
+_PER_UPLOAD = 2
+"""For an upload: its spooled file, and what it becomes."""
 
 _PER_THREAD = 8
 """For a thread for lists and one for files: a database connection each, three files on SQLite."""
@@ -99,12 +104,13 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     signal.raise_signal(signal.SIGTERM)
 
 
-def count_connections(images: int, threads: int) -> int:
+def count_connections(images: int, threads: int, uploads: int) -> int:
     """Return the number of connections that leaves enough descriptors for everything else.
 
     Args:
         images: Maximum number of images that are made at once.
         threads: Threads for reads and small writes.
+        uploads: Maximum number of uploads that are received at once.
 
     Raises:
         ConfigurationError: It is smaller than these images and one read need.
@@ -112,11 +118,11 @@ def count_connections(images: int, threads: int) -> int:
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         limit = 1 << 20
-    reserved = _OTHERS + _PER_IMAGE * images + _PER_THREAD * threads
+    reserved = _OTHERS + _PER_IMAGE * images + _PER_THREAD * threads + _PER_UPLOAD * uploads
     needed = reserved + _PER_CONNECTION * (images + 1)
     if limit < needed:
         raise ConfigurationError(
             f"A process may have {limit} open files (ulimit -n), and needs {needed}: raise that "
-            "limit, or lower PIXY_GENERATION_CONCURRENCY or PIXY_THREADS"
+            "limit, or lower PIXY_GENERATION_CONCURRENCY, PIXY_THREADS or PIXY_MAX_UPLOADS"
         )
     return (limit - reserved) // _PER_CONNECTION

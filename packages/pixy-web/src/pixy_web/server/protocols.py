@@ -1,6 +1,6 @@
-"""uvicorn's two protocol classes with a limit on request heads, and problem details for refusals.
+"""uvicorn's two protocol classes, with a limit on request heads and with problem details.
 
-uvicorn refuses malformed requests in plain text, and httptools does not limit heads.
+uvicorn answers malformed requests in plain text, and httptools does not limit heads.
 
 This uses private protocol classes of uvicorn: 0.54, over httptools 0.7 to 0.9 and h11 0.16.
 """
@@ -31,24 +31,24 @@ _DETAILS = {
     503: ("server_busy", "Too many connections are open"),
 }
 DEFAULT_LIMIT = 16384
-"""Bytes of a head, if nothing else is configured."""
+"""Default of the maximum bytes of a request head."""
 
 LINGERING = 2.0
-"""Seconds in which a refused client may notice."""
+"""Seconds that a refused client has for reading the response."""
 
 _LONGEST_ADDRESS = 65535
-"""Bytes that httptools.parse_url takes, whose offsets have 16 bits."""
+"""Maximum bytes of a URL for httptools.parse_url, whose offsets have 16 bits."""
 
 
 def build_refusal(status: int) -> bytes:
-    """Return the answer to something that never became a request, and log it.
+    """Return the response to something that did not become a request, and log it.
 
     Args:
         status: 400, 431 or 503.
     """
     code, detail = _DETAILS[status]
     request_id = REQUEST_IDS.next()
-    logger.warning("answered %d to what is no request, as %s", status, request_id)
+    logger.warning("answered %d to data that is not a request, as %s", status, request_id)
     problem = Problem(
         title=status_title(status), status=status, detail=detail, code=code, request_id=request_id
     )
@@ -88,7 +88,7 @@ def take_origin_form(target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes
 
 
 class RefusingProtocol(asyncio.Protocol):
-    """What both protocols do with garbage, half-closed connections, and too many connections."""
+    """What both protocols do about malformed input, half-closed and too many connections."""
 
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
@@ -102,13 +102,13 @@ class RefusingProtocol(asyncio.Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # uvicorn would keep the connection and answer its requests in plain text
+        # uvicorn would keep the connection, and answer its requests with 503 in plain text
         self.limit_concurrency = None
         self.used_at = self.loop.time()
         self.received: list[Any] = []
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take a connection, in the place of idle ones if there are too many."""
+        """Accept a connection; if there are too many, close idle ones."""
         super().connection_made(transport)
         most = self.config.limit_concurrency
         if most is None or len(self.connections) <= most:
@@ -118,12 +118,12 @@ class RefusingProtocol(asyncio.Protocol):
             self.is_refused = True
             transport.write(build_refusal(503))
             transport.close()
-        # some more at once: looking at each of them for each new one would take too long
+        # several at once: searching them all for each new connection would take too long
         for each in nsmallest(1 + len(idle) // 16, idle, key=attrgetter("used_at")):
             each.shutdown()
 
     def is_idle(self) -> bool:
-        """Return whether the connection can be closed, since it waits for its next request."""
+        """Return whether the connection is idle, so that it can be closed."""
         return (
             (self.cycle is None or self.cycle.response_complete)
             and not self.transport.is_closing()
@@ -131,13 +131,13 @@ class RefusingProtocol(asyncio.Protocol):
         )
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived."""
+        """Parse what arrived, unless the connection is refused."""
         if not self.is_refused:
             self.used_at = self.loop.time()
             super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Note that the client is gone: calls of its request that wait for a thread are not run."""
+        """Record that the client has left: its calls that wait for a thread will not run."""
         # uvicorn's `cycle` is the last request that was received, not the one that is served
         for cycle in {self.cycle, *self.received}:
             if cycle is None or cycle.response_complete:
@@ -150,13 +150,13 @@ class RefusingProtocol(asyncio.Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
-        """Refuse what can't be parsed; uvicorn calls it while it handles the parser's error."""
+        """Refuse a malformed request; uvicorn calls this while it handles the parser's error."""
         error = sys.exception()
         is_large = isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == 431
         self.refuse(431 if is_large else 400)
 
     def refuse(self, status: int) -> None:
-        """Answer and close; where the request has an answer already, or is to get it, only close.
+        """Send a response and close; if the request has or will get another response, only close.
 
         Args:
             status: 400 or 431.
@@ -169,15 +169,15 @@ class RefusingProtocol(asyncio.Protocol):
             return
         self.transport.write(build_refusal(status))
         self.transport.write_eof()
-        # closed with bytes unread, the client's system would throw the answer away (RFC 9112, 9.6)
+        # with unread bytes, the client's system would discard the response (RFC 9112, 9.6)
         self.loop.call_later(LINGERING, self.transport.close)
 
     def is_unanswered(self) -> bool:
-        """Return whether what arrives now belongs to no request that the application has."""
+        """Return whether the next bytes belong to no request that the application has."""
         raise NotImplementedError
 
     def _abandon_body(self) -> bool:
-        """Return whether the application waited for a body in vain, and its answer is dropped."""
+        """Report a lost client if the application waits for a body; return whether it did."""
         cycle = self.cycle
         if not cycle.more_body or cycle.response_started or self.pipeline:
             return False
@@ -186,7 +186,7 @@ class RefusingProtocol(asyncio.Protocol):
         return True
 
     def eof_received(self) -> bool:
-        """Return whether the connection stays open for an answer; the client sends no more."""
+        """Return whether the connection stays open for a response; the client sends no more."""
         cycle = self.cycle
         self.is_half_closed = (
             cycle is not None and not cycle.more_body and not cycle.response_complete
@@ -194,7 +194,7 @@ class RefusingProtocol(asyncio.Protocol):
         return self.is_half_closed
 
     def on_response_complete(self) -> None:
-        """Begin the next request, or close the connection when there can't be one."""
+        """Begin the next request, or close the connection if there can be none."""
         self.received = [each for each in self.received if not each.response_complete]
         super().on_response_complete()  # type: ignore[misc]
         if self.is_half_closed and self.cycle.response_complete:
@@ -205,7 +205,7 @@ class OriginFormConnection(h11.Connection):
     """h11's state of a connection; the targets of its requests are paths."""
 
     def next_event(self) -> Any:
-        """Return what has happened next."""
+        """Return the next event."""
         event = super().next_event()
         if not isinstance(event, h11.Request) or event.target.startswith(b"/"):
             return event
@@ -225,7 +225,7 @@ class GuardedH11Protocol(RefusingProtocol, H11Protocol):  # type: ignore[misc]  
         self.conn = OriginFormConnection(h11.SERVER, limit)
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: uvicorn would advise to install something."""
+        """Do nothing: uvicorn would log advice to install a library."""
 
     def is_unanswered(self) -> bool:
         """Return whether no request has begun."""
@@ -233,7 +233,7 @@ class GuardedH11Protocol(RefusingProtocol, H11Protocol):  # type: ignore[misc]  
 
 
 class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ignore[misc]  # as above
-    """uvicorn's protocol over httptools, with a limit for heads, and any method."""
+    """uvicorn's protocol over httptools, with a limit on request heads, and any method."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -245,7 +245,7 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ig
         self._ignores_upgrade = False
 
     def data_received(self, data: bytes) -> None:
-        """Take what arrived; refuse what is neither a body nor comes to an end."""
+        """Parse what arrived; refuse it if it is too long for a head."""
         self._unparsed_bytes += len(data)
         self._unparsed = data
         while self._unparsed and not self.is_refused:
@@ -255,16 +255,16 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ig
                 self.refuse(431)
 
     def on_message_begin(self) -> None:
-        """Count from here."""
+        """Start counting the bytes of the head."""
         super().on_message_begin()
         self._in_message = self._in_head = True
         self._unparsed_bytes = 0
 
     def on_headers_complete(self) -> None:
-        """Start to serve the request; an address that can't be parsed leaves it unbegun.
+        """Start serving the request, unless its URL can't be parsed.
 
         Raises:
-            ValueError: The address is too long: httptools 0.7 takes its end for all of it.
+            ValueError: The URL is too long: httptools 0.7 would parse only its end.
         """
         if len(self.url) > _LONGEST_ADDRESS:
             raise ValueError("the address is too long")
@@ -277,46 +277,46 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ig
         super().on_headers_complete()
         self.received.append(self.cycle)
         self._in_head = False
-        # llhttp reports trailers as header fields, any number and at any time
+        # llhttp reports trailers as header fields, without a limit
         self.headers = deque(maxlen=0)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of the body."""
+        """Pass on a part of the body."""
         self._unparsed_bytes = 0
         super().on_body(body)
 
     def is_unanswered(self) -> bool:
-        """Return whether no request has begun, and the one before has its answer."""
+        """Return whether no request has begun, and the last one has its response."""
         is_idle = self.cycle is None or self.cycle.response_complete
         return is_idle and (self._in_head or not self._in_message)
 
     def on_message_complete(self) -> None:
-        """Be ready for the next one."""
+        """Prepare for the next request."""
         self._in_message = False
         if not self._ignores_upgrade:
             super().on_message_complete()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Parse a request again as if it didn't ask for another protocol (RFC 9110, 7.8).
+        """Parse a request again without its wish for another protocol (RFC 9110, 7.8).
 
-        uvicorn calls it while it handles httptools' HttpParserUpgrade. httptools takes the body
-        of such a request, and what follows it, for the other protocol's.
+        uvicorn calls this while it handles httptools' HttpParserUpgrade. httptools treats the body
+        of such a request, and what follows it, as data of the other protocol.
         """
         error = sys.exception()
         if not self._ignores_upgrade or not isinstance(error, httptools.HttpParserUpgrade):
             return
-        # not copied: there may be thousands of such requests in it
+        # not copied: it may contain thousands of such requests
         self._unparsed = memoryview(self._received)[error.args[0] :]
         version = self.scope["http_version"].encode()
         lines = [b"%b: %b" % header for header in self.headers if header[0] != b"upgrade"]
         start = b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)
         self.parser = httptools.HttpRequestParser(self)
-        # as uvicorn does: what follows the last request must not cut off its answer
+        # as uvicorn does: what follows the last request must not cut off its response
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         HttpToolsProtocol.data_received(self, b"\r\n".join([start, *lines, b"", b""]))
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what can't be parsed."""
+        """Refuse a malformed request."""
         if len(self.url or b"") > _LONGEST_ADDRESS:
             self.refuse(431)
         else:

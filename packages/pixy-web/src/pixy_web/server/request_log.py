@@ -1,10 +1,10 @@
 """The request log: request ids, and the START and END line of each request.
 
 The dependency `log_request` logs START for a request that matches a route; the wrapper
-`RequestLog` logs END, and both lines for a request that matches none. How a line looks stands in
-`log_lines`.
+`RequestLog` logs END, and both lines for a request that matches none. `log_lines` has the format.
 """
 
+import json
 import logging
 import re
 import socket
@@ -23,11 +23,19 @@ from pixy_web.server.log_lines import Seconds, current_request_id
 logger = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST = 499
-"""Logged when the client is gone before the answer is complete; nginx's own code for it."""
+"""The status that is logged if the client leaves before the response is complete, as in nginx."""
+
+
+# clients put API keys in the place of other words; the id in a key is no secret
+_KEY = re.compile("(pixy(?:_|%5F)[A-Za-z0-9]+(?:_|%5F))[A-Za-z0-9%]+", re.IGNORECASE)
+
+
+# what needs no quotes at the end of a line
+_PLAIN_NAME = re.compile(r"[\w.@+-]+")
 
 
 class RequestIds:
-    """Makes request ids, `host-datetime-threadid`, each of them once in the fleet."""
+    """Makes request ids, `host-datetime-threadid`, which are unique in the fleet."""
 
     def __init__(self) -> None:
         self._host = re.sub(r"[^A-Za-z0-9.-]", "-", socket.gethostname()) or "host"
@@ -37,8 +45,8 @@ class RequestIds:
     def next(self) -> str:
         """Return a new id for a request that this thread serves.
 
-        A native thread id is one thread of one process of the host; two ids of the same
-        thread never share their microsecond.
+        A native thread id is unique on a host, and two ids of one thread never have the same
+        microsecond.
         """
         self._last = max(time.time_ns() // 1000, self._last + 1)
         second, microsecond = divmod(self._last, 1_000_000)
@@ -47,13 +55,14 @@ class RequestIds:
 
 
 REQUEST_IDS = RequestIds()
-"""One counter for the process, or two parts of it could give the same id."""
+"""The only one of this process; two could return the same id."""
 
 
 class RequestRecord:
-    """What the log knows of one request, kept in its ASGI state.
+    """What is logged about one request, in its ASGI state.
 
     Attributes:
+        user: The name of the user who has signed in; `PrivateImages` notes it.
         is_abandoned: Whether the client's connection is closed; the server's protocol notes it.
     """
 
@@ -61,9 +70,12 @@ class RequestRecord:
         self.request_id = request_id
         self.method: str = scope["method"]
         # the path as it was sent: still percent-encoded, so it can't break a line
-        self.path = scope["raw_path"].decode("latin-1")
+        path = scope["raw_path"].decode("latin-1")
+        self.path = _KEY.sub(r"\1***", path) if "pixy" in path else path
         self.started_at = time.perf_counter()
         self.is_started = False
+        self.user: str | None = None
+        self.duration: float | None = None
         self.status: int | None = None
         self.is_complete = False
         self.is_abandoned = False
@@ -72,13 +84,27 @@ class RequestRecord:
         """Log the START line, once."""
         if not self.is_started:
             self.is_started = True
-            _log("REQUEST START %s %s", self.method, self.path)
+            _log(self, "REQUEST START %s %s", self.method, self.path)
 
     def log_end(self) -> None:
-        """Log the END line, with 499 where the client has left before the answer's end."""
-        status = self.status if self.is_complete else CLIENT_CLOSED_REQUEST
-        duration = (time.perf_counter() - self.started_at) * 1000
-        _log("REQUEST END %s %.0fms", status, duration)
+        """Log the END line, with 499 if the client left before the end of the response."""
+        if not self.is_complete:
+            self.status = CLIENT_CLOSED_REQUEST
+        self.duration = (time.perf_counter() - self.started_at) * 1000
+        if self.user is None:
+            _log(self, "REQUEST END %s %.0fms", self.status, self.duration)
+        else:
+            name = _quote(self.user)
+            _log(self, "REQUEST END %s %.0fms user=%s", self.status, self.duration, name)
+
+    def describe(self) -> dict[str, object]:
+        """Return what is known of the request, as members of a line in JSON."""
+        known: dict[str, object] = {"method": self.method, "path": self.path}
+        if self.duration is not None:
+            known |= {"status": self.status, "duration_ms": round(self.duration, 3)}
+        if self.user is not None:
+            known["user"] = self.user
+        return known
 
 
 _current_record: ContextVar[RequestRecord | None] = ContextVar("request_record", default=None)
@@ -95,23 +121,28 @@ def check_client() -> None:
         raise ClientDisconnect
 
 
-def _log(message: str, *arguments: object) -> None:
-    """Do what `logger.info(…, stacklevel=3)` does, without its walk over the stack."""
+def _quote(name: str) -> str:
+    """Return a user's name, as a string of JSON if it could be taken for something else."""
+    return name if _PLAIN_NAME.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+
+
+def _log(request: RequestRecord, message: str, *arguments: object) -> None:
+    """Do what `logger.info(…, stacklevel=3)` does, without searching the stack."""
     if logger.isEnabledFor(logging.INFO):
         frame = sys._getframe(2)  # noqa: SLF001 - as `logging` itself does
         code = frame.f_code
-        logger.handle(
-            logger.makeRecord(
-                logger.name,
-                logging.INFO,
-                code.co_filename,
-                frame.f_lineno,
-                message,
-                arguments,
-                None,
-                code.co_name,
-            )
+        record = logger.makeRecord(
+            logger.name,
+            logging.INFO,
+            code.co_filename,
+            frame.f_lineno,
+            message,
+            arguments,
+            None,
+            code.co_name,
         )
+        record.describe = request.describe
+        logger.handle(record)
 
 
 async def log_request(request: Request) -> None:
@@ -125,7 +156,7 @@ LOGGED = [Depends(log_request)]
 
 
 class RequestLog:
-    """ASGI wrapper that gives each request its id and its END line, also when it crashes."""
+    """ASGI middleware that gives each request an id and an END line, even if it crashes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -163,7 +194,7 @@ class RequestLog:
     async def _serve(
         self, record: RequestRecord, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Run the application; a crash is logged and answered here, so no server logs it twice."""
+        """Run the application; an unexpected error is logged and answered here, and only here."""
         try:
             await self._app(scope, receive, send)
         except ClientDisconnect:
@@ -174,5 +205,5 @@ class RequestLog:
             if record.status is None:
                 response = respond_to_crash(Request(scope))
                 await response(scope, receive, send)
-            else:  # too late for another answer: the server cuts the connection
+            else:  # too late for another response: the server closes the connection
                 record.status, record.is_complete = 500, True

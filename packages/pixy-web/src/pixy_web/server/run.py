@@ -6,6 +6,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from multiprocessing import resource_tracker
+from types import FrameType
 from typing import Any
 
 import uvicorn
@@ -17,6 +18,7 @@ from pixy_web.server.log_lines import configure_logging
 from pixy_web.server.process import allow_many_descriptors, count_connections
 from pixy_web.server.protocols import GuardedH11Protocol, GuardedHttpToolsProtocol
 from pixy_web.settings import Settings
+from pixy_web.tracing.parents import TracedConfig
 
 logger = logging.getLogger(__name__)
 
@@ -29,36 +31,80 @@ KEEP_ALIVE = 75
 """Seconds that an idle connection stays open: longer than in a proxy, which reuses connections."""
 
 
-def serve(settings: Settings, factory: str, prepare: Callable[[Settings], None]) -> None:
+ServeMetrics = Callable[
+    [Settings, list[socket.socket]], contextlib.AbstractContextManager[Callable[[int], None]]
+]
+"""Serves the metrics on these sockets while a block runs; the function takes dead workers' ids."""
+
+
+def serve(
+    settings: Settings,
+    factory: str,
+    prepare: Callable[[Settings], None],
+    serve_metrics: ServeMetrics,
+) -> None:
     """Serve until a signal stops the process; running requests finish first.
 
     Args:
-        settings: The settings; workers read the same ones from the environment.
+        settings: The settings; workers read the same settings from the environment.
         factory: `module:function` that returns the application in each worker.
         prepare: Checks the settings, and creates missing tables and folders, once.
+        serve_metrics: Is used if the settings name a port for metrics.
 
     Raises:
         PixyProxyException: The service cannot start with these settings.
     """
-    configure_logging(settings.log_level)
+    configure_logging(settings.log_level, settings.log_format)
     for name, value in settings.masked().items():
         logger.info("setting %s=%s", name, value)
     allow_many_descriptors()
-    config = uvicorn.Config(
-        factory,
-        factory=True,
-        workers=settings.workers,
-        **_options(settings),
-    )
+    config = _configure(factory, settings, factory=True, workers=settings.workers)
     listeners = _listen(settings.host, settings.port)
-    # workers would report the same problem once each, with a traceback
+    metrics_listeners = _listen_for_metrics(settings)
+    # before the workers start: each of them would report the same problem, with a traceback
     prepare(settings)
-    if settings.workers == 1:
-        # uvicorn raises Ctrl-C again when all is closed
+    if metrics_listeners is None:
+        _run(config, listeners)
+        return
+    with _outliving_termination(), serve_metrics(settings, metrics_listeners) as note_death:
+        _run(config, listeners, note_death)
+
+
+def _run(
+    config: uvicorn.Config,
+    listeners: list[socket.socket],
+    note_death: Callable[[int], None] = lambda _: None,
+) -> None:
+    if config.workers == 1:
+        # uvicorn raises KeyboardInterrupt again after it has closed everything
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(listeners)
     else:
-        Supervisor(config, listeners).run()
+        Supervisor(config, listeners, note_death).run()
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM, where it must not end this process at once."""
+
+
+@contextlib.contextmanager
+def _outliving_termination() -> Iterator[None]:
+    """End by SIGTERM only after the block was left.
+
+    uvicorn raises the signal again when it has closed everything, and the block is left then.
+    """
+    before = signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    except _TerminatedError:
+        signal.signal(signal.SIGTERM, before)
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise _TerminatedError
 
 
 class Supervisor(Multiprocess):
@@ -66,12 +112,23 @@ class Supervisor(Multiprocess):
 
     uvicorn's base class keeps the listening sockets open until the last worker has ended. On
     SIGHUP it restarts the workers one by one and ignores a stop until it is done.
+
+    Args:
+        config: What the workers run.
+        sockets: What they listen on.
+        note_death: Called with the process id of each worker that has ended before the others.
     """
 
-    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        sockets: list[socket.socket],
+        note_death: Callable[[int], None],
+    ) -> None:
         # nohup(1) ignores SIGHUP; keep that
         is_hang_up_ignored = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
         super().__init__(config, sockets)
+        self._note_death = note_death
         if is_hang_up_ignored:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
@@ -82,8 +139,21 @@ class Supervisor(Multiprocess):
 
     def keep_subprocess_alive(self) -> None:
         """Replace workers that have died."""
+        before = self._list_workers()
         with _interrupts_blocked():
             super().keep_subprocess_alive()
+        for pid in before - self._list_workers():
+            self._note_death(pid)
+
+    def handle_ttou(self) -> None:
+        """Stop one worker."""
+        before = self._list_workers()
+        super().handle_ttou()
+        for pid in before - self._list_workers():
+            self._note_death(pid)
+
+    def _list_workers(self) -> set[int]:
+        return {process.pid for process in self.processes if process.pid is not None}
 
     def terminate_all(self) -> None:
         """Tell the workers to stop, and stop accepting connections."""
@@ -105,7 +175,7 @@ class Supervisor(Multiprocess):
 @contextlib.contextmanager
 def _interrupts_blocked() -> Iterator[None]:
     """Block Ctrl-C here and in the workers that are started, which unblock it (entry.py)."""
-    # the first worker would start this helper, and that unblocks Ctrl-C
+    # otherwise the first worker starts the resource tracker, which unblocks Ctrl-C
     resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -116,7 +186,12 @@ def _interrupts_blocked() -> Iterator[None]:
 
 def build_server(app: FastAPI, settings: Settings) -> uvicorn.Server:
     """Return a server for an application in this process; the caller runs it."""
-    return uvicorn.Server(uvicorn.Config(app, **_options(settings)))
+    return uvicorn.Server(_configure(app, settings))
+
+
+def _configure(app: FastAPI | str, settings: Settings, **options: Any) -> uvicorn.Config:
+    kind = TracedConfig if settings.tracing else uvicorn.Config
+    return kind(app, **options, **_options(settings))
 
 
 def _options(settings: Settings) -> dict[str, Any]:
@@ -133,7 +208,9 @@ def _options(settings: Settings) -> dict[str, Any]:
         "h11_max_incomplete_event_size": settings.max_header_size,
         "ws": "none",
         "timeout_keep_alive": KEEP_ALIVE,
-        "limit_concurrency": count_connections(settings.generation_concurrency, settings.threads),
+        "limit_concurrency": count_connections(
+            settings.generation_concurrency, settings.threads, settings.max_uploads
+        ),
         "lifespan": "on",
         "timeout_graceful_shutdown": int(settings.generation_timeout) + STOP_MARGIN,
         # uvicorn kills a worker that does not answer in time, even if it is only busy
@@ -141,11 +218,16 @@ def _options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _listen(host: str, port: int) -> list[socket.socket]:
+def _listen(host: str, port: int, prefix: str = "PIXY_") -> list[socket.socket]:
     """Return a bound socket for each address of a host.
 
+    Args:
+        host: The host.
+        port: The port.
+        prefix: Of the settings that name both.
+
     Raises:
-        ConfigurationError: An address is in use, or belongs to another machine.
+        ConfigurationError: An address is in use or is not one of this machine.
     """
     try:
         with contextlib.ExitStack() as stack:
@@ -155,19 +237,30 @@ def _listen(host: str, port: int) -> list[socket.socket]:
     except (OSError, UnicodeError) as error:  # UnicodeError: no valid DNS name
         reason = getattr(error, "strerror", None) or "no host has this name"
         raise ConfigurationError(
-            f"PIXY_HOST, PIXY_PORT: can't listen on {host} port {port}: {reason}"
+            f"{prefix}HOST, {prefix}PORT: can't listen on {host} port {port}: {reason}"
         ) from error
     for listener in listeners:
         name, number = listener.getsockname()[:2]
-        logger.info("will serve on http://%s:%d", f"[{name}]" if ":" in name else name, number)
+        address = f"[{name}]" if ":" in name else name
+        what = "will serve" if prefix == "PIXY_" else "will serve metrics"
+        logger.info("%s on http://%s:%d", what, address, number)
     return listeners
+
+
+def _listen_for_metrics(settings: Settings) -> list[socket.socket] | None:
+    if settings.metrics_port is None:
+        return None
+    # two sockets may have one port until one of them accepts connections
+    if settings.metrics_port == settings.port != 0:
+        raise ConfigurationError("PIXY_METRICS_PORT: must be another port than PIXY_PORT")
+    return _listen(settings.metrics_host, settings.metrics_port, "PIXY_METRICS_")
 
 
 def bind(host: str, port: int) -> socket.socket:
     """Return a socket bound to the first address of a host.
 
     Raises:
-        OSError: The address is in use, or belongs to another machine.
+        OSError: The address is in use or is not one of this machine.
         UnicodeError: The host is not a valid name.
     """
     return _bind(*_resolve(host, port)[0])

@@ -54,7 +54,8 @@ class FairThreads:
             SignInBusyError: Too many calls wait, or this one has waited too long.
             BaseException: Whatever the function raises.
         """
-        # this overtakes nobody: while a thread is free, only calls of running sources wait
+        # this does not overtake other calls: while a thread is free, only calls of running
+        # sources wait
         if self._free and source not in self._running:
             self._start(source)
         else:
@@ -129,7 +130,7 @@ class FairThreads:
             self._waiting.move_to_end(source)
         else:
             del self._waiting[source]
-        if not turn.done():  # else its caller was cancelled, and is about to forget it
+        if not turn.done():  # otherwise its caller was cancelled and will forget it
             self._start(source)
             turn.set_result(None)
         return True

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from pixy_web.threads.fair_threads import FairThreads
-from pixy_web.threads.threads import Threads, ThumbnailsBusyError
+from pixy_web.threads.threads import Threads, ThumbnailsBusyError, UploadsBusyError
 
 SEARCH_THREADS = 4
 """A search of a large collection keeps a core of the database busy for seconds."""
@@ -38,8 +38,19 @@ WAITING_THUMBNAILS = 256
 THUMBNAIL_PATIENCE = 30.0
 """Seconds that a thumbnail may wait to be made."""
 
+UPLOAD_THREADS = 4
+"""They write what arrives, and keep files that have arrived. One file at a time is decoded."""
+
+UPLOAD_PATIENCE = 60.0
+"""Seconds that a part of an upload may wait to be written: the client waits meanwhile."""
+
 _OTHER_THREADS = (
-    SEARCH_THREADS + PUBLIC_SEARCH_THREADS + WRITE_THREADS + HASHING_THREADS + THUMBNAIL_THREADS
+    SEARCH_THREADS
+    + PUBLIC_SEARCH_THREADS
+    + WRITE_THREADS
+    + HASHING_THREADS
+    + THUMBNAIL_THREADS
+    + UPLOAD_THREADS
 )
 
 
@@ -55,6 +66,7 @@ class Pools:
         writes: Changes of rows and deletions of files.
         passwords: Hashing; client addresses take turns.
         thumbnails: Making thumbnails.
+        uploads: Writing, checking and keeping uploads.
     """
 
     reads: Threads
@@ -64,6 +76,7 @@ class Pools:
     writes: Threads
     passwords: FairThreads
     thumbnails: Threads
+    uploads: Threads
 
     async def close(self) -> None:
         """Wait for all calls, then end the threads."""
@@ -103,5 +116,8 @@ def open_pools(threads: int, check: Callable[[], None]) -> Pools:
             WAITING_THUMBNAILS,
             patience=THUMBNAIL_PATIENCE,
             refusal=ThumbnailsBusyError,
+        ),
+        uploads=Threads(
+            UPLOAD_THREADS, "pixy-upload", patience=UPLOAD_PATIENCE, refusal=UploadsBusyError
         ),
     )

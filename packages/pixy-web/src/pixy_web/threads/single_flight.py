@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Runs work once for all who ask for the same key at the same time."""
+    """Runs work once for all concurrent callers with the same key."""
 
     def __init__(self) -> None:
         self._running: dict[Hashable, asyncio.Future[T]] = {}
@@ -18,7 +18,8 @@ class SingleFlight(Generic[T]):
     async def run(self, key: Hashable, work: Callable[[], Awaitable[T]]) -> T:
         """Return the result of `work`, or of the same work that another caller has started.
 
-        If that fails or is cancelled, this caller does the work itself, unless it was refused.
+        If the other caller fails or is cancelled, this one does the work itself. If the work of
+        the other caller was refused, this one is refused too.
 
         Raises:
             ThreadsBusyError: The work was refused.

@@ -33,6 +33,12 @@ class ThumbnailsBusyError(ThreadsBusyError):
     """Too many thumbnails wait to be made."""
 
 
+class UploadsBusyError(ThreadsBusyError):
+    """Too many uploads are being received, by all users or by this one."""
+
+    message = "Too many uploads are being received"
+
+
 class _Call:
     """A function, its arguments and context, and the future that its caller awaits."""
 
@@ -193,6 +199,6 @@ class Threads:
         while self._finished:
             self._unfinished -= 1
             self._finished.popleft().deliver()
-        # with their results
+        # drop calls that have run: they would keep their results in memory
         while self._waiting and self._waiting[0].is_claimed:
             self._waiting.popleft()
