@@ -1,11 +1,12 @@
-"""An installation, its backup, and what is restored from it."""
+"""An installation, its backup, and the restored installation."""
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pixy_core import Image, ImageDetail
+from pixy_core import Image, ImageDetail, ImageSource
 from pixy_data import Journal, JournalEntry
 from pixy_service import (
     Finding,
@@ -21,14 +22,14 @@ from stored_images import write_journal
 
 @dataclass(frozen=True)
 class Places:
-    """An installation, its backup and where that is restored to.
+    """An installation, its backup, and the place to restore it to.
 
     Attributes:
         url: The installation's database.
         data: Its data folder.
         folder: The backup.
-        new: The data folder of what is restored.
-        generator: What a restored server draws with.
+        new: The data folder of the restored installation.
+        generator: The image generator of a restored server.
     """
 
     url: str
@@ -45,7 +46,7 @@ class Places:
             return list(store.run())
 
     def restore(self) -> list[Finding]:
-        """Restore, and check the result as `pixy check` does."""
+        """Restore, and check the result like `pixy check`."""
         url = f"sqlite:///{self.new}/pixy.sqlite3"
         with open_restore(url, self.new, self.folder) as store:
             findings = list(store.run())
@@ -55,7 +56,7 @@ class Places:
         return findings
 
     def list_restored(self) -> set[str]:
-        """Return the guids of Ann's images, once a server has started on what was restored."""
+        """Start a server on the restored data, and return the guids of Ann's images."""
         url = f"sqlite:///{self.new}/pixy.sqlite3"
         with open_services(
             database_url=url, data_dir=self.new, generator=self.generator
@@ -83,9 +84,15 @@ def read_images(data_dir: Path) -> dict[str, str]:
     }
 
 
-def write_entry(data: Path, image: Image) -> None:
+def write_entry(data: Path, image: Image, sources: Sequence[ImageSource] = ()) -> None:
     detail = ImageDetail(**image.model_dump(include=set(ImageDetail.model_fields)))
     write_journal(
         Journal(data / "journal"),
-        JournalEntry(image=detail, owner="ann", class_key="red", created_at=image.created_at),
+        JournalEntry(
+            image=detail,
+            owner="ann",
+            class_key="red",
+            created_at=image.created_at,
+            sources=tuple(sources),
+        ),
     )

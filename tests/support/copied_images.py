@@ -1,4 +1,4 @@
-"""Many images with real files, quickly: copies of those that a service holds already."""
+"""Makes many images with real files quickly, by copying images that a service has."""
 
 import datetime
 import os
@@ -9,11 +9,11 @@ from pathlib import Path
 
 
 def copy_images(data_dir: Path, count: int) -> None:
-    """Add copies of the stored images, each a second older than the one before, the files as links.
+    """Add copies of the stored images, each a second older than the last; the files are links.
 
     Args:
         data_dir: The data folder of a service on SQLite, which may be running.
-        count: How many; the images are taken in turn. Their prompts get a number each.
+        count: Number of copies; the images take turns. Each prompt gets a number.
     """
     with closing(sqlite3.connect(data_dir / "pixy.sqlite3", timeout=30)) as database, database:
         database.row_factory = sqlite3.Row

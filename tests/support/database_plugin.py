@@ -1,7 +1,7 @@
-"""The pytest plugin that says which database tests run on: `-p database_plugin`.
+"""The pytest plugin that selects the database of the tests: `-p database_plugin`.
 
-Without `--mysqld` it is SQLite. With `--mysqld PATH` it is a server of that program, started for
-the run and stopped after it, and only tests that touch a database are run.
+Without `--mysqld` it is SQLite. With `--mysqld PATH` the plugin starts that server for the run,
+and runs only tests that use a database.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep only what touches a database, when one was asked for."""
+    """With `--mysqld`, keep only tests that use a database."""
     if config.getoption("mysqld") is None:
         return
     other = [
@@ -44,7 +44,7 @@ def _mysql_server(
     if mysqld is None:
         yield None
         return
-    # its own needs, mysqlclient and trustme, are not there in every run on SQLite
+    # imported here because mysqlclient and trustme may be missing in runs on SQLite
     from mysql_server import MySQLServer  # noqa: PLC0415
 
     server = MySQLServer(mysqld, tmp_path_factory.mktemp("mysqld"))
@@ -57,7 +57,7 @@ def _mysql_server(
 
 @pytest.fixture
 def mysql_server(_mysql_server: MySQLServer | None) -> MySQLServer:
-    """A running server, for what only a server can show; skips without `--mysqld`."""
+    """A running server, for tests that SQLite can't run; skips without `--mysqld`."""
     if _mysql_server is None:
         pytest.skip("only a server can show this: --mysqld PATH")
     return _mysql_server

@@ -1,6 +1,6 @@
-"""One deployment seen from outside: its rows by SQL, its folders, its log and what it answered.
+"""One deployment seen from outside: its rows, folders, log and answers.
 
-Nothing here imports PixyProxy; what must hold of all this stands in invariants.py.
+Nothing here imports PixyProxy. invariants.py checks what must always hold.
 """
 
 import contextlib
@@ -22,10 +22,10 @@ from installed_pixy import InstalledPixy
 from provider import Provider
 
 PATIENCE = 60
-"""Seconds within which a recovery is promised."""
+"""Seconds within which a recovery must finish."""
 
 PLACES = 4
-"""Images that may be in the making at once."""
+"""Maximum number of images that are made at once."""
 
 _numbers = itertools.count()
 _REQUEST_ID = r"\S+-\d{8}T\d{6}\.\d{6}Z-\d+"
@@ -38,7 +38,7 @@ class Deployment:
     Args:
         folder: An empty working directory.
         database_url: An empty database.
-        provider: What it buys its images from.
+        provider: The provider of its images.
         settings: More settings, by the names of their variables.
     """
 
@@ -50,7 +50,7 @@ class Deployment:
         self.data = folder / "data"
         self.answers: list[httpx2.Response] = []
         self.deleted: set[str] = set()
-        """Guids of images that a test has deleted, so that no row of theirs is expected."""
+        """Guids of images that a test has deleted; they must have no rows."""
         self.killed_in_flight = 0
         self._unended: set[str] = set()
         self._log_read = 0
@@ -79,7 +79,7 @@ class Deployment:
         self.answers.append(answer)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """Run a statement on the database, and return its rows; what it changed is committed."""
+        """Run a statement on the database, commit, and return its rows."""
         with connect(self.database_url) as connection:
             cursor = connection.cursor()
             cursor.execute(sql)
@@ -88,14 +88,14 @@ class Deployment:
             return rows
 
     def rows(self) -> dict[str, tuple[str, int, str]]:
-        """Return what each image's row says of its file: name, size and hash, by guid."""
+        """Return the file name, size and hash in each image's row, by guid."""
         rows = self.query("SELECT guid, filename, size, sha256 FROM images")
         by_guid = {guid: (filename, size, sha256) for guid, filename, size, sha256 in rows}
         assert len(by_guid) == len(rows), "a guid has two rows"
         return by_guid
 
     def creations(self) -> dict[str, str]:
-        """Return the status of each creation that is remembered, by guid."""
+        """Return the status of each creation, by guid."""
         return dict(self.query("SELECT guid, status FROM creations"))
 
     def files(self) -> dict[str, Path]:
@@ -116,22 +116,26 @@ class Deployment:
         return entry
 
     def end_leases(self) -> None:
-        """Let time pass, as far as a dead process's claims and temporary files can tell."""
+        """End all leases, and make temporary files look old, as if their process died long ago."""
         long_ago = f"UPDATE creations SET expires_at = '{_LONG_AGO}' WHERE status = 'pending'"
         self.query(long_ago)
         for path in self.unfinished():
             with contextlib.suppress(FileNotFoundError):
                 os.utime(path, (1_700_000_000, 1_700_000_000))
 
+    def end_pause(self) -> None:
+        """End the pause that the provider wants after a rate limit."""
+        self.query(f"UPDATE provider_pauses SET ends_at = '{_LONG_AGO}'")
+
     def crash(self) -> None:
-        """End the server at once, if it still runs, and let the leases that it held run out."""
+        """Kill the server, if it still runs, and end its leases."""
         self.pixy.kill()
         self.killed_in_flight = len(self.requests_without_end())
         self.end_leases()
 
     def requests_without_end(self) -> set[str]:
-        """Return the ids of the requests that the log has begun and not ended."""
-        # from where it was read last: after two thousand crashes it is long
+        """Return the ids of requests that have a START line in the log and no END line."""
+        # continue where the last call stopped: after two thousand crashes the log is long
         lines, _, _ = self.pixy.log_from(self._log_read).rpartition("\n")
         self._log_read += len(lines.encode())
         self._unended.update(re.findall(rf"({_REQUEST_ID}) .* REQUEST START ", lines))
@@ -139,31 +143,31 @@ class Deployment:
         return self._unended.copy()
 
     def post(self, prompt: str, key: str | None = None, **headers: str) -> httpx2.Response:
-        """Ask for an image as ada; see `client`."""
+        """Create an image as ada; see `client`."""
         if key is not None:
             headers["Idempotency-Key"] = key
         with self.client() as ada:
             return ada.post("/image", json={"prompt": prompt}, headers=headers)
 
     def make_image(self, prompt: str = "an image") -> str:
-        """Return the guid of a new image, whose prompt is made unique."""
+        """Create an image with a unique prompt, and return its guid."""
         answer = self.post(f"{prompt}, number {next(_numbers)}")
         assert answer.status_code == 201, answer.text
         guid: str = answer.json()["guid"]
         return guid
 
     def make_shelves(self) -> None:
-        """Make every folder of image files: a new one is one more fsync in the create after it."""
+        """Make every folder of image files, because a create in a new folder has one more fsync."""
         for number in range(256):
             (self.data / "images" / f"{number:02x}").mkdir(exist_ok=True)
 
     def use_every_place(self) -> None:
-        """Make as many images at once as there are places: none may be taken any more."""
+        """Make as many images at once as the limit allows: no slot may be left in use."""
         with ThreadPoolExecutor(PLACES) as threads:
             list(threads.map(self.make_image, ["in a place"] * PLACES))
 
     def wait_for_recovery(self) -> None:
-        """Return when nothing is in the journal, in the making, half written, or half deleted."""
+        """Wait until no journal entry, pending creation or unfinished file is left."""
         wait_until(lambda: not self.journal(), "the journal to be empty")
         wait_until(lambda: "pending" not in self.creations().values(), "claims to be settled")
         wait_until(lambda: not self.unfinished(), "temporary files to be removed")
@@ -171,10 +175,10 @@ class Deployment:
 
 
 def wait_until(is_so: Callable[[], object], what: str = "it to be so") -> None:
-    """Return when something is so.
+    """Wait until a condition is true.
 
     Raises:
-        AssertionError: It was not so within PATIENCE.
+        AssertionError: It was not true within PATIENCE.
     """
     deadline = time.monotonic() + PATIENCE
     while not is_so():
@@ -184,7 +188,7 @@ def wait_until(is_so: Callable[[], object], what: str = "it to be so") -> None:
 
 @contextlib.contextmanager
 def connect(url: str) -> Iterator[Any]:
-    """Open a session of a database's own driver, with transactions as the driver has them."""
+    """Open a session of a database's own driver, with the driver's transactions."""
     if url.startswith("sqlite:///"):
         connection: Any = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=30)
     else:

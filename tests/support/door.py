@@ -1,4 +1,4 @@
-"""A deployment with a name for everybody who may knock; nothing here imports PixyProxy."""
+"""A deployment with users of every kind; nothing here imports PixyProxy."""
 
 import os
 from dataclasses import dataclass, field
@@ -69,7 +69,7 @@ def start_door(folder: Path, **environment: str) -> Door:
     try:
         pixy.start()
     except BaseException:
-        pixy.kill()  # it may be there and not answer
+        pixy.kill()  # it may hang
         raise
     door = Door(pixy)
     for visibility in ("private", "class", "public"):

@@ -19,7 +19,7 @@ NAME = "pixy.example"
 
 
 class Front:
-    """The proxy: its certificate's authority, its ports and the service behind it."""
+    """The proxy: its certificate authority, its ports and the service behind it."""
 
     def __init__(self, authority: trustme.CA, http_port: int, https_port: int, door: Door) -> None:
         self.http_port, self.https_port, self.door = http_port, https_port, door
@@ -35,7 +35,7 @@ class Front:
         user: str = "",
         **options: Any,
     ) -> httpx2.Response:
-        """Ask as a client whose resolver knows the name would."""
+        """Send a request like a client that resolves the proxy's name."""
         transport = httpx2.HTTPTransport(verify=self.context, local_address=source)
         headers = {"Host": NAME, **options.pop("headers", {})}
         password = str(options.pop("password", PASSWORD))
@@ -73,12 +73,14 @@ def run_front(folder: Path, configuration: str, door: Door, user: str = "root") 
         "/etc/ssl/pixy.example.key": f"{folder}/pem",
     }
     nginx = start_nginx(folder, replace_all(configuration, names), ports[1], user)
-    yield Front(authority, *ports, door)
-    nginx.stop()
+    try:
+        yield Front(authority, *ports, door)
+    finally:
+        nginx.stop()
 
 
 def read_settings() -> dict[str, str]:
     settings = dict(re.findall(r"^(PIXY_\w+)=(\S+)$", PAGE.read_text(), re.MULTILINE))
     del settings["PIXY_ACCEL_REDIRECT"]
-    settings["PIXY_ALLOWED_HOSTS"] += ",127.0.0.1"  # what the tests themselves ask
+    settings["PIXY_ALLOWED_HOSTS"] += ",127.0.0.1"  # the tests also use this host
     return settings

@@ -1,6 +1,6 @@
-"""The gallery as a visitor meets it: a browser's page, and what people do on it.
+"""The gallery in a browser: a page object with the actions of a visitor.
 
-Whatever a script or the console complains of, and each request to another origin, is a fault.
+Each error of a script or on the console, and each request to another origin, is a fault.
 """
 
 import re
@@ -13,7 +13,7 @@ from installed_pixy import PASSWORD
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1600, "height": 1000}
 
-# it runs as root in CI, and there is no network for what Chromium does in the background
+# CI runs as root, and Chromium's background services have no network
 CHROMIUM_OPTIONS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -30,10 +30,10 @@ class GalleryPage:
 
     Attributes:
         page: The tab.
-        url: Where the server is.
+        url: The server's address.
         refusals: Statuses of 400 and more that the test provokes; any other is a fault.
-        breaks: Network errors of Chromium's that the test provokes, such as `ERR_FAILED`.
-        faults: What went wrong so far.
+        breaks: Network errors of Chromium that the test provokes, such as `ERR_FAILED`.
+        faults: The faults so far.
         requests: Method and path of each request.
     """
 
@@ -45,13 +45,13 @@ class GalleryPage:
     requests: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Listen to everything that may go wrong."""
+        """Listen for errors and failed requests."""
         self.page.on("pageerror", lambda error: self.faults.append(f"{error}\n{error.stack}"))
         self.page.on("console", lambda line: self._hear(line.type, line.text))
         self.page.on("request", lambda request: self._see(request.method, request.url))
 
     def open(self, address: str = "/") -> "GalleryPage":
-        """Go to an address of the gallery, and wait until it has asked for its images."""
+        """Go to an address of the gallery, and wait until it has requested its images."""
         self.page.goto(self.url + address)
         expect(self.grid).to_have_attribute("aria-busy", "false")
         return self
@@ -82,7 +82,7 @@ class GalleryPage:
         return self.grid.get_by_role("link", name=prompt)
 
     def prompts(self) -> list[str]:
-        """Return the prompts on the grid, in its order."""
+        """Return the prompts on the grid, in order."""
         prompts: list[str] = self.grid.locator("img").evaluate_all("all => all.map(i => i.alt)")
         return prompts
 
@@ -95,7 +95,7 @@ class GalleryPage:
             expect(self.grid).to_have_attribute("aria-busy", "false")
 
     def fill_sign_in(self, name: str, password: str = PASSWORD, *, keep: bool = False) -> None:
-        """Fill in the form, which is open, and send it."""
+        """Fill in the open form and send it."""
         dialog = self.page.get_by_role("dialog", name="Sign in")
         dialog.get_by_label("User name").fill(name)
         dialog.get_by_label("Password", exact=True).fill(password)
@@ -109,10 +109,10 @@ class GalleryPage:
         expect(self.grid).to_have_attribute("aria-busy", "false")
 
     def make(self, prompt: str, **choices: str) -> None:
-        """Fill in the form for a picture and send it.
+        """Fill in the form for a new picture and send it.
 
         Args:
-            prompt: What it shows.
+            prompt: The prompt.
             choices: Accessible name of a choice -> the value to choose.
         """
         form = self.page.get_by_role("form", name="Make a picture")
@@ -122,7 +122,7 @@ class GalleryPage:
         form.get_by_role("button", name="Make it").click()
 
     def check(self) -> None:
-        """Fail if anything went wrong."""
+        """Fail if there were faults."""
         assert not self.faults, self.faults
 
     def _hear(self, kind: str, text: str) -> None:
@@ -144,7 +144,27 @@ class GalleryPage:
 
 
 def open_context(browser: Browser, **options: object) -> BrowserContext:
-    """Return a browser window with no memory, of a desk's size unless told otherwise."""
+    """Return a browser window without stored data, by default of a desktop's size."""
     context = browser.new_context(**{"viewport": DESK, **options})  # type: ignore[arg-type]
     context.set_default_timeout(20_000)
     return context
+
+
+def watch_password_prompts(page: Page) -> list[object]:
+    """Cancel the browser's own requests for a password, and return the list that they get into."""
+    asked: list[object] = []
+    devtools = page.context.new_cdp_session(page)
+
+    def go_on(event: dict[str, str]) -> None:
+        devtools.send("Fetch.continueRequest", {"requestId": event["requestId"]})
+
+    def refuse(event: dict[str, str]) -> None:
+        asked.append(event)
+        answer = {"response": "CancelAuth"}
+        order = {"requestId": event["requestId"], "authChallengeResponse": answer}
+        devtools.send("Fetch.continueWithAuth", order)
+
+    devtools.on("Fetch.requestPaused", go_on)
+    devtools.on("Fetch.authRequired", refuse)
+    devtools.send("Fetch.enable", {"handleAuthRequests": True})
+    return asked

@@ -29,7 +29,7 @@ def chunk(kind: bytes, data: bytes = b"") -> bytes:
 
 
 def pick_block(blocks: Sequence[Colour], x: int, y: int, size: tuple[int, int]) -> Colour:
-    """Return the colour at a place of a picture of two by two blocks, given in reading order."""
+    """Return the colour at a position in a picture of two by two blocks, in reading order."""
     return blocks[2 * (2 * y >= size[1] > 1) + (2 * x >= size[0] > 1)]
 
 
@@ -103,11 +103,11 @@ def iccp(profile: bytes) -> bytes:
 
 
 def build_exif(orientation: int, *, order: str = "<", kind: int = 3) -> bytes:
-    """Return EXIF data that says how a picture is turned.
+    """Return EXIF data with an orientation.
 
     Args:
         orientation: 1 to 8.
-        order: "<" for Intel's order of bytes, ">" for Motorola's.
+        order: Byte order: "<" for Intel's, ">" for Motorola's.
         kind: The type of the number: 3 for two bytes, 4 for four.
     """
     number = struct.pack(order + ("HH" if kind == 3 else "I"), *([orientation, 0][: 5 - kind]))
@@ -117,7 +117,7 @@ def build_exif(orientation: int, *, order: str = "<", kind: int = 3) -> bytes:
 
 
 def build_xmp(orientation: int) -> bytes:
-    """Return an XMP packet that says how a picture is turned."""
+    """Return an XMP packet with an orientation."""
     return (
         '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
         '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
@@ -153,8 +153,6 @@ def build_webp(*chunks: bytes) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
-# ------------------------------------------------------------------------------ colour profiles
-
 D50 = (0.9642, 1.0, 0.8249)
 SRGB_COLUMNS = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
 P3_COLUMNS = ((0.5151, 0.2412, -0.0011), (0.2920, 0.6922, 0.0419), (0.1571, 0.0666, 0.7841))
@@ -168,9 +166,9 @@ def rgb_profile(
     """Return an ICC profile of an RGB space: three primaries and a gamma.
 
     Args:
-        columns: Its primaries.
-        gamma: Of all three curves.
-        extra: More bytes, in a tag of its own.
+        columns: The primaries.
+        gamma: The gamma of all three curves.
+        extra: More bytes, in a separate tag.
     """
     tags = {
         b"wtpt": _xyz(D50),
@@ -193,10 +191,10 @@ def grey_profile(gamma: float = 2.2) -> bytes:
 
 @functools.cache
 def cmyk_profile(black_light: float = 0) -> bytes:
-    """Return an ICC profile of inks that mix as light does: each takes away its own, black all.
+    """Return an ICC profile of ideal inks: each absorbs its own primary, black absorbs all.
 
     Args:
-        black_light: Share of the light that is left where there is most ink.
+        black_light: Share of the light that is reflected where there is most ink.
     """
     steps = [step / (_GRID - 1) for step in range(_GRID)]
     table = bytearray()

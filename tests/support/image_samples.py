@@ -10,7 +10,7 @@ def make_detail(
     visibility: Visibility = Visibility.PRIVATE,
     guid: str | None = None,
 ) -> ImageDetail:
-    """Return the details of an image that is in no store yet."""
+    """Return the details of an image that is not stored yet."""
     guid = guid or str(uuid.uuid4())
     return ImageDetail(
         prompt=prompt,

@@ -2,9 +2,7 @@
 
 import contextlib
 import os
-import random
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,22 +12,25 @@ from pathlib import Path
 
 import httpx2
 
+from lasting_ports import find_lasting_port
+
 PASSWORD = "a long enough password"
-# below those that Linux gives away by itself: a client that calls while its server is down must
-# not reach another test's
-_PORTS = range(20_000, 32_000)
 
 
 class InstalledPixy:
     """One deployment: a working directory, an environment, and at most one running server.
 
+    Attributes:
+        program: The command; a test may set that of another version.
+
     Args:
         folder: The working directory.
-        environment: The settings, by the names of their variables.
+        environment: The settings, by variable name.
     """
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
+        self.program = Path(sys.executable).parent / "pixy"
         self.environment = environment
         self.url = ""
         self._log = folder / "log"
@@ -37,11 +38,11 @@ class InstalledPixy:
 
     @property
     def log(self) -> str:
-        """What the servers have logged so far."""
+        """The log of all servers so far."""
         return self.log_from(0)
 
     def log_from(self, offset: int) -> str:
-        """Return what the servers have logged behind so many bytes."""
+        """Return the log from an offset in bytes on."""
         if not self._log.exists():
             return ""
         with self._log.open("rb") as log:
@@ -61,7 +62,7 @@ class InstalledPixy:
             CalledProcessError: Its exit code is not 0.
         """
         return subprocess.run(
-            [_program(), *arguments],
+            [self.program, *arguments],
             cwd=self.folder,
             env=self._environment(),
             input=stdin,
@@ -70,6 +71,17 @@ class InstalledPixy:
             timeout=60,
             check=True,
         ).stdout
+
+    def run_in_background(self, *arguments: str) -> subprocess.Popen[str]:
+        """Run `pixy`, and return its process, whose output is in its pipes."""
+        return subprocess.Popen(
+            [self.program, *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def add_user(self, name: str, class_key: str = "class") -> None:
         """Add a user with PASSWORD."""
@@ -80,7 +92,8 @@ class InstalledPixy:
         """Add users of these classes with PASSWORD, quickly, to a database on SQLite.
 
         Args:
-            class_keys: By name; the first is added by the command, the others as copies of its row.
+            class_keys: By user name. The first user is added by the command, the others as copies
+                of its row.
         """
         (first, first_key), *others = class_keys.items()
         self.add_user(first, first_key)
@@ -95,7 +108,7 @@ class InstalledPixy:
 
     @property
     def is_running(self) -> bool:
-        """Whether the server's process is there."""
+        """Whether the server's process runs."""
         return self._server is not None and self._server.poll() is None
 
     @property
@@ -116,20 +129,20 @@ class InstalledPixy:
 
         Args:
             arguments: More options of the command.
-            until: The path that has to answer 200.
-            port: Where it listens; None for a free port.
-            descriptors: What `ulimit -n` allows it; None for what the tests have.
+            until: The path that must answer 200.
+            port: The port to listen on; None for a free one.
+            descriptors: Its limit of descriptors (`ulimit -n`); None for that of the tests.
             stderr: The descriptor of its standard error; None is the file that `log` reads.
 
         Raises:
             RuntimeError: It ended, or did not answer within 30 seconds; with its log.
         """
-        port = port or _find_port()
+        port = port or find_lasting_port()
         self.url = f"http://127.0.0.1:{port}"
         limit = ["prlimit", f"--nofile={descriptors}"] if descriptors else []
         with self._log.open("ab") as log:
             self._server = subprocess.Popen(
-                [*limit, _program(), "serve", "--port", str(port), *arguments],
+                [*limit, self.program, "serve", "--port", str(port), *arguments],
                 cwd=self.folder,
                 env=self._environment(),
                 stderr=log if stderr is None else stderr,
@@ -141,9 +154,9 @@ class InstalledPixy:
             time.sleep(0.05)
 
     def client(self, user: str | None = None) -> httpx2.Client:
-        """Return a client that signs in as `user`, or as nobody."""
+        """Return a client that signs in as `user`; None is anonymous."""
         auth = (user, PASSWORD) if user else None
-        # nothing is encrypted here, and reading all certificates takes longer than a request
+        # without TLS no certificates are needed, and reading them takes longer than a request
         return httpx2.Client(
             base_url=self.url, auth=auth, timeout=120, trust_env=False, verify=False
         )
@@ -161,14 +174,14 @@ class InstalledPixy:
         self._server.send_signal(number)
 
     def wait(self) -> int:
-        """Return the server's exit code, once it has ended by itself."""
+        """Wait until the server has ended by itself, and return its exit code."""
         assert self._server is not None
         code = self._server.wait(timeout=60)
         self._server = None
         return code
 
     def stop(self) -> int:
-        """Stop the server as an operator does, and return its exit code."""
+        """Stop the server like an operator, and return its exit code."""
         self.signal()
         return self.wait()
 
@@ -180,12 +193,12 @@ class InstalledPixy:
             self._server.wait()
             self._server = None
             for worker in workers:
-                # one whose supervisor is gone ends by itself
+                # a worker whose supervisor is gone ends by itself
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker, signal.SIGKILL)
 
     def _answers(self, path: str) -> bool:
-        # a whole client for each look would slow the start that is waited for
+        # a new client for each check would delay the start
         connection = HTTPConnection(self.url.removeprefix("http://"), timeout=30)
         try:
             connection.request("GET", path)
@@ -201,10 +214,3 @@ class InstalledPixy:
 
 def _program() -> str:
     return str(Path(sys.executable).parent / "pixy")
-
-
-def _find_port() -> int:
-    while True:
-        port = random.choice(_PORTS)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port

@@ -1,4 +1,4 @@
-"""What must hold after every fault, I1 to I8 of docs/reliability.md, checked from outside."""
+"""Checks of the invariants after every fault, I1 to I8 of docs/reliability.md, from outside."""
 
 import hashlib
 import re
@@ -18,11 +18,11 @@ _SQL = re.compile(r"SELECT |INSERT |UPDATE |DELETE FROM|OperationalError|Integri
 
 
 def settle(deployment: Deployment, damaged: frozenset[str] = frozenset()) -> None:
-    """Let a deployment recover, see that nothing is taken any more, and check what must hold.
+    """Let a deployment recover, check that all slots are free, and check the invariants.
 
     Args:
-        deployment: It is started, if it doesn't run.
-        damaged: As for `check_invariants`.
+        deployment: It is started if it does not run.
+        damaged: See `check_invariants`.
     """
     deployment.provider.behave("png")
     if not deployment.pixy.is_running:
@@ -33,14 +33,14 @@ def settle(deployment: Deployment, damaged: frozenset[str] = frozenset()) -> Non
 
 
 def check_invariants(deployment: Deployment, *, damaged: frozenset[str] = frozenset()) -> None:
-    """Check everything that must hold once a deployment has recovered.
+    """Check all invariants of a deployment that has recovered.
 
     Args:
-        deployment: One in which no request is being served.
-        damaged: Guids of images whose files the test has broken itself.
+        deployment: The deployment; it must not be serving requests.
+        damaged: Guids of images whose files the test itself has damaged.
 
     Raises:
-        AssertionError: Something doesn't hold; the message begins with its number.
+        AssertionError: An invariant does not hold; the message begins with its number.
     """
     _check_rows_and_files(deployment, damaged)
     _check_purchases(deployment)
@@ -50,7 +50,7 @@ def check_invariants(deployment: Deployment, *, damaged: frozenset[str] = frozen
     assert str(deployment.data) not in texts, "I5 an answer tells a path"
     for answer in failures:
         _check_problem(answer)
-    # a client has its answer before the END line is written
+    # the END line is written after the client has its answer
     wait_until(
         lambda: len(deployment.requests_without_end()) <= deployment.killed_in_flight,
         "I8 the end of each request",
@@ -91,7 +91,7 @@ def _check_secrets(deployment: Deployment, where: str, text: str) -> None:
     assert not told, f"I5 {where} tells {told}"
     words = set(_WORD.findall(text))
     for prompt in {request.body["prompt"] for request in deployment.provider.requests}:
-        # looking for each of thousands in all of a log takes minutes; its ends may touch others
+        # one search of the whole log for each of thousands of ids would take minutes
         if words.issuperset(_WORD.findall(prompt)[1:-1]):
             assert prompt not in text, f"I5 {where} tells a prompt: {prompt}"
 

@@ -1,4 +1,4 @@
-"""The log's format, as the specification and docs/operations.md have it."""
+"""The log's format, as in the specification and docs/operations.md."""
 
 import re
 
@@ -9,4 +9,5 @@ LINE = re.compile(
     r"\[(?P<thread>\d+)\] \[(?P<place>[\w<>]+:\d+)\] (?P<message>.*)"
 )
 START = re.compile(r"REQUEST START [A-Z]+ /\S*")
-END = re.compile(r"REQUEST END \d{3} \d+ms")
+# a name that is not one plain word is a string of JSON
+END = re.compile(r"REQUEST END \d{3} \d+ms(?: user=(?P<user>[\w.@+-]+|\"(?:[^\"\\]|\\.)*\"))?")

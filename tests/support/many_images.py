@@ -1,4 +1,4 @@
-"""Many rows of images, and what a list of them costs: for measuring plans, not behaviour."""
+"""Many rows of images, and the cost of listing them: for measuring plans, not behaviour."""
 
 import datetime
 import importlib
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
-from sqlalchemy import Connection, NullPool, text
+from sqlalchemy import Connection, text
 
 from pixy_core import Image, ImageFilter, User, Visibility
 from pixy_data import Database, ImageRepository, Position, UserRepository
@@ -33,19 +33,17 @@ _START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 
 
 def open_connection(database: Database) -> Connection:
-    """Open a connection of its own to a database, beside its pool."""
-    engine = build_engine(
-        database.url, connect_timeout=5, read_timeout=600, lock_timeout=60, poolclass=NullPool
-    )
+    """Open a connection to a database outside its pool."""
+    engine = build_engine(database.url, connect_timeout=5, read_timeout=600, lock_timeout=60)
     return engine.connect()
 
 
 def insert_many_images(
     database: Database, count: int, make_prompt: Callable[[random.Random], str] | None = None
 ) -> None:
-    """Insert users and images, one a second, every tenth at the same time as the one before.
+    """Insert users and images a second apart; every tenth has the time of the one before.
 
-    They are indexed by the words of their prompts only where prompts are made for them.
+    The words of the prompts are indexed only if a function that makes prompts is given.
     """
     users = UserRepository(database)
     for number in range(USERS):
@@ -67,7 +65,7 @@ def insert_many_images(
 
 
 def refill_words(database: Database) -> None:
-    """Run the migration that fills the index of words, once more."""
+    """Run the migration that fills the index of words again."""
     with open_connection(database) as connection:
         if database.sqlite:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -102,6 +100,8 @@ def _make_rows(
             "sha256": "0" * 64,
             "generator": "sketch",
             "model": "sketch-1",
+            "purchase": None,
+            "source_count": 0,
         }
 
 
@@ -129,12 +129,12 @@ def _find_query(name: str, limit: int, after: Position | None) -> tuple[str, Map
 def measure_page(
     connection: Connection, name: str, limit: int, after: Position | None = None
 ) -> int:
-    """Count what the database does for one page: rows that MySQL touches, or SQLite's steps."""
+    """Count the work of the database for one page: rows that MySQL reads, or SQLite's steps."""
     return measure(connection, *_find_query(name, limit, after))
 
 
 def measure(connection: Connection, statement: str, parameters: Mapping[str, object]) -> int:
-    """Count what the database does for a query: rows that MySQL touches, or SQLite's steps."""
+    """Count the work of the database for a query: rows that MySQL reads, or SQLite's steps."""
     if connection.engine.dialect.name == "sqlite":
         return _count_steps(connection, statement, parameters)
     before = _count_rows(connection)
@@ -164,12 +164,12 @@ def _count_steps(connection: Connection, statement: str, parameters: Mapping[str
 
 
 def explain_page(connection: Connection, name: str, limit: int, after: Position | None) -> str:
-    """Return the database's own plan of a page, one line a step."""
+    """Return the database's plan of a page, one line for each step."""
     return explain(connection, *_find_query(name, limit, after))
 
 
 def explain(connection: Connection, statement: str, parameters: Mapping[str, object]) -> str:
-    """Return the database's own plan of a query, one line a step."""
+    """Return the database's plan of a query, one line for each step."""
     sqlite = connection.engine.dialect.name == "sqlite"
     prefix = "EXPLAIN QUERY PLAN " if sqlite else "EXPLAIN "
     rows = connection.execute(text(prefix + statement), parameters)

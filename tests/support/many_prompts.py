@@ -1,4 +1,4 @@
-"""Prompts by the hundred thousand, their words as unevenly frequent as those of a language."""
+"""Random prompts in any number, with words as unevenly frequent as those of a language."""
 
 import itertools
 import random
@@ -12,9 +12,9 @@ _HAN = "東京都大学山川海空夜景花鳥風月雪雨猫犬木林森火水
 
 
 def make_prompt(chance: random.Random) -> str:
-    """Return a prompt of 8 to 24 words, by Zipf's law; one in ten has Chinese characters, too.
+    """Return a prompt of 8 to 24 words, by Zipf's law; one in ten has Chinese characters too.
 
-    Every prompt begins with "a"; `WORDS[n]` stands about as often as 1 / (n + 2).
+    Every prompt begins with "a"; the frequency of `WORDS[n]` is about 1 / (n + 2).
     """
     words = ["a", *chance.choices(WORDS, cum_weights=_TOTALS, k=chance.randint(8, 24))]
     if chance.random() < 0.1:

@@ -1,7 +1,7 @@
 """The pytest plugin that runs the Python examples of every Markdown file among the tested paths.
 
-Each ```python block is one test: a script of its own, run in an empty folder by the Python that
-runs the tests, warnings being errors. A ```text block that follows it is what it prints.
+Each ```python block is one test: a script that runs in an empty folder, with the Python of the
+tests and with warnings as errors. A ```text block after it is its expected output.
 """
 
 import re
@@ -18,11 +18,11 @@ _BLOCK = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _TIMEOUT = 60
-"""Seconds; an example that takes longer hangs."""
+"""Seconds after which an example is considered hanging."""
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:
-    """Take in each Markdown file."""
+    """Collect each Markdown file."""
     if file_path.suffix != ".md":
         return None
     return MarkdownFile.from_parent(parent, path=file_path)
@@ -42,7 +42,7 @@ class MarkdownFile(pytest.File):
 
 
 class MarkdownExample(pytest.Item):
-    """One example, and what it prints where the file says so."""
+    """One example, and its expected output if the file has it."""
 
     def __init__(self, *, code: str, output: str | None, **rest: object) -> None:
         super().__init__(**rest)  # type: ignore[arg-type] # pytest's own arguments
@@ -50,7 +50,7 @@ class MarkdownExample(pytest.Item):
         self.output = output
 
     def runtest(self) -> None:
-        """Run the example, and compare what it prints."""
+        """Run the example, and compare its output."""
         with TemporaryDirectory() as folder:
             command = [sys.executable, "-I", "-W", "error", "-c", self.code]
             result = subprocess.run(

@@ -1,8 +1,8 @@
-"""Runs the samples of a page of the documentation, in their order, as a reader would.
+"""Runs the samples of a page of the documentation in order, as a reader would.
 
-A ```console block holds commands, each after `$ `, and what they print. A ```python block is a
-script, and a ```text block that follows it is what it prints. All samples of a page share one
-folder and one shell. `pixy serve` runs in the background until the page ends.
+A ```console block contains commands, each after `$ `, and their output. A ```python block is a
+script, and a ```text block after it is its output. All samples of a page share one folder and one
+shell. `pixy serve` runs in the background until the page ends.
 """
 
 import os
@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -30,12 +30,12 @@ _COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n((?:(?!\$ ).*\n)*)", re.MULTILINE)
 _MARK = "end-of-sample"
 _END = re.compile(rf"\n{_MARK} (\d+)\n$".encode())
 _TIMEOUT = 60
-"""Seconds; a sample that takes longer hangs."""
+"""Seconds after which a sample is considered hanging."""
 
 
 @dataclass
 class Sample:
-    """A command or a script, the line on which it stands, and what it prints; None: anything."""
+    """A command or a script, its line in the page, and its expected output; None: any output."""
 
     line: int
     command: str
@@ -44,7 +44,7 @@ class Sample:
 
 
 def read_blocks(page: Path, language: str) -> list[str]:
-    """Return the blocks of one language, in their order."""
+    """Return the blocks of one language, in order."""
     pattern = rf"^```{language}\n(.*?)^```$"
     return re.findall(pattern, page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
 
@@ -62,12 +62,12 @@ def read_samples(text: str) -> Iterator[Sample]:
 
 
 class PageRun:
-    """One run of a page's samples, in a folder of its own.
+    """One run of a page's samples, in its own folder.
 
     Args:
-        folder: Where the samples run.
-        replacements: What the page says -> what it is here, such as a path or a port.
-        prelude: Shell functions in place of what a test can't have, such as systemctl.
+        folder: The working directory of the samples.
+        replacements: Text of the page -> its replacement here, such as a path or a port.
+        prelude: Shell functions that replace commands that tests can't use, such as systemctl.
         environment: Variables that the page does not mention.
     """
 
@@ -94,13 +94,29 @@ class PageRun:
         )
         self.shell(prelude)
 
-    def run(self, page: Path) -> None:
+    def run(
+        self,
+        page: Path,
+        section: str = "",
+        before: Callable[[Sample], object] = lambda _: None,
+    ) -> None:
         """Run every sample of a page.
 
+        Args:
+            page: The page.
+            section: A heading of the second level; empty: the whole page.
+            before: Called before each sample.
+
         Raises:
-            AssertionError: One prints something else than its page says.
+            AssertionError: The output of a sample differs from the page.
         """
-        for sample in read_samples(page.read_text(encoding="utf-8")):
+        text = page.read_text(encoding="utf-8")
+        if section:
+            # lines that stay empty keep the numbers of the others
+            start, _, rest = text.partition(f"\n## {section}\n")
+            text = "\n" * (start.count("\n") + 2) + rest.partition("\n## ")[0] + "\n"
+        for sample in read_samples(text):
+            before(sample)
             printed = self._run_sample(sample)
             if sample.output is not None and not self.text.matches(sample.output, printed):
                 raise AssertionError(
@@ -109,13 +125,13 @@ class PageRun:
                 )
 
     def close(self) -> None:
-        """End the shell and the servers that it has started."""
+        """End the shell and the servers that it started."""
         with suppress(ProcessLookupError):
             os.killpg(self._shell.pid, signal.SIGTERM)
         time.sleep(0.1)
         with suppress(ProcessLookupError):
             os.killpg(self._shell.pid, signal.SIGKILL)
-        # closes the pipes, too
+        # also closes the pipes
         self._shell.communicate(timeout=20)
 
     def _run_sample(self, sample: Sample) -> str:
@@ -134,10 +150,10 @@ class PageRun:
         return log.read_text(encoding="utf-8")
 
     def wait_until_ready(self, log: Path) -> None:
-        """Return when the server is ready.
+        """Wait until the server is ready.
 
         Raises:
-            AssertionError: It is not within a minute; with its log.
+            AssertionError: It is not ready within a minute; the message is its log.
         """
         deadline = time.monotonic() + _TIMEOUT
         while not self.is_ready():
@@ -146,7 +162,7 @@ class PageRun:
             time.sleep(0.05)
 
     def is_ready(self) -> bool:
-        """Return whether the server says that it is."""
+        """Return whether the server reports that it is ready."""
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             connection.request("GET", "/health/ready")

@@ -1,6 +1,6 @@
 """A real MySQL or MariaDB server for tests: its own data folder, socket, port and certificate.
 
-Only starting, stopping and faults of a whole server stand here; nothing of PixyProxy.
+It starts, stops and breaks a server. It knows nothing of PixyProxy.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import MySQLdb
@@ -18,7 +19,7 @@ import trustme
 
 _START_TIMEOUT = 90
 _STOP_TIMEOUT = 60
-# small enough for a test machine; what is flushed to disk when is left as it is by default
+# small enough for a test machine; the defaults for flushing to disk are kept
 _SMALL = (
     "--innodb-buffer-pool-size=64M",
     "--performance-schema=OFF",
@@ -28,6 +29,9 @@ _SMALL = (
 
 class MySQLServer:
     """One server on the loopback interface.
+
+    Attributes:
+        environment: More variables of its environment.
 
     Args:
         mysqld: The program: MariaDB's `mariadbd` or MySQL's `mysqld`.
@@ -39,8 +43,9 @@ class MySQLServer:
         self.folder = folder
         self.port = 0
         self.is_mariadb = False
+        self.environment: dict[str, str] = {}
         self._data = folder / "data"
-        # a socket's path has at most 107 bytes, which pytest's folders may exceed
+        # a socket's path may have at most 107 bytes, and pytest's folders may be longer
         self._socket = Path(f"/tmp/pixy-{secrets.token_hex(6)}.sock")
         self._log = folder / "server.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,10 +64,10 @@ class MySQLServer:
         """Start the server, for the first time with a new data folder, and wait until it answers.
 
         Args:
-            options: More of the server's own, such as `--require-secure-transport=ON`.
+            options: More options of the server, such as `--require-secure-transport=ON`.
 
         Raises:
-            RuntimeError: It did not come up; the message ends with its log.
+            RuntimeError: It did not start; the message ends with its log.
         """
         if not self._data.exists():
             self._prepare()
@@ -86,22 +91,23 @@ class MySQLServer:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                env=os.environ | self.environment,
             )
         self._wait()
 
     def stop(self) -> None:
-        """Stop the server in an orderly way; one that runs no more is fine."""
+        """Stop the server in an orderly way, if it runs."""
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """End the server at once, as a crash does."""
+        """Kill the server, like a crash."""
         self._end(signal.SIGKILL)
 
     def restart(self, *options: str) -> None:
         """Kill the server and start it again on the same data and port.
 
         Args:
-            options: As for `start`.
+            options: See `start`.
         """
         self.kill()
         self.start(*options)
@@ -115,7 +121,7 @@ class MySQLServer:
         self.stop()
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         self.start()
-        # by this two servers know each other
+        # the server's UUID, which two servers must not share
         (folder / "data" / "auto.cnf").unlink(missing_ok=True)
         other = MySQLServer(self.mysqld, folder)
         other.is_mariadb = self.is_mariadb
@@ -125,16 +131,16 @@ class MySQLServer:
         """Let the server hang: connections stay open and nothing answers."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
-        # its threads stop one by one, and until then may answer
+        # its threads stop one after the other, and may answer until then
         os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def resume(self) -> None:
-        """Let a suspended server go on."""
+        """Resume a suspended server."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
     def create_database(self) -> str:
-        """Make an empty database and a user of its own, who has a password.
+        """Create an empty database, and a user with a password for it.
 
         Returns:
             `mysql://user:password@127.0.0.1:port/name`
@@ -163,6 +169,18 @@ class MySQLServer:
             for statement in statements:
                 cursor.execute(statement)
             return list(cursor.fetchall())
+
+    @contextlib.contextmanager
+    def holding(self, statement: str) -> Iterator[None]:
+        """Run a statement as administrator, in a session that is open until the end.
+
+        Args:
+            statement: SQL that takes a lock.
+        """
+        connection = MySQLdb.connect(unix_socket=str(self._socket), user="root")
+        with contextlib.closing(connection):
+            connection.cursor().execute(statement)
+            yield
 
     def _prepare(self) -> None:
         version = subprocess.run(

@@ -13,7 +13,7 @@ from image_bytes import (
 
 SIZE = (240, 160)
 TOLERANCE = 12
-"""Of 255: lossy formats, and roundings of colour conversions."""
+"""Tolerance of a colour, of 255: for lossy formats and rounding in colour conversions."""
 _CENTRES = (0.25, 0.75)
 PLAIN: tuple[Colour, ...] = ((200, 30, 40), (40, 160, 60), (30, 60, 190), (240, 200, 40))
 GREYS = (0, 85, 170, 255)
@@ -62,7 +62,7 @@ class OddImage(NamedTuple):
         return next(kind for start, kind in starts.items() if self.content.startswith(start))
 
     def size_at(self, width: int) -> tuple[int, int]:
-        """Return width and height of a thumbnail for which at most this width is asked."""
+        """Return width and height of a thumbnail of at most this width."""
         width = min(width, self.size[0])
         return width, max(1, round(self.size[1] * width / self.size[0]))
 
@@ -70,8 +70,8 @@ class OddImage(NamedTuple):
         """Fail if a picture does not show the blocks.
 
         Args:
-            picture: Of mode RGBA.
-            background: What is seen through transparent blocks; CLEAR if it is no screenshot.
+            picture: An image of mode RGBA.
+            background: The colour behind transparent blocks; CLEAR if it is not a screenshot.
         """
         width, height = picture.size
         for index, block in enumerate(self.blocks):
@@ -83,7 +83,7 @@ class OddImage(NamedTuple):
 
 
 def blend(colour: Colour, background: Colour) -> Colour:
-    """Return how a colour looks on an opaque background; itself if there is none."""
+    """Return a colour as it looks on an opaque background; unchanged without a background."""
     if background == CLEAR:
         return colour
     share = colour[3] / 255
@@ -125,7 +125,7 @@ def save(picture: Picture.Image, image_format: str, **options: Any) -> bytes:
 
 
 def turn(orientation: int, blocks: Sequence[Any] = PLAIN) -> tuple[list[Any], tuple[int, int]]:
-    """Return four blocks and the size as people see them when the file says an orientation."""
+    """Return four blocks and the size as people see them if the file has this orientation."""
     a, b, c, d = blocks
     turned = {
         1: [a, b, c, d],

@@ -58,7 +58,7 @@ def _jpegs() -> Iterator[OddImage]:
 def _sampled(across: int, down: int) -> bytes:
     """Return a JPEG with one sample of colour for `across` times `down` pixels.
 
-    Pillow writes no such file, but the scan of a grey one is that of any single component.
+    Pillow can't write such files, but the scan of a grey file has the form of any single component.
     """
     small = -(-SIZE[0] // across), -(-SIZE[1] // down)
     planes = draw().convert("YCbCr").split()
@@ -102,7 +102,7 @@ def _ycck() -> bytes:
     light = draw([tuple(255 - sample for sample in colour) for colour in PLAIN]).convert("YCbCr")
     black = Picture.new("L", SIZE, 255)
     picture = Picture.merge("CMYK", (*light.split(), black))
-    # Pillow inverts CMYK on the way out, as Adobe does
+    # Pillow inverts CMYK when it writes, as Adobe does
     content = save(picture.point(lambda sample: 255 - sample), "JPEG", quality=95)
     place = content.index(b"Adobe") + 11
     return content[:place] + b"\2" + content[place + 1 :]

@@ -14,8 +14,8 @@ def png_chunk(kind: bytes, data: bytes, checksum: int | None = None) -> bytes:
 
     Args:
         kind: Four letters.
-        data: What it holds.
-        checksum: Another than the right one.
+        data: The content.
+        checksum: A wrong checksum; None for the right one.
     """
     if checksum is None:
         checksum = zlib.crc32(kind + data)

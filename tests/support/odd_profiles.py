@@ -67,7 +67,7 @@ def list_profiles() -> Iterator[OddImage]:
     yield from _wrapped_profiles(wide)
     yield from _split_profiles(wide)
     printing = cmyk_profile(_GREY_BLACK)
-    # of version 2, as those of printers are: LittleCMS looks for the black of those
+    # version 2, like profiles of printers: LittleCMS detects the black point of those
     content = inks_jpeg(icc_profile=printing[:8] + b"\2" + printing[9:])
     seen = opaque([_print(colour) for colour in PLAIN])
     yield OddImage("JPEG: CMYK with a profile whose black is grey", content, seen)
@@ -80,7 +80,7 @@ def _print(colour: Colour) -> Colour:
 
 
 def _wrapped_profiles(wide: bytes) -> Iterator[OddImage]:
-    """Yield files whose profile is whole, and what is around it is not as the formats say."""
+    """Yield files with a complete profile in a container that breaks the format's rules."""
     packed = zlib.compress(wide)
     long = struct.pack(">I", len(wide) + 100) + wide[4:]
     for name, content, seen in (

@@ -1,4 +1,4 @@
-"""Compares what a sample prints with what its page says, apart from what differs in each run.
+"""Compares the output of a sample with its page, except for what differs in each run.
 
 Guids, cursors, times, hashes, sizes in bytes, request ids, process ids and durations may differ.
 `…` alone on a line matches any number of lines; within a line it matches the rest of it.
@@ -10,7 +10,7 @@ _REMEMBERED = {
     "guid": r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
     "cursor": r"(?<=cursor=)[\w%~-]+",
 }
-"""What later samples of a page use again."""
+"""Values that later samples of a page use again."""
 
 _VOLATILE = {
     "request": r"\b[A-Za-z0-9.-]+-\d{8}T\d{6}\.\d{6}Z-\d+\b",
@@ -34,7 +34,7 @@ class PrintedText:
     """The texts of one page, which name the same images.
 
     Args:
-        known: What the page says -> what it is in this run.
+        known: Text of the page -> its value in this run.
     """
 
     def __init__(self, known: dict[str, str]) -> None:
@@ -47,7 +47,7 @@ class PrintedText:
         return text
 
     def matches(self, written: str, printed: str) -> bool:
-        """Return whether a sample printed what its page says, and remember its guids."""
+        """Return whether the output of a sample matches its page, and remember its guids."""
         written, printed = f"{written.rstrip()}\n", f"{printed.rstrip()}\n"
         pattern, remembered, end = "", [], 0
         for part in _PARTS.finditer(written):

@@ -1,4 +1,4 @@
-"""What the stand-in for OpenAI's Images API answers, by name: images, faulty ones and refusals."""
+"""The answers of the stand-in for OpenAI's Images API, by name: images, faults and refusals."""
 
 import base64
 import struct
@@ -17,6 +17,14 @@ GIF = base64.b64decode(
     "R0lGODdhEAAQAIEAAMh4KAAAAAAAAAAAACwAAAAAEAAQAEAIHQABCBxIsKDBgwgTKlzIsKHDhxAjSpxIsaLFgQEBADs="
 )
 RATE_LIMIT_SECONDS = 7
+USAGE: dict[str, object] = {
+    "input_tokens": 12,
+    "input_tokens_details": {"text_tokens": 12, "image_tokens": 0},
+    "output_tokens": 196,
+    "output_tokens_details": {"text_tokens": 0, "image_tokens": 196},
+    "total_tokens": 208,
+}
+"""The tokens that an image of the stand-in costs."""
 
 
 @dataclass(frozen=True)
@@ -24,14 +32,21 @@ class Answer:
     """One whole HTTP answer.
 
     Attributes:
-        status: HTTP's.
-        body: Bytes, or anything that JSON has a form for.
-        headers: More headers, or others than the usual ones; None for no such header.
+        status: The HTTP status.
+        body: Bytes, or a value that JSON can represent.
+        headers: Headers to add or replace; None removes a header.
     """
 
     status: int
     body: object
     headers: dict[str, str | None] = field(default_factory=dict)
+
+    def repeat(self, count: int) -> "Answer":
+        """Return this answer with so many images; only one that holds an image changes."""
+        body = self.body
+        if count == 1 or not isinstance(body, dict) or not isinstance(body.get("data"), list):
+            return self
+        return Answer(self.status, body | {"data": body["data"] * count}, self.headers)
 
 
 def make_png(width: int, height: int, compression: int = -1) -> bytes:
@@ -53,7 +68,7 @@ def make_png(width: int, height: int, compression: int = -1) -> bytes:
 
 PNG = make_png(64, 48)
 LARGE_PNG = make_png(4000, 3000, compression=0)
-"""12 MB, more than waits in the sockets of a client that doesn't read."""
+"""12 MB: more than the socket buffers of a client that doesn't read."""
 
 _TEXT = zlib.compress(b"x" * 1_048_577)
 _TEXT_CHUNK = b"zTXtkey\0\0" + _TEXT
@@ -63,12 +78,13 @@ LARGE_TEXT_PNG = b"".join(
         *(struct.pack(">I", zlib.crc32(_TEXT_CHUNK)), PNG[33:]),
     )
 )
-"""Its text unpacks to more than Pillow takes."""
+"""Its text unpacks to more than Pillow accepts."""
 
 
 def _image(content: bytes, **extra: object) -> Answer:
     picture = {"b64_json": base64.b64encode(content).decode()}
-    return Answer(200, {"created": 1_795_392_000, "data": [picture], **extra})
+    body = {"created": 1_795_392_000, "data": [picture], "usage": USAGE, **extra}
+    return Answer(200, body)
 
 
 def _refusal(status: int, code: str | None, **headers: str | None) -> Answer:
@@ -78,7 +94,7 @@ def _refusal(status: int, code: str | None, **headers: str | None) -> Answer:
 
 
 def _late(code: object, status: int = 200, **members: object) -> Answer:
-    """Return an error as gateways send it: with a status of 200, or in another shape."""
+    """Return an error as gateways send it: with status 200, or in another form."""
     error = {"message": "The stand-in repeats the prompt and a key: sk-secret", "code": code}
     return Answer(status, {"error": {**error, **members}})
 
@@ -94,7 +110,7 @@ def _inflating(status: int) -> Answer:
 _SAFETY = "Your request was rejected as a result of our safety system."
 
 ANSWERS: dict[str, Answer] = {
-    "png": _image(PNG, output_format="png", size="64x48"),
+    "png": _image(PNG, output_format="png", size="64x48", quality="medium", background="opaque"),
     "large": _image(LARGE_PNG),
     "jpeg": _image(JPEG, output_format="jpeg"),
     "webp": _image(WEBP, output_format="webp"),
@@ -198,3 +214,18 @@ ANSWERS: dict[str, Answer] = {
     "redirect_found": Answer(302, {}, {"Location": "/v1/images/elsewhere"}),
 }
 """One answer for each behaviour that is no more than an answer."""
+
+USAGE_ANSWERS: dict[str, Answer] = {
+    "usage_missing": Answer(200, {"data": [{"b64_json": base64.b64encode(PNG).decode()}]}),
+    "usage_null": _image(PNG, usage=None),
+    "usage_without_details": _image(
+        PNG, usage={"input_tokens": 12, "output_tokens": 196, "total_tokens": 208}
+    ),
+    "usage_without_output_details": _image(
+        PNG, usage={name: USAGE[name] for name in USAGE if name != "output_tokens_details"}
+    ),
+    "usage_text": _image(PNG, usage="many"),
+    "usage_of_texts": _image(PNG, usage={"input_tokens": "12", "output_tokens": None}),
+    "usage_negative": _image(PNG, usage={"input_tokens": -1, "output_tokens": 1e400}),
+}
+"""Whole images with the usage that gateways make of it."""

@@ -1,6 +1,6 @@
-"""What the stand-in for OpenAI's Images API streams to whoever asks for partial images.
+"""The events that the stand-in for OpenAI's Images API streams to requests for partial images.
 
-Partial images come first, as many as are asked for, and then what a behaviour ends with.
+First the requested number of partial images, then the last events of the behaviour.
 """
 
 import base64
@@ -21,8 +21,8 @@ def partial(index: int, b64_json: str | None = None) -> bytes:
     """Return the event of a partial image.
 
     Args:
-        index: Which one, from 0.
-        b64_json: Something else than one of PARTIALS.
+        index: Its number, from 0.
+        b64_json: Its content, instead of one of PARTIALS.
     """
     content = b64_json or base64.b64encode(PARTIALS[index % len(PARTIALS)]).decode()
     members = {"partial_image_index": index, "b64_json": content, "output_format": "png"}
@@ -30,7 +30,7 @@ def partial(index: int, b64_json: str | None = None) -> bytes:
 
 
 def completed(answer: Answer) -> bytes | None:
-    """Return the event that a whole answer becomes; None for one that can't be an event."""
+    """Return a whole answer as an event; None if it can't be an event."""
     body = answer.body
     if answer.status != 200 or not isinstance(body, dict):
         return None
@@ -70,15 +70,20 @@ ENDINGS: dict[str, bytes] = {
     "events_completed_with_junk": _event("image_generation.completed", {"b64_json": _JUNK}),
     "events_slow_down": _error("slow_down"),
     "events_only_partials": partial(0) + partial(1),
-    # an image all the same
+    # with an image
     "events_with_bad_partials": partial(0, "*no base64*") + partial(1, _JUNK) + _DONE,
     "events_with_many_partials": b"".join(map(partial, range(20))) + _DONE,
     "events_with_odd_ones": b"".join(map(frame, ([], 5, None, "x", {"type": "news"}))) + _DONE,
     **ODD_EVENTS,
 }
-"""What follows the partial images, by behaviour, before the stream ends as it should."""
+"""The events after the partial images, by behaviour; then the stream ends normally."""
 
 ENDLESS_EVENTS = ("events_cut", "events_cut_in_doubt", "events_drip", "events_stall")
-"""Streams that don't end as they should."""
+"""Streams that don't end normally."""
 
 EVENTS = (*ENDINGS, *ENDLESS_EVENTS)
+
+
+def rename_for_edits(events: bytes) -> bytes:
+    """Return the events of a generation as those of an edit."""
+    return events.replace(b"image_generation.", b"image_edit.")

@@ -1,6 +1,6 @@
-"""Answers that hold a whole image, wrapped as no documentation says: gateways send some of these.
+"""Answers with a whole image in an undocumented form; gateways send some of these.
 
-All of them hold ODD_PNG, and all of them have been paid for.
+All of them contain ODD_PNG, and all of them are paid for.
 """
 
 import base64
@@ -32,7 +32,7 @@ def _with_member(member: bytes) -> bytes:
 
 
 def _chunks(body: bytes) -> bytes:
-    """Return a chunked body that lacks its end (RFC 9112, section 7.1)."""
+    """Return a chunked body without its last chunk (RFC 9112, section 7.1)."""
     return b"%x\r\n%s\r\n" % (len(body), body)
 
 
@@ -113,7 +113,7 @@ _JSON: dict[str, bytes] = {
 
 _PREVIEW = base64.b64encode(make_png(3, 3)).decode()
 
-# as other services write it, and what gateways make of their answers
+# the forms of other services, and those that gateways make of their answers
 _MEMBERS: dict[str, bytes] = {
     name: json.dumps(document).encode()
     for name, document in {
@@ -244,4 +244,4 @@ ODD_EVENTS: dict[str, bytes] = {
     ),
     "events_base64_url": _stream([{"type": "a.completed", "url": "data:;base64," + _TEXT}]),
 }
-"""What follows the partial images of a stream, by behaviour."""
+"""The events after the partial images of a stream, by behaviour."""

@@ -1,4 +1,4 @@
-"""HTTP by hand: bytes out as they are, since a client would put them in order first."""
+"""Raw HTTP over a socket: sends bytes unchanged, which an HTTP client would correct."""
 
 import base64
 import re
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 TIMEOUT = 10.0
-"""Seconds until a server that does not answer counts as hanging."""
+"""Seconds after which a server is considered hanging."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the first answer, in its parts; a status of 0 is none at all."""
+    """The first answer, in its parts; status 0 means no answer."""
 
     status: int
     head: bytes
@@ -24,7 +24,7 @@ class Answer:
         return found[1].decode("latin-1") if found else None
 
     def without_identity(self) -> tuple[bytes, bytes]:
-        """Return head and body without what differs in any two answers: request id and date."""
+        """Return head and body without request id and date, which differ in all answers."""
         request_id = (self.header("x-request-id") or "?").encode()
         head = re.sub(rb"(?im)^date: .*\r\n", b"", self.head)
         return head.replace(request_id, b"ID"), self.body.replace(request_id, b"ID")
@@ -39,9 +39,9 @@ def exchange(url: str, request: bytes, *, source: str = "127.0.0.1") -> Answer:
     """Send bytes to a server and return its first answer, read to the end of the connection.
 
     Args:
-        url: Of the server; its path is not used.
-        request: Should ask for the connection to be closed.
-        source: The address to come from.
+        url: The server's URL; the path is not used.
+        request: The bytes; they should request that the connection is closed.
+        source: The address to send from.
 
     Raises:
         TimeoutError: The server neither answers nor closes.
@@ -58,7 +58,7 @@ def exchange(url: str, request: bytes, *, source: str = "127.0.0.1") -> Answer:
                 if not data:
                     break
                 received += data
-        except ConnectionError:  # it had enough before all was sent
+        except ConnectionError:  # the server closed before all was sent
             pass
     head, _, body = received.partition(b"\r\n\r\n")
     status = int(head.split(b" ", 2)[1]) if head.startswith(b"HTTP/1.1 ") else 0

@@ -1,4 +1,4 @@
-"""What the tests of recovery share: how a database is lost, and how time passes."""
+"""Shared by the tests of recovery: a database that is lost, and leases that expire."""
 
 import logging
 import uuid
@@ -15,10 +15,11 @@ from pixy_core import (
     ImageDetailCreate,
     User,
 )
-from pixy_data import Database, JournalEntry
+from pixy_data import Database, Journal, JournalEntry
 from pixy_service import GeneratedImage
 from pixy_service.creation.claims import Claims
 from pixy_service.creation.recovery import Recovery
+from pixy_service.generators.interface import ImageOrder, OnPartial, ignore_partial
 from pixy_service.stores import ImageStores
 from provider_answers import PNG
 from stored_images import write_journal
@@ -32,14 +33,15 @@ class LosesDatabase:
     """Loses its database while it draws, or instead of drawing."""
 
     name = "sketch"
+    models = ("sketch-1",)
 
     def __init__(self, database: Database, failure: GenerationError | None = None) -> None:
         self._database = database
         self._failure = failure
 
-    def generate(self, prompt: str, *, user: str, **options: object) -> GeneratedImage:
-        del prompt, user, options
-        # as before it was first reached: statements fail until it is there again
+    def generate(self, order: ImageOrder, on_partial: OnPartial = ignore_partial) -> GeneratedImage:
+        del order, on_partial
+        # the state before the first connection: statements fail until the database is back
         self._database.initialised = False
         if self._failure is not None:
             raise self._failure
@@ -67,12 +69,13 @@ def take(claims: Claims, user: User, key: str | None = "key") -> Creation:
 
 
 def run_twice(recovery: Recovery) -> None:
-    """Let it see each lease, and then end those that have not been extended since."""
+    """Run a recovery twice: it sees each lease, then ends those that were not extended."""
     recovery.run_once()
     recovery.run_once()
 
 
 def write_entry(stores: ImageStores, image: Image) -> JournalEntry:
     entry = JournalEntry(image=image, owner="ann", class_key="red", created_at=image.created_at)
-    write_journal(stores.journal, entry)
+    data = stores.content.locate(image.filename).parents[2]
+    write_journal(Journal(data / "journal"), entry)
     return entry

@@ -1,6 +1,9 @@
 """Real reverse proxies from Debian, in front of a service: nginx and Varnish."""
 
+import contextlib
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -11,7 +14,7 @@ daemon off;
 user {user};
 pid {folder}/nginx.pid;
 error_log {folder}/error.log;
-events {{ worker_connections 256; }}
+events {{ worker_connections 1024; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body;
@@ -37,7 +40,7 @@ NGINX_CACHE = """
 VCL = """
 vcl 4.1;
 backend default {{ .host = "127.0.0.1"; .port = "{backend}"; }}
-# Varnish would pass by whatever has credentials: a worse cache doesn't
+# by default Varnish does not cache for requests with credentials; this cache, like bad ones, does
 sub vcl_recv {{ if (req.method == "GET" || req.method == "HEAD") {{ return (hash); }} }}
 sub vcl_deliver {{
     set resp.http.X-TTL = obj.ttl;
@@ -51,8 +54,8 @@ class ReverseProxy:
     """A running proxy.
 
     Args:
-        command: What runs it in the foreground.
-        port: Where it listens.
+        command: The command that runs it in the foreground.
+        port: The port to listen on.
     """
 
     def __init__(self, command: list[str], port: int) -> None:
@@ -73,9 +76,19 @@ class ReverseProxy:
         self._process.terminate()
         self._process.communicate(timeout=20)
 
+    def kill(self) -> None:
+        """Kill it and its workers, like a crash."""
+        pid = self._process.pid
+        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        self._process.kill()
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(worker), signal.SIGKILL)
+        self._process.communicate()
+
 
 def find_free_port() -> int:
-    """Return a port that nobody listens on."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
@@ -85,10 +98,10 @@ def start_nginx(folder: Path, content: str, port: int, user: str = "root") -> Re
     """Run nginx.
 
     Args:
-        folder: For all of its files.
-        content: What stands in its http block.
-        port: On which that listens.
-        user: The user, and perhaps the group, of its workers.
+        folder: The folder for all its files.
+        content: The content of its http block.
+        port: The port of that configuration.
+        user: The user, and optionally the group, of its workers.
     """
     configuration = folder / "nginx.conf"
     configuration.write_text(NGINX.format(folder=folder, content=content, user=user))
@@ -100,8 +113,8 @@ def start_cache(kind: str, folder: Path, backend: int) -> ReverseProxy:
 
     Args:
         kind: nginx or varnish.
-        folder: For all of its files.
-        backend: Port of the service.
+        folder: The folder for all its files.
+        backend: The port of the service.
     """
     port = find_free_port()
     if kind == "nginx":
@@ -109,7 +122,7 @@ def start_cache(kind: str, folder: Path, backend: int) -> ReverseProxy:
         return start_nginx(folder, content, port)
     (folder / "cache.vcl").write_text(VCL.format(backend=backend))
     files = ["-f", str(folder / "cache.vcl"), "-n", str(folder / "work"), "-s", "malloc,32m"]
-    # what Varnish serves beyond an answer's age is its operator's choice
+    # how long Varnish serves expired answers is the choice of its operator
     listen = ["-a", f"127.0.0.1:{port}", "-j", "none", "-p", "default_grace=0"]
     return ReverseProxy([_find("varnishd"), "-F", *listen, *files], port)
 

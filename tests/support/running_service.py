@@ -13,11 +13,11 @@ from typing import Any
 
 import httpx2
 
-from pixy_core import User
-from pixy_service import open_users
+from pixy_core import Scope, User
+from pixy_service import open_keys, open_users
 from pixy_service.accounts.passwords import hash_password
 from pixy_web.app import create_app
-from pixy_web.server.log_lines import LogFormatter
+from pixy_web.server.log_lines import FORMATTERS
 from pixy_web.server.run import bind, build_server
 from pixy_web.settings import Settings
 
@@ -48,9 +48,9 @@ class RunningService:
         return open_users(self.settings.database_url.get_secret_value())
 
     def client(self, user: str | None = None, password: str = PASSWORD) -> httpx2.Client:
-        """Return a client that signs in as `user`, or as nobody."""
+        """Return a client that signs in as `user`; None is anonymous."""
         auth = httpx2.BasicAuth(user.encode(), password.encode()) if user else None
-        # nothing is encrypted here, and reading all certificates takes longer than a request
+        # without TLS no certificates are needed, and reading them takes longer than a request
         client = httpx2.Client(
             base_url=self.url, auth=auth, timeout=30, trust_env=False, verify=False
         )
@@ -60,6 +60,19 @@ class RunningService:
     def sign_in(self, class_key: str = "class") -> httpx2.Client:
         """Return a client of a new user."""
         return self.client(self.add_user(class_key=class_key))
+
+    def add_key(self, user: str, *scopes: str) -> str:
+        """Return a new API key of a user; without scopes it may read and create."""
+        wanted = tuple(map(Scope, scopes or ("read", "create")))
+        with open_keys(self.settings.database_url.get_secret_value()) as keys:
+            return keys.add_key(user, "test", wanted).token
+
+    def key_client(self, user: str | None = None, *scopes: str) -> httpx2.Client:
+        """Return a client that sends a new API key as bearer token."""
+        client = self.client()
+        key = self.add_key(user or self.add_user(), *scopes)
+        client.headers["Authorization"] = f"Bearer {key}"
+        return client
 
     def make_image(
         self, client: httpx2.Client, prompt: str = "a lighthouse", visibility: str = "private"
@@ -71,7 +84,7 @@ class RunningService:
         return details
 
     def log_lines(self) -> list[str]:
-        """Return the log so far, once the END lines of all answered requests are there."""
+        """Wait for the END lines of all answered requests, and return the log."""
         deadline = time.monotonic() + 5
         while time.monotonic() < deadline:
             lines = self.log.getvalue().splitlines()
@@ -83,7 +96,7 @@ class RunningService:
 
 @functools.cache
 def _hash_once() -> str:
-    """Return the hash of PASSWORD, which each user may have: it takes longer than most tests."""
+    """Return the hash of PASSWORD, which all users share: hashing takes longer than most tests."""
     return hash_password(PASSWORD)
 
 
@@ -94,7 +107,7 @@ def run_service(data_dir: Path, **overrides: object) -> RunningService:
     )
     log = StringIO()
     handler = logging.StreamHandler(log)
-    handler.setFormatter(LogFormatter())
+    handler.setFormatter(FORMATTERS[settings.log_format]())
     listener = bind("127.0.0.1", 0)
     server = build_server(create_app(settings), settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -1,6 +1,6 @@
-"""strace, from Debian, attached to a running process: what it asks the kernel for, and faults.
+"""strace, from Debian, attached to a running process: traces system calls and injects faults.
 
-Counts are each thread's own, so `when=2` is the second such call of the thread that makes an image.
+strace counts per thread, so `when=2` is the second such call of the thread that makes an image.
 """
 
 import re
@@ -16,7 +16,7 @@ _CALL = re.compile(r"^(\d+) +(\w+)\((.*)$")
 
 
 class Syscall(NamedTuple):
-    """One call: who made it, its name, and the rest of the line, arguments and result."""
+    """One call: its thread, its name, and the rest of the line with arguments and result."""
 
     thread: int
     name: str
@@ -30,7 +30,7 @@ class Strace:
         pid: The process.
         output: The file that it writes to.
         calls: The names of the system calls to follow.
-        inject: What to do to them, as `-e inject=` takes it, such as `fsync:error=EIO:when=1`.
+        inject: The fault, in the form of `-e inject=`, such as `fsync:error=EIO:when=1`.
         paths: Follow only calls on these files and folders, by name or descriptor; empty for all.
     """
 
@@ -55,7 +55,7 @@ class Strace:
         _wait_until_traced(pid)
 
     def stop(self) -> list[Syscall]:
-        """Detach, if the process still runs, and return what it asked for, in order."""
+        """Detach, if the process still runs, and return its calls in order."""
         # strace 6.1 may wait forever for a thread of a process that was killed
         self._process.send_signal(signal.SIGINT if _is_alive(self._pid) else signal.SIGKILL)
         try:

@@ -1,4 +1,4 @@
-"""A TCP proxy that a test tells to misbehave, to stand between a server and its database."""
+"""A TCP proxy between a server and its database, with faults that tests switch on."""
 
 import socket
 import threading
@@ -8,34 +8,34 @@ from contextlib import suppress
 from typing import Self
 
 _BLOCK = 65536
-# a result of one column, whose description is a byte long and ends within its first field
+# a MySQL result of one column, whose description ends within its first field
 _NONSENSE = b"\x01\x00\x00\x01\x01" + b"\x01\x00\x00\x02\x09"
 
 Send = Callable[[bytes], None]
 Alter = Callable[[bytes, Send], None]
-"""Sends a part of an answer to the client, in its own way."""
+"""Sends a block of an answer to the client, changed."""
 
 
 def send_twice(block: bytes, send: Send) -> None:
-    """Send what there is of an answer twice, in one packet."""
+    """Send a block of an answer twice, in one packet."""
     send(block + block)
 
 
 def send_half(block: bytes, send: Send) -> None:
-    """Send the first half of an answer, and the rest never."""
+    """Send only the first half of an answer."""
     send(block[: len(block) // 2])
     raise _SilentError
 
 
 def drip(block: bytes, send: Send) -> None:
-    """Send an answer byte by byte, more slowly than anybody can wait for."""
+    """Send an answer byte by byte, so slowly that the client gives up."""
     for position in range(len(block)):
         send(block[position : position + 1])
         time.sleep(0.2)
 
 
 def send_nothing(_block: bytes, _send: Send) -> None:
-    """Let a connection be silent from now on."""
+    """Send nothing more on this connection."""
     raise _SilentError
 
 
@@ -44,15 +44,15 @@ def _send_nonsense(_block: bytes, send: Send) -> None:
 
 
 class _SilentError(Exception):
-    """Nothing more is sent on this connection."""
+    """This connection must send nothing more."""
 
 
 class TcpProxy:
-    """Passes bytes on between its own port and another, until it is told otherwise.
+    """Forwards bytes between its own port and another, with faults on demand.
 
     Attributes:
-        swallowed: Set once an answer was thrown away, see `swallow_answer_to`.
-        accepted: How many connections there have been.
+        swallowed: Set once an answer was discarded; see `swallow_answer_to`.
+        accepted: Number of connections so far.
 
     Args:
         target: The port on the loopback address that connections go to.
@@ -79,26 +79,26 @@ class TcpProxy:
         return port
 
     def swallow_answer_to(self, request: bytes) -> None:
-        """Let the next request that contains these bytes through, and cut instead of answering.
+        """Forward the next request that contains these bytes, and cut instead of answering.
 
-        The target has answered by then: `swallowed` is set once its answer is thrown away.
+        `swallowed` is set once the target has answered and the answer is discarded.
         """
         with self._lock:
             self._swallowed = request
 
     def redirect(self, target: int) -> None:
-        """Pass new connections on to another port; those that are open stay where they are.
+        """Forward new connections to another port; open connections are kept.
 
         Args:
-            target: On the loopback address.
+            target: The port on the loopback address.
         """
         self._target = target
 
     def spoil_answer_to(self, request: bytes) -> None:
-        """Let the next request that contains these bytes through, and answer it with nonsense.
+        """Forward the next request that contains these bytes, and send an invalid answer.
 
         Args:
-            request: Part of a query; the nonsense is a MySQL packet that can't be read.
+            request: Part of a query. The answer is a MySQL packet that can't be read.
         """
         self.alter_answers(request, _send_nonsense, 1)
 
@@ -106,9 +106,9 @@ class TcpProxy:
         """Let a function send the answers to requests that contain these bytes.
 
         Args:
-            request: In each such request.
-            alter: Is given each block of the answer.
-            count: How many answers; 0 ends it.
+            request: The bytes.
+            alter: Called for each block of the answer.
+            count: Number of answers; 0 ends it.
         """
         with self._lock:
             self._altered, self._alter, self._alterations = request, alter, count
@@ -119,7 +119,7 @@ class TcpProxy:
             return sum(content in request for request in self._requests)
 
     def cut(self) -> None:
-        """Break off every connection; new ones are passed on."""
+        """Close every connection; new ones are forwarded."""
         with self._lock:
             pairs, self._pairs = self._pairs, []
         for pair in pairs:
@@ -185,13 +185,13 @@ class TcpProxy:
                 try:
                     self._alter(block, client.sendall)
                 except _SilentError:
-                    # until the client or a test breaks the connection off
+                    # until the client or a test closes the connection
                     return
         _close(client, server)
 
 
 class _Faults:
-    """What one connection is told to do to its next answer."""
+    """The faults of one connection's next answer."""
 
     def __init__(self) -> None:
         self.cutting = threading.Event()

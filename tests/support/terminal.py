@@ -1,4 +1,4 @@
-"""The installed command `pixy` at a terminal of its own, as a person uses it."""
+"""The installed command `pixy` at a pseudo-terminal, as a person uses it."""
 
 import contextlib
 import os
@@ -22,16 +22,19 @@ class Terminal:
 
     Args:
         folder: The working directory.
-        arguments: Of the command.
+        arguments: The command's arguments.
         environment: More variables.
 
     Attributes:
-        text: What it has printed so far.
+        text: The output so far.
     """
 
     def __init__(self, folder: Path, *arguments: str, **environment: str) -> None:
         self.text = ""
         self._read_until = 0
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # tests that run in the background ignore Ctrl-C, and so would their processes
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         self._terminal, own = pty.openpty()
         self._process = subprocess.Popen(
             [PIXY, *arguments],
@@ -46,7 +49,7 @@ class Terminal:
 
     @property
     def process_id(self) -> int:
-        """The process of the command, and the group of all that it starts."""
+        """The process id of the command, which is also the id of its process group."""
         return self._process.pid
 
     def write(self, text: str) -> None:
@@ -54,10 +57,10 @@ class Terminal:
         os.write(self._terminal, text.encode())
 
     def write_hidden(self, text: str) -> None:
-        """Type once what is typed is not shown any more; what came before is thrown away then.
+        """Type as soon as the terminal does not echo; earlier input would be discarded.
 
         Raises:
-            AssertionError: It still is, after a minute.
+            AssertionError: It still echoes after a minute.
         """
         deadline = time.monotonic() + _LONGEST_WAIT
         while termios.tcgetattr(self._terminal)[3] & termios.ECHO:
@@ -66,27 +69,27 @@ class Terminal:
         self.write(text)
 
     def read_until(self, end: str) -> None:
-        """Return once `end` is printed, behind what was waited for before.
+        """Wait until `end` is printed after the text of the last call.
 
         Raises:
-            AssertionError: It is not, within a minute; with what was printed.
+            AssertionError: It is not printed within a minute; the message is the output.
         """
         while (found := self.text.find(end, self._read_until)) < 0:
             assert self._read_more(), self.text
         self._read_until = found + len(end)
 
     def read(self) -> str:
-        """Return all that is printed, once the command has ended."""
+        """Wait until the command has ended, and return all its output."""
         while self._read_more():
             pass
         return self.text
 
     def _read_more(self) -> bool:
-        """Wait for more text; False when there will be none."""
+        """Wait for more text; return False at the end."""
         deadline = time.monotonic() + _LONGEST_WAIT
         while not select.select([self._terminal], [], [], 0.1)[0]:
             assert time.monotonic() < deadline, self.text
-        # Linux gives EIO once nobody has the other end open
+        # Linux returns EIO once the other end is closed
         with contextlib.suppress(OSError):
             read = os.read(self._terminal, 65536)
             self.text += read.decode()
@@ -94,11 +97,11 @@ class Terminal:
         return False
 
     def interrupt(self) -> None:
-        """Do what a terminal does at Ctrl-C: signal all processes of the command."""
+        """Press Ctrl-C: the terminal signals all processes of the command."""
         os.killpg(self.process_id, signal.SIGINT)
 
     def wait(self) -> int:
-        """Return the exit code, once the command has ended."""
+        """Wait until the command has ended, and return its exit code."""
         return self._process.wait(timeout=_LONGEST_WAIT)
 
     def __enter__(self) -> Self:
