@@ -1,4 +1,4 @@
-"""The installed command, run as its users run it; nothing here imports PixyProxy."""
+"""Fixtures: the installed command, run as users run it; nothing here imports PixyProxy."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from provider import Provider
 
 @pytest.fixture
 def pixy(tmp_path: Path, database_url: str) -> Iterator[InstalledPixy]:
-    """The command over an empty data folder and database, with the sketch generator."""
+    """The command with an empty data folder and database, and the sketch generator."""
     installed = InstalledPixy(
         tmp_path,
         PIXY_DATABASE_URL=database_url,
@@ -31,7 +31,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def paid(pixy: InstalledPixy, provider: Provider) -> InstalledPixy:
-    """The command with its images from the provider."""
+    """The command with images from the provider."""
     pixy.environment |= {
         "PIXY_GENERATOR": "openai",
         "OPENAI_API_KEY": "sk-of-the-test",

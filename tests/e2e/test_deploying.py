@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from mysql_server import MySQLServer
 
 PAGE = Path(__file__).parents[2] / "docs/deploy.md"
+UNIT = PAGE.parents[1] / "deploy/pixy.service"
 
-# a test has neither root's rights nor systemd: the unit's command is run as systemd would
+# a test is not root and has no systemd: it runs the unit's command as systemd would
 PRELUDE = """
 sudo() {{
     [ $1 = mariadb ] || {{ "$@"; return; }}
@@ -24,7 +25,8 @@ sudo() {{
 systemctl() {{ if [ $1 = stop ]; then stop; else start; fi; }}
 stop() {{ kill $(cat {folder}/pid); while kill -0 $(cat {folder}/pid); do sleep 0.1; done 2>&-; }}
 start() {{
-    (cd {working} && exec {command}) >{folder}/log 2>&1 & echo $! >{folder}/pid
+    (cd {working} && CREDENTIALS_DIRECTORY={credentials} && export CREDENTIALS_DIRECTORY &&
+        unset PIXY_SECRETS_DIR && exec {command}) >{folder}/log 2>&1 & echo $! >{folder}/pid
     until curl -fso {folder}/ready http://127.0.0.1:$PIXY_PORT/health/ready; do
         kill -0 $(cat {folder}/pid) || {{ cat {folder}/log; return 1; }}
         sleep 0.1
@@ -42,19 +44,21 @@ def run(mysql_server: "MySQLServer", tmp_path: Path) -> Iterator[PageRun]:
     mysql_server.execute(*statements.strip().rstrip(";").split(";\n"))
     here = {
         "/opt/pixy/bin": str(Path(sys.executable).parent),
-        "/srv/pixy": str(tmp_path / "srv"),
+        "/var/lib/pixy": str(tmp_path / "srv"),
+        "/etc/pixy": str(tmp_path / "etc"),
+        " -g pixy": "",
         "/backup": str(tmp_path / "backup"),
         "127.0.0.1:3306": f"127.0.0.1:{mysql_server.port}",
         "port=3306": f"port={mysql_server.port}",
     }
-    (unit,) = read_blocks(PAGE, "systemd")
-    words = dict(re.findall(r"^(\w+)=(.*)$", unit, re.MULTILINE))
+    words = dict(re.findall(r"^(\w+)=(.*)$", UNIT.read_text(), re.MULTILINE))
     for there, path in here.items():
         words = {name: value.replace(there, path) for name, value in words.items()}
     prelude = PRELUDE.format(
         folder=tmp_path,
         working=words["WorkingDirectory"],
         command=words["ExecStart"],
+        credentials=tmp_path / "etc",
         socket=mysql_server._socket,
     )
     (tmp_path / "srv").mkdir()
@@ -81,11 +85,3 @@ def test_the_page_leads_to_a_service_that_was_backed_up_restored_and_upgraded(
     (job,) = read_blocks(PAGE, "crontab")
     command = run.text.translate(job.split(maxsplit=5)[5])
     assert "logger" not in run.shell(command)
-
-
-def test_systemd_waits_until_running_images_are_made() -> None:
-    (unit,) = read_blocks(PAGE, "systemd")
-    (seconds,) = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
-    settings = (PAGE.parent / "configuration.md").read_text()
-    (timeout,) = re.findall(r"`PIXY_GENERATION_TIMEOUT` \| `([\d.]+)`", settings)
-    assert int(seconds) >= float(timeout) + 30

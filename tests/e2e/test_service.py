@@ -1,4 +1,4 @@
-"""The whole service, from the command line to the file on disk, over HTTP alone."""
+"""The whole service, from the command line to the file on disk, over HTTP only."""
 
 import os
 import re
@@ -47,12 +47,12 @@ def test_an_image_is_made_found_shared_and_deleted(pixy: InstalledPixy) -> None:
     assert pixy.stop() in (0, -signal.SIGTERM)
 
 
-def test_a_list_of_short_and_of_long_prompts_arrives_whole(
+def test_a_list_with_short_and_long_prompts_is_complete(
     pixy: InstalledPixy, database_url: str
 ) -> None:
     pixy.add_user("ada")
     pixy.start()
-    # where a page of long ones follows short ones, and the other way round
+    # a page of long prompts after one of short prompts, and the other way round
     prompts = [f"{number} {'x' * (20_000 if 350 < number < 450 else 1)}" for number in range(900)]
     with pixy.client("ada") as ada, pixy.client() as stranger:
         make_image(ada, prompts[0], "public")
@@ -64,7 +64,7 @@ def test_a_list_of_short_and_of_long_prompts_arrives_whole(
 
 
 def copy_row(database_url: str, prompts: list[str]) -> None:
-    """Add a copy of the only image for each prompt, each a second older than the one before."""
+    """Add a copy of the only image for each prompt, each a second older than the last."""
     mark = "?" if database_url.startswith("sqlite") else "%s"
     with connect(database_url) as connection:
         cursor = connection.cursor()
@@ -85,7 +85,7 @@ def copy_row(database_url: str, prompts: list[str]) -> None:
         connection.commit()
 
 
-def test_images_are_found_and_shown_smaller_after_a_restart_too(pixy: InstalledPixy) -> None:
+def test_images_are_found_and_have_thumbnails_after_a_restart(pixy: InstalledPixy) -> None:
     pixy.add_user("ada")
     pixy.start()
     with pixy.client("ada") as ada:
@@ -134,7 +134,7 @@ def test_a_restart_keeps_everything(pixy: InstalledPixy) -> None:
 
 
 def test_several_workers_serve_one_database(pixy: InstalledPixy) -> None:
-    # no table exists yet: the workers' start and the first requests meet a fresh database
+    # no table exists yet: the workers and the first requests start with a new database
     pixy.start("--workers", "3")
     pixy.add_user("ada")
 
@@ -152,7 +152,7 @@ def test_several_workers_serve_one_database(pixy: InstalledPixy) -> None:
             listed = ada.get("/image").json()
             assert {image["guid"] for image in listed} == {guid for guid, _ in made}
             page = ada.get("/image?limit=20")
-            # a cursor of one worker is good for every other
+            # a cursor of one worker is valid in every other
             with pixy.client("ada") as again:
                 assert len(again.get(page.links["next"]["url"]).json()) == 12
 
@@ -160,7 +160,7 @@ def test_several_workers_serve_one_database(pixy: InstalledPixy) -> None:
 def test_a_killed_worker_is_replaced(pixy: InstalledPixy) -> None:
     pixy.add_user("ada")
     pixy.start("--workers", "2")
-    # one that dies while it is asked whether it is up is missed after the 30 s it has to answer
+    # a worker that dies during a health check is replaced after 30 s, the time it has to answer
     wait_until(lambda: pixy.log.count("Application startup complete") == 2)
     victim = min(pixy.workers())
     os.kill(victim, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Deployments to break, and what must hold of each when a test is over."""
+"""Fixtures: deployments to break, whose invariants are checked after each test."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ Deploy = Callable[..., Deployment]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the marker that ties a test to a row of docs/reliability.md."""
+    """Register the marker for rows of docs/reliability.md."""
     config.addinivalue_line("markers", "fault(number): the row of docs/reliability.md")
 
 
@@ -27,9 +27,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with one half of the random harness, so that the other, the last, has its own worker.
+    """Run one half of the random harness first, and the other last, each in its own worker.
 
-    Workers take runs of neighbours, and the last test of a run is never taken over by an idle one.
+    Workers take runs of neighbouring tests; an idle worker never takes the last test of a run.
     """
     halves = [item for item in items if "test_random_kills" in item.nodeid]
     for item in halves[:1]:
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Tell the figures of the random harness."""
+    """Print the figures of the random harness."""
     for report in terminalreporter.getreports("passed"):
         for name, figures in report.user_properties:
             if name == "figures":
@@ -73,7 +73,7 @@ def shared_deployment(
 
 @pytest.fixture
 def deployment(shared_deployment: Deployment) -> Iterator[Deployment]:
-    """A running deployment, where every invariant must hold when the test is over."""
+    """A running deployment; every invariant must hold after the test."""
     if not shared_deployment.pixy.is_running:
         shared_deployment.pixy.start()
     yield shared_deployment
@@ -87,7 +87,7 @@ def deploy(
     database_url: str,
     provider: Provider,
 ) -> Iterator[Deploy]:
-    """Deploy once more, with a database and settings of the test's own; it isn't running yet."""
+    """Make another deployment with its own database and settings; it is not started."""
     made: list[Deployment] = []
 
     def make(url: str | None = None, **settings: str) -> Deployment:

@@ -1,4 +1,4 @@
-"""Backups of a server at work, and what they restore: rows F54 and F55."""
+"""Backups of a running server, and restores: rows F54 and F55."""
 
 import hashlib
 import itertools
@@ -27,11 +27,11 @@ Connect = Callable[[], str]
 
 
 class Backup:
-    """A deployment's backup, made and restored by the commands that the documentation names.
+    """A deployment's backup, made and restored with the documented commands.
 
     Args:
-        deployment: What is backed up.
-        folder: Where the backup is.
+        deployment: The deployment that is backed up.
+        folder: The folder of the backup.
         new_database: Makes an empty database, and returns its URL.
     """
 
@@ -47,17 +47,17 @@ class Backup:
         return self.deployment.database_url.startswith("sqlite")
 
     def make(self, events: Iterable[Callable[[], object]] = ()) -> None:
-        """Make the backup, or bring it up to date.
+        """Make or update the backup.
 
         Args:
-            events: What happens after each of a server's three commands.
+            events: Called after each of a database server's three commands.
         """
         if self.is_sqlite:
             self.deployment.pixy.run("backup", str(self.folder))
             return
         with pytest.raises(subprocess.CalledProcessError) as refused:
             self.deployment.pixy.run("backup", str(self.folder))
-        # what it says is what an operator copies
+        # an operator copies the printed text
         told = re.findall(r"(?m)^pixy:   (.*)$", refused.value.stderr)
         assert [line.split()[0] for line in told] == ["pixy", "mariadb-dump", "pixy"]
         for line, event in itertools.zip_longest(told, events):
@@ -87,7 +87,7 @@ class Backup:
         return pixy
 
     def _shell(self, line: str, url: str) -> None:
-        # what ~/.my.cnf would say
+        # the content of ~/.my.cnf
         environment = {"PATH": f"{BIN}:/usr/bin:/bin", "MYSQL_PWD": urlsplit(url).password or ""}
         subprocess.run(
             line,
@@ -103,7 +103,7 @@ class Backup:
 def backup(
     _mysql_server: "MySQLServer | None", deploy: Callable[..., Deployment], tmp_path: Path
 ) -> Backup:
-    """A running deployment that draws its images itself, and where its backup goes."""
+    """A running deployment with the sketch generator, and the place of its backup."""
     if _mysql_server is not None and shutil.which("mariadb-dump") is None:
         pytest.skip("mariadb-dump is not installed: apt-get install mariadb-client")
     deployment = deploy(PIXY_GENERATOR="sketch")
@@ -118,7 +118,7 @@ def backup(
 
 
 class Traffic:
-    """Clients that make images and delete some of them, until told to stop."""
+    """Clients that make images and delete some of them until they are stopped."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.made: list[str] = []
@@ -139,7 +139,7 @@ class Traffic:
         self._stopping.set()
         for thread in self._threads:
             thread.join()
-        # whose rows are gone, as was wanted
+        # the images are deleted, as requested
         gone = {f"/image/{guid}" for guid in self.deleted}
         self._deployment.answers = [
             answer
@@ -154,7 +154,7 @@ class Traffic:
     def _delete(self) -> None:
         with self._deployment.client() as ada:
             while not self._stopping.wait(0.05):
-                # each third one, a moment after it was made
+                # delete each third image, a moment after it was made
                 number = 3 * len(self.deleted)
                 if number < len(self.made):
                     answer = ada.delete(f"/image/{self.made[number]}")
@@ -163,7 +163,7 @@ class Traffic:
 
 
 def read_content(pixy: InstalledPixy) -> Iterator[tuple[str, str]]:
-    """Return the guid of each image of ada's, and the hash of what is served for it."""
+    """Return the guid of each image of ada, and the hash of its served content."""
     with pixy.client("ada") as ada:
         for image in ada.get("/image", params={"limit": 200}).json():
             content = ada.get(f"/image/{image['guid']}/content")
@@ -173,12 +173,12 @@ def read_content(pixy: InstalledPixy) -> Iterator[tuple[str, str]]:
 
 @pytest.mark.slow
 @pytest.mark.fault("F54")
-def test_images_that_are_made_and_deleted_during_a_backup(backup: Backup) -> None:
+def test_images_are_made_and_deleted_during_a_backup(backup: Backup) -> None:
     deployment = backup.deployment
     deployment.make_image("before")
     with Traffic(deployment) as traffic:
         wait_until(lambda: len(traffic.made) >= 3)
-        # the second and third only copy what is new
+        # the second and third backup only copy new files
         for _ in range(3):
             made, gone = set(traffic.made), set(traffic.deleted)
             backup.make()
@@ -193,11 +193,11 @@ def test_images_that_are_made_and_deleted_during_a_backup(backup: Backup) -> Non
     assert made - deleted <= set(restored)
     assert not gone & set(restored)
     assert all(sha256 == hashes[guid] for guid, sha256 in restored.items() if guid in hashes)
-    assert pixy.run("check").endswith("all is well.\n")
+    assert pixy.run("check").endswith("Problems left: 0.\n")
 
 
 @pytest.mark.fault("F54")
-def test_an_image_that_waits_for_its_row_during_a_backup(
+def test_an_image_waits_for_its_row_during_a_backup(
     backup: Backup, deploy: Callable[..., Deployment]
 ) -> None:
     if not backup.is_sqlite:
@@ -225,7 +225,9 @@ def test_an_image_that_waits_for_its_row_during_a_backup(
 
 
 @pytest.mark.fault("F54")
-def test_images_that_are_deleted_around_a_dump(mysql_server: "MySQLServer", backup: Backup) -> None:
+def test_images_are_deleted_before_and_after_a_dump(
+    mysql_server: "MySQLServer", backup: Backup
+) -> None:
     deployment = backup.deployment
     kept, first = deployment.make_image("kept"), deployment.make_image("in the first run")
     between: list[str] = []
@@ -243,22 +245,24 @@ def test_images_that_are_deleted_around_a_dump(mysql_server: "MySQLServer", back
         assert {guid for guid, _ in read_content(pixy)} == {kept}
     finally:
         pixy.stop()
-    assert pixy.run("check").endswith("all is well.\n")
+    assert pixy.run("check").endswith("Problems left: 0.\n")
 
 
 @pytest.mark.slow
 @pytest.mark.fault("F55")
-@pytest.mark.parametrize("call", ["fsync", "rename"])
-def test_a_backup_that_is_killed(backup: Backup, call: str) -> None:
+@pytest.mark.parametrize(
+    ("call", "fault"), [("fsync", "signal=KILL"), ("rename", "signal=KILL"), ("fsync", "error=EIO")]
+)
+def test_a_backup_is_interrupted(backup: Backup, call: str, fault: str) -> None:
     deployment = backup.deployment
     guids = {deployment.make_image("before")}
     options = [] if backup.is_sqlite else ["--files-only"]
     command = [str(BIN / "pixy"), "backup", *options, str(backup.folder)]
 
-    def kill_at(number: int) -> bool:
-        """Return whether the backup was killed at this call; else it is complete."""
+    def interrupt_at(number: int) -> bool:
+        """Return whether the backup was interrupted at this call; otherwise it is complete."""
         strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"]
-        strace += ["-e", f"inject={call}:signal=KILL:when={number}"]
+        strace += ["-e", f"inject={call}:{fault}:when={number}"]
         ended = subprocess.run(
             [*strace, *command],
             cwd=deployment.pixy.folder,
@@ -270,15 +274,15 @@ def test_a_backup_that_is_killed(backup: Backup, call: str) -> None:
         return ended.returncode != 0
 
     # the first one: nothing counts until all of it does
-    assert kill_at(2)
+    assert interrupt_at(2)
     with pytest.raises(subprocess.CalledProcessError, match="exit status 3"):
         deployment.pixy.run("restore", str(backup.folder))
     backup.make()
     new = {deployment.make_image("after") for _ in range(2)}
     manifest = (backup.folder / "backup.json").read_text()
     number = 1
-    while kill_at(number):
-        # the old one, or the new one where it was killed after that was complete
+    while interrupt_at(number):
+        # the old one, or the new one if that was complete
         current = (backup.folder / "backup.json").read_text()
         assert current == manifest or '"images": 3' in current
         number += 2

@@ -1,4 +1,4 @@
-"""The server, killed at each system call of a create that matters, and their order: row F23."""
+"""The order of the system calls of a create, and kills of the server at each: row F23."""
 
 from collections import Counter
 from pathlib import Path
@@ -12,7 +12,7 @@ from syscalls import Strace, Syscall
 
 CALLS = "fsync,fdatasync,rename,renameat,unlink,unlinkat,sendto,pwrite64"
 FATAL = ("fsync", "fdatasync", "rename", "renameat", "unlink", "unlinkat")
-"""The calls to die at, all that write names or make something durable."""
+"""The calls to be killed at: those that write names or make something durable."""
 
 
 class CrashPoint(NamedTuple):
@@ -24,7 +24,7 @@ class CrashPoint(NamedTuple):
 
 @pytest.fixture
 def trace(deployment: Deployment, tmp_path: Path) -> list[Syscall]:
-    """What the thread that makes an image asks of the kernel, from the claim to the last step."""
+    """The system calls of the thread that makes an image, from the claim to the last step."""
     deployment.make_shelves()
     deployment.make_image("so that all is warm")
     strace = Strace(deployment.pixy.pid, tmp_path / "trace", CALLS)
@@ -35,7 +35,7 @@ def trace(deployment: Deployment, tmp_path: Path) -> list[Syscall]:
 
 
 def places(trace: list[Syscall], name: str, *words: str) -> list[int]:
-    """Return where the calls of this name with these words in their arguments are."""
+    """Return the positions of the calls of this name with these words in their arguments."""
     return [
         position
         for position, call in enumerate(trace)
@@ -44,7 +44,7 @@ def places(trace: list[Syscall], name: str, *words: str) -> list[int]:
 
 
 def commits(trace: list[Syscall]) -> list[int]:
-    """Return where transactions are committed: a message to MySQL, or SQLite's log on disk."""
+    """Return the positions of commits: messages to MySQL, or syncs of SQLite's log."""
     return [
         position
         for position, call in enumerate(trace)
@@ -54,12 +54,12 @@ def commits(trace: list[Syscall]) -> list[int]:
 
 
 @pytest.mark.fault("F23")
-def test_nothing_is_promised_before_it_is_on_disk(trace: list[Syscall]) -> None:
+def test_every_step_is_durable_before_the_next_one(trace: list[Syscall]) -> None:
     staging, reserved = places(trace, "fsync", "/.staging>"), places(trace, "fsync", "/journal>")
     order = [
         staging[0],
         reserved[0],
-        # the claim, and that the provider is asked
+        # commits of the claim, and of the note that the provider is asked
         *commits(trace)[:2],
         *places(trace, "fsync", ".staging/", ".part"),
         *places(trace, "fsync", "/journal/", ".part"),
@@ -82,7 +82,7 @@ def test_nothing_is_promised_before_it_is_on_disk(trace: list[Syscall]) -> None:
 
 
 def find_points(trace: list[Syscall]) -> list[CrashPoint]:
-    """Return the calls to die at."""
+    """Return the calls to be killed at."""
     counts = Counter[str]()
     points = []
     for call in trace:
@@ -95,7 +95,7 @@ def find_points(trace: list[Syscall]) -> list[CrashPoint]:
 
 @pytest.mark.slow
 @pytest.mark.fault("F23")
-def test_killed_at_each_call_that_matters(
+def test_the_server_is_killed_at_each_call_that_matters(
     deployment: Deployment, trace: list[Syscall], tmp_path: Path
 ) -> None:
     points = find_points(trace)
@@ -129,7 +129,7 @@ def test_killed_at_each_call_that_matters(
         else:
             assert again.status_code == 201, name
         assert deployment.provider.purchases.count(name) == 1, name
-    # at least one of each: before the provider, before the journal, after it
+    # at least one kill before the provider, one before the journal, and one after it
     assert set(outcomes) == {
         "0 bought before, then 201",
         "1 bought before, then 502",

@@ -1,4 +1,4 @@
-"""Databases that are down, gone, slow, full or in the way: rows F06 to F14."""
+"""Databases that are down, lost, slow, full or locked: rows F06 to F14."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,20 +20,20 @@ LOCK_OWNER = """
 
 
 def is_refused(answer: httpx2.Response, *codes: str) -> bool:
-    """Return whether it is 503 with one of these codes, and says when to come again."""
+    """Return whether an answer is 503 with one of these codes and Retry-After."""
     known = codes or ("database_unavailable", "database_busy")
     assert answer.status_code == 503, answer.text
     return answer.json()["code"] in known and int(answer.headers["retry-after"]) > 0
 
 
 def through(url: str, proxy: TcpProxy) -> str:
-    """Return a database's URL with the port of a proxy."""
+    """Return a database's URL with the port of a proxy instead of its own."""
     return url.replace(f":{urlsplit(url).port}/", f":{proxy.port}/")
 
 
 @pytest.fixture
 def server(mysql_server: "MySQLServer", deployment: Deployment) -> Iterator["MySQLServer"]:
-    """The server of a deployment's database; it is as before when the test is over."""
+    """The server of a deployment's database; it is restarted after the test."""
     yield mysql_server
     mysql_server.restart()
 
@@ -53,7 +53,7 @@ def proxied(
 
 
 @pytest.mark.fault("F06")
-def test_down_at_the_start(server: "MySQLServer", deployment: Deployment) -> None:
+def test_the_database_is_down_at_the_start(server: "MySQLServer", deployment: Deployment) -> None:
     guid = deployment.make_image("before")
     deployment.pixy.stop()
     server.kill()
@@ -74,7 +74,9 @@ def test_down_at_the_start(server: "MySQLServer", deployment: Deployment) -> Non
 
 
 @pytest.mark.fault("F07")
-def test_restarted_while_idle(server: "MySQLServer", deployment: Deployment) -> None:
+def test_the_database_is_restarted_while_idle(
+    server: "MySQLServer", deployment: Deployment
+) -> None:
     guid = deployment.make_image("before")
     server.restart()
     with deployment.client() as ada:
@@ -83,7 +85,9 @@ def test_restarted_while_idle(server: "MySQLServer", deployment: Deployment) -> 
 
 
 @pytest.mark.fault("F08")
-def test_lost_before_the_provider_is_asked(server: "MySQLServer", deployment: Deployment) -> None:
+def test_the_database_is_lost_before_the_provider_is_asked(
+    server: "MySQLServer", deployment: Deployment
+) -> None:
     deployment.make_image("before")
     paid, rows = deployment.provider.paid_requests, len(deployment.rows())
     server.kill()
@@ -94,7 +98,9 @@ def test_lost_before_the_provider_is_asked(server: "MySQLServer", deployment: De
 
 
 @pytest.mark.fault("F09")
-def test_lost_while_the_provider_works(server: "MySQLServer", deployment: Deployment) -> None:
+def test_the_database_is_lost_while_the_provider_works(
+    server: "MySQLServer", deployment: Deployment
+) -> None:
     paid = deployment.provider.paid_requests
     with ThreadPoolExecutor(1) as threads:
         with deployment.provider.holding():
@@ -132,7 +138,7 @@ def test_the_acknowledgement_of_the_commit_is_lost(
 
 
 @pytest.mark.fault("F11")
-def test_hangs(server: "MySQLServer", deployment: Deployment) -> None:
+def test_the_database_hangs(server: "MySQLServer", deployment: Deployment) -> None:
     guid = deployment.make_image("before")
     server.suspend()
     try:
@@ -145,7 +151,7 @@ def test_hangs(server: "MySQLServer", deployment: Deployment) -> None:
 
 
 @pytest.mark.fault("F12")
-def test_takes_no_more_connections(
+def test_the_database_accepts_no_more_connections(
     mysql_server: "MySQLServer", deploy: Callable[..., Deployment]
 ) -> None:
     deployment = deploy()
@@ -162,7 +168,7 @@ def test_takes_no_more_connections(
 
 
 @pytest.mark.fault("F13")
-def test_read_only(server: "MySQLServer", deployment: Deployment) -> None:
+def test_the_database_is_read_only(server: "MySQLServer", deployment: Deployment) -> None:
     guid = deployment.make_image("before")
     paid, rows = deployment.provider.paid_requests, len(deployment.rows())
     server.execute("SET GLOBAL read_only = ON")
@@ -179,7 +185,7 @@ def test_read_only(server: "MySQLServer", deployment: Deployment) -> None:
 def test_another_session_holds_a_lock(deployment: Deployment) -> None:
     paid = deployment.provider.paid_requests
     is_sqlite = deployment.database_url.startswith("sqlite")
-    # an image's row refers to its owner's by this index
+    # the foreign key of an image's row uses this index
     lock = "BEGIN IMMEDIATE" if is_sqlite else LOCK_OWNER
     with ThreadPoolExecutor(1) as threads, connect(deployment.database_url) as session:
         with deployment.provider.holding():

@@ -1,4 +1,4 @@
-"""Deleted images whose files could not be removed at once: rows F52 and F53."""
+"""Deleted images whose files could not be removed immediately: rows F52 and F53."""
 
 from pathlib import Path
 
@@ -37,11 +37,13 @@ def test_the_file_can_t_be_removed(deployment: Deployment) -> None:
 
 
 @pytest.mark.fault("F53")
-def test_killed_between_the_row_and_the_file(deployment: Deployment, tmp_path: Path) -> None:
+def test_the_server_is_killed_between_the_row_and_the_file(
+    deployment: Deployment, tmp_path: Path
+) -> None:
     guid = deployment.make_image("to be deleted")
     deployment.deleted.add(guid)
     file = deployment.files()[f"{guid}.png"]
-    # the first is of the journal's entry, before the transaction ends
+    # the first call is for the journal's entry, before the transaction ends
     inject = "unlink:signal=KILL:when=2"
     strace = Strace(deployment.pixy.process_id, tmp_path / "killed", "unlink", inject)
     with pytest.raises(httpx2.TransportError), deployment.client() as ada:

@@ -1,4 +1,4 @@
-"""Disks that are full, read-only or broken, and files that are not what they were.
+"""Disks that are full, read-only or broken, and damaged files.
 
 Rows F15 to F17, F25, F37 to F40, and F67.
 """
@@ -6,7 +6,6 @@ Rows F15 to F17, F25, F37 to F40, and F67.
 import contextlib
 import os
 import resource
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -17,55 +16,13 @@ import httpx2
 import pytest
 
 from deployment import Deployment, wait_until
+from provider_answers import make_png
+from small_disk import SmallDisk, run_as_root
 from syscalls import Strace
 
 MIB = 1 << 20
 RESERVE = 256 * MIB
-"""Bytes that PixyProxy leaves free (docs/operations.md)."""
-
-INODES = 600
-
-
-class SmallDisk:
-    """A real file system of a known size, in memory."""
-
-    def __init__(self, folder: Path, size: int) -> None:
-        self.folder = folder
-        folder.mkdir()
-        options = f"size={size},nr_inodes={INODES}"
-        _run("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder))
-
-    def fill(self, *, leave: int) -> None:
-        """Take all space but so many bytes."""
-        free = shutil.disk_usage(self.folder).free
-        _run("fallocate", "-l", str(free - leave), str(self.folder / "filler"))
-
-    def empty(self) -> None:
-        """Give the space back that `fill` took."""
-        (self.folder / "filler").unlink(missing_ok=True)
-
-    def take_inodes(self) -> None:
-        """Make files until there is no inode for another."""
-        (self.folder / "files").mkdir()
-        with contextlib.suppress(OSError):
-            for number in range(INODES):
-                (self.folder / "files" / str(number)).touch()
-
-    def give_inodes(self) -> None:
-        """Remove what `take_inodes` made."""
-        shutil.rmtree(self.folder / "files", ignore_errors=True)
-
-    def remount(self, mode: str) -> None:
-        """Make it read-only, `ro`, or writable, `rw`."""
-        _run("mount", "-o", f"remount,{mode}", str(self.folder))
-
-    def remove(self) -> None:
-        """Take it away, whoever uses it."""
-        _run("umount", "-l", str(self.folder))
-
-
-def _run(*command: str) -> None:
-    subprocess.run(command, check=True, capture_output=True)
+"""Bytes that PixyProxy keeps free (docs/operations.md)."""
 
 
 @pytest.fixture
@@ -96,7 +53,7 @@ def told(deployment: Deployment, prompt: str) -> tuple[int, str]:
 
 
 @pytest.mark.fault("F15")
-def test_a_full_or_read_only_disk_is_noticed_before_the_provider_is_asked(
+def test_a_full_or_read_only_disk_is_detected_before_the_provider_is_asked(
     disk: SmallDisk, on_disk: Deployment
 ) -> None:
     paid = on_disk.provider.paid_requests
@@ -112,9 +69,28 @@ def test_a_full_or_read_only_disk_is_noticed_before_the_provider_is_asked(
     assert on_disk.provider.paid_requests == paid
 
 
+@pytest.mark.fault("F93")
+def test_a_full_disk_is_noticed_before_a_byte_of_an_upload_is_read(
+    disk: SmallDisk, on_disk: Deployment
+) -> None:
+    files = set(on_disk.files())
+    disk.fill(leave=RESERVE + 8 * MIB)
+    headers = {"Content-Type": "image/png"}
+    # nobody announces the size of the second, so that its most is promised
+    for content in (bytes(9 * MIB), iter([b"some bytes"])):
+        with on_disk.client() as ada:
+            answer = ada.post("/image/upload", content=content, headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+    assert (set(on_disk.files()), on_disk.unfinished()) == (files, [])
+    with on_disk.client() as ada:
+        answer = ada.post("/image/upload", content=make_png(100, 48), headers=headers)
+    assert answer.status_code == 201, answer.text
+    disk.empty()
+
+
 @pytest.fixture
 def impatient(deploy: Callable[..., Deployment]) -> Deployment:
-    """A running deployment that gives an image up soon."""
+    """A running deployment that abandons an image soon."""
     deployment = deploy(PIXY_GENERATION_TIMEOUT="4")
     deployment.pixy.start()
     deployment.make_shelves()
@@ -125,10 +101,12 @@ def impatient(deploy: Callable[..., Deployment]) -> Deployment:
 @pytest.mark.fault("F16")
 @pytest.mark.parametrize(
     "inject",
-    ["fsync:error=EIO:when=3+", "renameat:error=EIO"],
-    ids=["nothing is synced", "nothing is renamed"],
+    [
+        pytest.param("fsync:error=EIO:when=3+", id="nothing is synced"),
+        pytest.param("renameat:error=EIO", id="nothing is renamed", marks=pytest.mark.slow),
+    ],
 )
-def test_a_disk_that_fails_until_the_image_is_given_up(
+def test_an_image_is_abandoned_if_the_disk_fails_for_too_long(
     impatient: Deployment, tmp_path: Path, inject: str
 ) -> None:
     rows, files = impatient.rows(), set(impatient.files())
@@ -147,7 +125,7 @@ def test_a_disk_that_fails_until_the_image_is_given_up(
 
 @contextlib.contextmanager
 def being_made(deployment: Deployment, prompt: str) -> Iterator[Future[httpx2.Response]]:
-    """Ask for an image, and do what is in the block while the provider works on it."""
+    """Request an image, and run the block while the provider works on it."""
     paid = deployment.provider.paid_requests
     with ThreadPoolExecutor(1) as threads:
         with deployment.provider.holding():
@@ -161,15 +139,14 @@ def being_made(deployment: Deployment, prompt: str) -> Iterator[Future[httpx2.Re
 @pytest.mark.parametrize(
     "inject",
     [
-        "fsync:error=EIO:when=1",
-        "fsync:error=EIO:when=2",
-        "fsync:error=EIO:when=3",
-        "renameat:error=EIO:when=1",
-        "pwrite64:error=ENOSPC",
+        pytest.param("fsync:error=EIO:when=1", id="image"),
+        pytest.param("fsync:error=EIO:when=2", id="journal entry"),
+        pytest.param("fsync:error=EIO:when=3", id="journal folder", marks=pytest.mark.slow),
+        pytest.param("renameat:error=EIO:when=1", id="name of the entry", marks=pytest.mark.slow),
+        pytest.param("pwrite64:error=ENOSPC", id="reserved files"),
     ],
-    ids=["image", "journal entry", "journal folder", "name of the entry", "reserved files"],
 )
-def test_a_disk_that_fails_for_a_moment_after_the_provider_has_answered(
+def test_an_image_is_stored_after_the_disk_failed_for_a_moment(
     deployment: Deployment, tmp_path: Path, inject: str
 ) -> None:
     deployment.make_shelves()
@@ -193,7 +170,7 @@ def test_an_image_waits_for_room_on_its_disk(disk: SmallDisk, on_disk: Deploymen
         disk.fill(leave=0)
         on_disk.provider.release()
         wait_until(lambda: "can't be stored yet" in on_disk.pixy.log)
-        # ended by an operator meanwhile, who gives it the time to finish
+        # an operator stops it meanwhile, and waits for it to finish
         on_disk.pixy.signal()
         disk.empty()
     answer = posted.result()
@@ -205,7 +182,7 @@ def test_an_image_waits_for_room_on_its_disk(disk: SmallDisk, on_disk: Deploymen
 @pytest.mark.slow
 @pytest.mark.fault("F38")
 @pytest.mark.parametrize("taken", ["space", "inodes", "descriptors"])
-def test_everything_that_is_left_is_taken_while_the_provider_works(
+def test_space_inodes_or_descriptors_run_out_while_the_provider_works(
     disk: SmallDisk, on_disk: Deployment, taken: str
 ) -> None:
     limits = resource.prlimit(on_disk.pixy.pid, resource.RLIMIT_NOFILE)
@@ -220,7 +197,7 @@ def test_everything_that_is_left_is_taken_while_the_provider_works(
     resource.prlimit(on_disk.pixy.pid, resource.RLIMIT_NOFILE, limits)
     disk.empty()
     disk.give_inodes()
-    # without a descriptor the database can't be asked, and the image waits in the journal
+    # without descriptors the database can't be reached, so the image waits in the journal
     assert answer.status_code in ({201, 202} if taken == "descriptors" else {201}), answer.text
     wait_until(lambda: answer.json()["guid"] in on_disk.rows())
     assert "CRITICAL" not in on_disk.pixy.log
@@ -228,18 +205,18 @@ def test_everything_that_is_left_is_taken_while_the_provider_works(
 
 @contextlib.contextmanager
 def read_only(folder: Path) -> Iterator[None]:
-    """Let nobody write to a folder, not even root."""
-    _run("mount", "--bind", str(folder), str(folder))
+    """Make a folder read-only, even for root."""
+    run_as_root("mount", "--bind", str(folder), str(folder))
     try:
-        _run("mount", "-o", "remount,bind,ro", str(folder))
+        run_as_root("mount", "-o", "remount,bind,ro", str(folder))
         yield
     finally:
-        _run("umount", str(folder))
+        run_as_root("umount", str(folder))
 
 
 @contextlib.contextmanager
 def broken(disk: SmallDisk, data: Path, what: str) -> Iterator[None]:
-    """Let no file be made, for one of some reasons."""
+    """Prevent new files, for one of several reasons."""
     if what == "inodes":
         disk.take_inodes()
         yield
@@ -250,8 +227,15 @@ def broken(disk: SmallDisk, data: Path, what: str) -> Iterator[None]:
 
 
 @pytest.mark.fault("F37")
-@pytest.mark.parametrize("what", ["inodes", "images/.staging", "journal"])
-def test_a_disk_on_which_no_file_can_be_made_is_noticed_before_the_provider_is_asked(
+@pytest.mark.parametrize(
+    "what",
+    [
+        "inodes",
+        pytest.param("images/.staging", marks=pytest.mark.slow),
+        pytest.param("journal", marks=pytest.mark.slow),
+    ],
+)
+def test_a_disk_on_which_no_file_can_be_made_is_detected_before_the_provider_is_asked(
     disk: SmallDisk, on_disk: Deployment, what: str
 ) -> None:
     paid = on_disk.provider.paid_requests
@@ -267,7 +251,9 @@ def test_a_disk_on_which_no_file_can_be_made_is_noticed_before_the_provider_is_a
 
 
 @pytest.mark.fault("F40")
-@pytest.mark.parametrize("folder", ["images/.staging", "journal"])
+@pytest.mark.parametrize(
+    "folder", ["images/.staging", pytest.param("journal", marks=pytest.mark.slow)]
+)
 def test_a_file_system_without_fsync_of_folders_is_refused(
     deployment: Deployment, tmp_path: Path, folder: str
 ) -> None:
@@ -286,7 +272,7 @@ def test_a_file_system_without_fsync_of_folders_is_refused(
 
 
 @pytest.mark.fault("F17")
-def test_damaged_content_is_told_and_never_sent(deployment: Deployment) -> None:
+def test_damaged_content_is_reported_and_never_sent(deployment: Deployment) -> None:
     damages: list[Callable[[Path], object]] = [
         Path.unlink,
         lambda path: os.truncate(path, 10),
@@ -342,7 +328,7 @@ def test_an_image_that_is_deleted_while_others_read_it_is_not_found(
 
 @pytest.mark.fault("F25")
 @pytest.mark.parametrize("is_empty", [False, True], ids=["gone", "another"])
-def test_a_folder_that_is_not_the_databases_is_refused(
+def test_an_image_folder_of_another_database_is_refused(
     deployment: Deployment, is_empty: bool
 ) -> None:
     guid = deployment.make_image()
@@ -369,11 +355,11 @@ def test_a_folder_that_is_not_the_databases_is_refused(
         folder.with_name("away").rename(folder)
         assert ada.get(f"/image/{guid}/content").status_code == 200
     assert deployment.provider.paid_requests == paid
-    assert deployment.pixy.run("check").endswith("all is well.\n")
+    assert deployment.pixy.run("check").endswith("Problems left: 0.\n")
 
 
-def test_an_entry_that_is_only_in_a_cache_of_names_is_none(tmp_path: Path) -> None:
-    """A network file system may tell for a while of a file that another machine has removed."""
+def test_a_journal_entry_that_exists_only_in_a_directory_cache_is_ignored(tmp_path: Path) -> None:
+    """A network file system may list a file for a while after another machine has removed it."""
     script = """
 import sys
 from pathlib import Path
@@ -395,7 +381,7 @@ print(journal.has(sys.argv[1]), flush=True)
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stdout.readline() == "False\n"
-        # what asks for a file's attributes is told that it is there
+        # the system calls for a file's attributes report that it exists
         inject = "newfstatat,lstat,statx:retval=0"
         calls = inject.partition(":")[0]
         strace = Strace(process.pid, tmp_path / "trace", calls, inject)

@@ -32,7 +32,7 @@ def on_sqlite(
 
 @contextlib.contextmanager
 def exchanged(path: Path, exchange: Exchange, older: Path) -> Iterator[None]:
-    """Exchange a database's files, and put the ones back that were open."""
+    """Exchange a database's files, and restore the open ones afterwards."""
     files = [Path(f"{path}{ending}") for ending in ("", "-wal", "-shm")]
     for file in files:
         os.link(file, f"{file}.open")
@@ -53,11 +53,18 @@ EXCHANGES: dict[str, Exchange] = {
     "its log deleted": lambda path, _: Path(f"{path}-wal").unlink(),
     "its shared memory deleted": lambda path, _: Path(f"{path}-shm").unlink(),
 }
+QUICK = ("moved away", "an older copy moved over it")
 
 
 @pytest.mark.fault("F56")
-@pytest.mark.parametrize("exchange", EXCHANGES.values(), ids=EXCHANGES)
-def test_a_file_that_is_exchanged_is_noticed_before_the_provider_is_asked(
+@pytest.mark.parametrize(
+    "exchange",
+    [
+        pytest.param(exchange, id=name, marks=() if name in QUICK else pytest.mark.slow)
+        for name, exchange in EXCHANGES.items()
+    ],
+)
+def test_an_exchanged_database_file_is_detected_before_the_provider_is_asked(
     on_sqlite: Deployment, exchange: Exchange, tmp_path: Path
 ) -> None:
     path = Path(on_sqlite.database_url.removeprefix("sqlite:///"))
@@ -81,7 +88,7 @@ def test_a_file_that_is_exchanged_is_noticed_before_the_provider_is_asked(
 
 @pytest.mark.slow
 @pytest.mark.fault("F56")
-def test_an_image_in_the_making_waits_for_its_database(
+def test_a_pending_image_waits_for_its_database(
     on_sqlite: Deployment,
 ) -> None:
     path = Path(on_sqlite.database_url.removeprefix("sqlite:///"))
@@ -108,7 +115,7 @@ TABLES = """
 def exchange_on_server(
     mysql_server: "MySQLServer", deployment: Deployment
 ) -> Callable[[], contextlib.AbstractContextManager[None]]:
-    """Return a context in which the database is the new one of another installation."""
+    """Return a context in which the address has the new database of another installation."""
     name = deployment.database_url.rpartition("/")[2]
 
     def move(source: str, target: str) -> None:
@@ -132,7 +139,7 @@ def exchange_on_server(
 
 
 @pytest.mark.fault("F57")
-def test_another_database_at_the_same_address_is_noticed_before_the_provider_is_asked(
+def test_another_database_at_the_address_is_detected_before_the_provider_is_asked(
     deployment: Deployment,
     exchange_on_server: Callable[[], contextlib.AbstractContextManager[None]],
 ) -> None:
@@ -148,7 +155,7 @@ def test_another_database_at_the_same_address_is_noticed_before_the_provider_is_
 
 
 @pytest.mark.fault("F57")
-def test_an_image_in_the_making_does_not_become_a_row_of_another_database(
+def test_a_pending_image_is_not_stored_in_another_database(
     deployment: Deployment,
     exchange_on_server: Callable[[], contextlib.AbstractContextManager[None]],
 ) -> None:

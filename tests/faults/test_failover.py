@@ -19,7 +19,7 @@ BROKEN = (1047, 1105, 3032, 3100)
 
 
 def is_refused(answer: httpx2.Response, code: str) -> bool:
-    """Return whether it is 503 with this code, and says when to come again and no more."""
+    """Return whether an answer is 503 with this code and Retry-After, and reveals nothing else."""
     assert answer.status_code == 503, answer.text
     known = {"database_unavailable": "Error connecting to the database"}
     assert answer.json()["detail"] == known.get(code, "The database is busy")
@@ -44,7 +44,7 @@ def copy_server(
 
 
 @pytest.mark.fault("F49")
-def test_another_server_takes_over(
+def test_another_database_server_takes_over(
     mysql_server: "MySQLServer",
     copy_server: Callable[[], "MySQLServer"],
     deploy: Callable[..., Deployment],
@@ -103,7 +103,7 @@ def test_a_privilege_is_taken_away(
 
 @pytest.fixture
 def fail(mysql_server: "MySQLServer", deployment: Deployment) -> Callable[[int | None], None]:
-    """Return a function that lets each claim fail with a code of the server, or no more."""
+    """Return a function that makes each claim fail with a code of the server; None ends that."""
     name = urlsplit(deployment.database_url).path[1:]
 
     def fail(code: int | None) -> None:
@@ -118,7 +118,7 @@ def fail(mysql_server: "MySQLServer", deployment: Deployment) -> Callable[[int |
 
 
 @pytest.mark.fault("F51")
-def test_the_server_refuses_for_a_reason_of_its_own(
+def test_the_database_server_refuses_a_statement(
     deployment: Deployment, fail: Callable[[int | None], None]
 ) -> None:
     paid = deployment.provider.paid_requests

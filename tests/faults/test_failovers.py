@@ -9,7 +9,7 @@ import pytest
 from deployment import Deployment, wait_until
 
 PASSES = 12
-"""Seconds in which each process looks at all leases at least once."""
+"""Seconds within which each process checks all leases at least once."""
 
 
 @pytest.mark.slow
@@ -24,7 +24,7 @@ def test_a_clock_that_is_ahead_after_a_failover_ends_no_lease(
         with deployment.provider.holding():
             posted = threads.submit(deployment.post, "made under two clocks", "clocks")
             deployment.provider.wait_for_requests(paid + 1)
-            # leases of before the failover, as the new server's clock sees them
+            # leases from before the failover, by the new server's clock
             deployment.end_leases()
             time.sleep(PASSES)
             assert set(deployment.creations().values()) == {"pending"}
@@ -35,7 +35,7 @@ def test_a_clock_that_is_ahead_after_a_failover_ends_no_lease(
 
 @pytest.mark.slow
 @pytest.mark.fault("F42")
-def test_a_claim_that_a_failover_has_lost_is_not_bought_again(
+def test_a_claim_that_a_failover_has_lost_is_not_paid_twice(
     deployment: Deployment,
 ) -> None:
     paid = deployment.provider.paid_requests
@@ -47,7 +47,7 @@ def test_a_claim_that_a_failover_has_lost_is_not_bought_again(
             deployment.query(f"DELETE FROM creations WHERE guid = '{guid}'")
             wait_until(lambda: guid in deployment.creations(), "the claim to be there again")
             assert deployment.post("claimed before a failover", "failover").status_code == 409
-            # lost once more, and the answer comes before anybody notices
+            # lost again, and the answer arrives before that is detected
             deployment.query(f"DELETE FROM creations WHERE guid = '{guid}'")
         answer = posted.result()
     assert (answer.status_code, answer.json()["guid"]) == (201, guid)

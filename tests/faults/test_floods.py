@@ -1,4 +1,4 @@
-"""Guesses at passwords without a pause: row F81."""
+"""Floods of wrong passwords: row F81."""
 
 import itertools
 import threading
@@ -14,7 +14,7 @@ from installed_pixy import PASSWORD, InstalledPixy
 
 USERS = [f"user{number}" for number in range(30)]
 GUESSERS = 80
-"""More than can wait at once for a thread that hashes."""
+"""More than can wait for a hashing thread at once."""
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def pixy(tmp_path: Path) -> Iterator[InstalledPixy]:
 
 @pytest.mark.slow
 @pytest.mark.fault("F81")
-def test_an_address_that_floods_the_sign_in_keeps_no_other_address_out(pixy: InstalledPixy) -> None:
+def test_a_flood_of_sign_ins_from_one_address_does_not_block_others(pixy: InstalledPixy) -> None:
     numbers, stop, guesses = itertools.count(), threading.Event(), Counter[int]()
 
     def guess() -> None:
-        # the limit for an address would end the flood early: it is not what is shown here
+        # the limit of an address would end the flood early; this test is about the queue
         transport = httpx2.HTTPTransport(local_address="127.0.0.9")
         with httpx2.Client(base_url=pixy.url, transport=transport, timeout=30) as client:
             while not stop.is_set():

@@ -11,7 +11,7 @@ import pytest
 from installed_pixy import InstalledPixy
 from log_format import LINE
 
-# a line of it is written whole, or not at all
+# a line is written completely or not at all
 LONG_PATH = "/" + "x" * 3_500
 _DROPPED = re.compile(r"(\d+) log lines were dropped: standard error was not read")
 
@@ -19,7 +19,7 @@ _DROPPED = re.compile(r"(\d+) log lines were dropped: standard error was not rea
 @pytest.mark.slow
 @pytest.mark.fault("F80")
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_log_that_nobody_reads_stops_nothing(tmp_path: Path, workers: str) -> None:
+def test_a_log_that_nobody_reads_does_not_stop_the_service(tmp_path: Path, workers: str) -> None:
     reader, writer = os.pipe()
     pixy = InstalledPixy(tmp_path, PIXY_GENERATOR="sketch")
     pixy.start("--workers", workers, stderr=writer)
@@ -36,7 +36,7 @@ def test_a_log_that_nobody_reads_stops_nothing(tmp_path: Path, workers: str) -> 
         lines = read.result().splitlines()
         assert all(LINE.fullmatch(line) for line in lines)
         assert sum(f"REQUEST START GET {LONG_PATH}" in line for line in lines) < 500
-        # not read any more, and yet it ends
+        # the process ends although nobody reads any more
         pixy.stop()
     finally:
         pixy.kill()

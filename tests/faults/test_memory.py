@@ -16,7 +16,7 @@ MIB = 1 << 20
 
 
 def limit_memory(pid: int, more: int) -> None:
-    """Let a process take so many bytes more than it has."""
+    """Limit a process to this number of bytes more than it uses."""
     size = re.search(r"VmSize:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
     assert size is not None
     limit = int(size[1]) * 1024 + more
@@ -28,7 +28,7 @@ def limit_memory(pid: int, more: int) -> None:
 @pytest.mark.parametrize(
     ("width", "compression", "memory"),
     [
-        # 25 MB each: 33 MB in the answer, and again while it is read
+        # 25 MB each: 33 MB in the answer, and once more while it is parsed
         (5000, 0, 1800 * MIB),
         # small files of 64 million pixels
         (8000, 9, 450 * MIB),

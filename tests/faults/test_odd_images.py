@@ -1,4 +1,4 @@
-"""Images that say that they are turned, or have something broken in them: rows F47 and F48."""
+"""Rotated images, and images with broken metadata: rows F47 and F48."""
 
 import pytest
 
@@ -16,7 +16,7 @@ def make_odd_image(deployment: Deployment, name: str) -> tuple[str, tuple[int, i
 
 
 @pytest.mark.fault("F47")
-def test_a_picture_on_its_side_has_the_size_that_people_see(deployment: Deployment) -> None:
+def test_a_rotated_image_has_its_visible_size(deployment: Deployment) -> None:
     with deployment.client() as ada:
         for name in ("JPEG: orientation 6", "PNG: orientation 6", "WebP: orientation 6"):
             path, size = make_odd_image(deployment, name)
@@ -26,7 +26,7 @@ def test_a_picture_on_its_side_has_the_size_that_people_see(deployment: Deployme
 
 
 @pytest.mark.fault("F48")
-def test_whatever_is_broken_beside_the_pixels_a_picture_is_shown_at_every_width(
+def test_an_image_with_broken_metadata_has_thumbnails_of_every_width(
     deployment: Deployment,
 ) -> None:
     broken = [

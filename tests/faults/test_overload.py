@@ -1,4 +1,4 @@
-"""Databases that answer badly or not at all, and much work of one kind: rows F70 to F75."""
+"""Databases that answer wrongly or not at all, and overload by one kind: rows F70 to F75."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mysql_server import MySQLServer
 
 MANY = 40
-"""More than there are threads for any kind of work."""
+"""More than the threads for any kind of work."""
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def make_public(deployment: Deployment, prompt: str = "an image") -> str:
 
 
 async def ask_at_once(url: str, path: str, count: int) -> list[bytes]:
-    """Return the whole answers to many requests that are sent at the same time."""
+    """Send many requests at once, and return their complete answers."""
     address = urlsplit(url)
 
     async def ask() -> bytes:
@@ -62,7 +62,7 @@ async def ask_at_once(url: str, path: str, count: int) -> list[bytes]:
 
 @pytest.mark.fault("F70")
 @pytest.mark.parametrize("alter", [send_half, drip])
-def test_an_answer_of_the_database_does_not_end(
+def test_the_database_sends_an_incomplete_answer(
     proxied: tuple[Deployment, TcpProxy], alter: Alter
 ) -> None:
     deployment, proxy = proxied
@@ -77,7 +77,7 @@ def test_an_answer_of_the_database_does_not_end(
 
 
 @pytest.mark.fault("F71")
-def test_an_answer_of_the_database_comes_twice(proxied: tuple[Deployment, TcpProxy]) -> None:
+def test_the_database_sends_an_answer_twice(proxied: tuple[Deployment, TcpProxy]) -> None:
     deployment, proxy = proxied
     public, private = make_public(deployment), deployment.make_image("private")
     with deployment.client() as ada, deployment.client(None) as anyone:
@@ -103,7 +103,7 @@ def test_many_reads_while_the_database_is_silent(
         answers = asyncio.run(ask_at_once(deployment.pixy.url, path, 400))
         assert {answer[:13] for answer in answers} == {b"HTTP/1.1 503 "}
         codes = Counter(re.findall(rb'"code":"(\w+)"', b"".join(answers)))
-        # a queue of 256 at most; who did ask is told that the database is silent
+        # the queue has at most 256; requests that ran get an error of the database
         assert codes[b"server_busy"] > 100
         assert codes.keys() <= {b"server_busy", b"database_unavailable", b"database_busy"}
         assert all(b"\r\nretry-after: " in answer.lower() for answer in answers)
@@ -129,7 +129,7 @@ def test_clients_leave_while_the_database_is_silent(
             _, writer = await asyncio.open_connection(address.hostname, address.port)
             writer.write(head)
             writers.append(writer)
-        # they have all begun to be served
+        # the server has started all of them
         begun = f"REQUEST START GET /image/{guid}"
         await asyncio.to_thread(wait_until, lambda: deployment.pixy.log.count(begun) >= 200)
         for writer in writers:
@@ -147,14 +147,14 @@ def test_clients_leave_while_the_database_is_silent(
     finally:
         mysql_server.resume()
     wait_until(lambda: not deployment.requests_without_end())
-    # those that had a place asked, once or twice; nobody who waited did
+    # the running requests asked the database once or twice; the waiting ones did not
     assert proxy.count_requests(guid.encode()) - before < 50
 
 
 def ask_many(
     threads: ThreadPoolExecutor, deployment: Deployment, ask: Callable[[], httpx2.Response]
 ) -> list[Future[httpx2.Response]]:
-    """Send the same request many times, and return when the server has them all."""
+    """Send the same request many times, and wait until the server has all of them."""
     before = deployment.pixy.log.count("REQUEST START")
     asked = [threads.submit(ask) for _ in range(MANY)]
     wait_until(lambda: deployment.pixy.log.count("REQUEST START") >= before + MANY)
@@ -169,7 +169,7 @@ def assert_reads_are_answered(deployment: Deployment, guid: str) -> None:
 
 
 @pytest.mark.fault("F74")
-def test_searches_of_strangers_take_long(
+def test_anonymous_searches_take_long(
     mysql_server: "MySQLServer", deploy: Callable[..., Deployment]
 ) -> None:
     assert mysql_server

@@ -1,4 +1,4 @@
-"""Streams of partial images that break, and processes that die in the middle: rows F26 and F27."""
+"""Broken streams of partial images, and processes that die during one: rows F26 and F27."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ OUTCOMES = {
     "events_insufficient_quota": (503, "provider_quota_exhausted", "no", "failed"),
     "events_completed_without_image": (502, "provider_sent_no_image", "yes", "failed"),
     "events_completed_with_junk": (502, "provider_sent_no_image", "yes", "failed"),
-    # before there is a stream
+    # before the stream starts
     "bad_request": (502, "provider_refused_request", "no", "failed"),
     "reset": (502, "outcome_unknown", "unknown", "unknown"),
 }
@@ -27,7 +27,7 @@ Deploy = Callable[..., Deployment]
 
 
 def partials(deployment: Deployment) -> list[str]:
-    """Return the guids of the creations of which a partial image is kept."""
+    """Return the guids of the creations with a stored partial image."""
     return [path.name[:36] for path in deployment.data.rglob("*.partial.*.part")]
 
 
@@ -54,7 +54,7 @@ def test_each_end_of_a_stream_has_its_outcome(deploy: Deploy) -> None:
 
 @pytest.mark.slow
 @pytest.mark.fault("F26")
-def test_no_stream_outlives_the_deadline(deploy: Deploy) -> None:
+def test_no_stream_exceeds_the_deadline(deploy: Deploy) -> None:
     deployment = deploy(PIXY_GENERATION_TIMEOUT="1", **PARTIALS)
     deployment.pixy.start()
     for behaviour in ("events_drip", "events_stall", "silent"):
@@ -68,7 +68,7 @@ def test_no_stream_outlives_the_deadline(deploy: Deploy) -> None:
 
 @pytest.mark.slow
 @pytest.mark.fault("F27")
-def test_killed_between_a_partial_image_and_the_image(deploy: Deploy) -> None:
+def test_the_server_is_killed_between_a_partial_image_and_the_image(deploy: Deploy) -> None:
     deployment = deploy(**PARTIALS)
     deployment.pixy.start()
     before = deployment.provider.paid_requests

@@ -1,4 +1,4 @@
-"""Processes that are killed, stopped or hung up on.
+"""Processes that are killed or stopped, and clients that hang up.
 
 Rows F01 to F05, F20, F45, F46, F60 and F61.
 """
@@ -24,7 +24,7 @@ DATABASE_WRITES = "sendto,pwrite64"
 
 
 def post_and_die(deployment: Deployment, trace: Path, name: str, inject: str) -> None:
-    """Ask for an image, its prompt being its key, and die at a call of the thread that makes it."""
+    """Request an image, with its prompt as its key, and kill the server at a system call."""
     calls = inject.partition(":")[0]
     strace = Strace(deployment.pixy.pid, trace, calls, inject)
     with pytest.raises(httpx2.TransportError):
@@ -34,7 +34,9 @@ def post_and_die(deployment: Deployment, trace: Path, name: str, inject: str) ->
 
 
 @pytest.mark.fault("F01")
-def test_killed_before_the_provider_is_asked(deployment: Deployment, tmp_path: Path) -> None:
+def test_the_server_is_killed_before_the_provider_is_asked(
+    deployment: Deployment, tmp_path: Path
+) -> None:
     deployment.make_image("so that all is warm")
     before = deployment.provider.paid_requests
     inject = f"{DATABASE_WRITES}:signal=KILL:when=1"
@@ -48,7 +50,7 @@ def test_killed_before_the_provider_is_asked(deployment: Deployment, tmp_path: P
 
 @pytest.mark.slow
 @pytest.mark.fault("F02")
-def test_killed_while_the_provider_works(deployment: Deployment) -> None:
+def test_the_server_is_killed_while_the_provider_works(deployment: Deployment) -> None:
     before = deployment.provider.paid_requests
     rows = deployment.rows()
     with ThreadPoolExecutor(1) as threads, deployment.provider.holding():
@@ -70,9 +72,11 @@ def test_killed_while_the_provider_works(deployment: Deployment) -> None:
 
 
 @pytest.mark.fault("F03")
-def test_killed_once_the_image_is_in_the_journal(deployment: Deployment, tmp_path: Path) -> None:
+def test_the_server_is_killed_once_the_image_is_in_the_journal(
+    deployment: Deployment, tmp_path: Path
+) -> None:
     before = deployment.provider.paid_requests
-    # the entry has its name, and the image's file is to get its own
+    # the journal entry has its name; the next rename is that of the image's file
     inject = "rename:signal=KILL:when=1"
     post_and_die(deployment, tmp_path / "trace", "dies late", inject)
     (guid,) = deployment.journal()
@@ -87,7 +91,7 @@ def test_killed_once_the_image_is_in_the_journal(deployment: Deployment, tmp_pat
 
 
 @pytest.mark.fault("F04")
-def test_a_client_that_hangs_up_still_has_its_image(deployment: Deployment) -> None:
+def test_an_image_is_made_even_if_its_client_hangs_up(deployment: Deployment) -> None:
     address = urlsplit(deployment.pixy.url)
     credentials = b64encode(f"ada:{PASSWORD}".encode()).decode()
     head = f"POST /image HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Basic {credentials}\r\n"
@@ -108,7 +112,7 @@ def test_a_client_that_hangs_up_still_has_its_image(deployment: Deployment) -> N
 def test_a_stop_lets_running_creates_finish_and_takes_no_more(deployment: Deployment) -> None:
     before, rows = deployment.provider.paid_requests, len(deployment.rows())
     with deployment.client() as ada, ThreadPoolExecutor(2) as threads:
-        # connections that are open already are still answered while the server stops
+        # requests on open connections are still answered while the server stops
         assert ada.get("/image").status_code == 200
         with deployment.provider.holding():
             running = [threads.submit(deployment.post, f"running {number}") for number in range(2)]
@@ -118,7 +122,7 @@ def test_a_stop_lets_running_creates_finish_and_takes_no_more(deployment: Deploy
             try:
                 refused = ada.post("/image", json={"prompt": "too late"})
             except httpx2.TransportError:
-                pass  # the connection was closed before: nothing was asked of the provider
+                pass  # the connection was closed before: the provider got no request
             else:
                 assert (refused.status_code, refused.json()["code"]) == (503, "shutting_down")
         assert [each.result().status_code for each in running] == [201, 201]
@@ -128,7 +132,7 @@ def test_a_stop_lets_running_creates_finish_and_takes_no_more(deployment: Deploy
 
 
 def make_while_signalled(deployment: Deployment, name: str, *numbers: signal.Signals) -> None:
-    """Send signals to each process of the server while an image is made; it must be stored."""
+    """Send signals to each process while an image is made, and check that it is stored."""
     before, rows = deployment.provider.paid_requests, len(deployment.rows())
     with ThreadPoolExecutor(1) as threads:
         with deployment.provider.holding():
@@ -147,7 +151,7 @@ def make_while_signalled(deployment: Deployment, name: str, *numbers: signal.Sig
 @pytest.mark.fault("F45")
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
-def test_a_hang_up_stops_the_server_once_its_images_are_made(
+def test_sighup_stops_the_server_once_its_images_are_made(
     deploy: Callable[..., Deployment], number: signal.Signals, workers: int
 ) -> None:
     deployment = deploy()
@@ -159,9 +163,7 @@ def test_a_hang_up_stops_the_server_once_its_images_are_made(
 @pytest.mark.slow
 @pytest.mark.fault("F46")
 @pytest.mark.parametrize("workers", [1, 2])
-def test_signals_without_a_meaning_end_nothing(
-    deploy: Callable[..., Deployment], workers: int
-) -> None:
+def test_unused_signals_end_no_process(deploy: Callable[..., Deployment], workers: int) -> None:
     deployment = deploy()
     deployment.pixy.start("--workers", str(workers))
     processes = deployment.pixy.workers()
@@ -194,7 +196,7 @@ def listens(url: str) -> bool:
 
 
 @pytest.mark.fault("F60")
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_a_server_that_stops_refuses_connections_while_its_images_are_made(
     deploy: Callable[..., Deployment], workers: int
 ) -> None:
@@ -225,7 +227,7 @@ def test_workers_without_their_supervisor_finish_their_images_and_end(
             deployment.provider.wait_for_requests(before + 1)
             deployment.pixy.signal(signal.SIGKILL)
             deployment.pixy.wait()
-            # a restart finds the address free
+            # the address is free for a restart
             wait_until(lambda: not listens(deployment.pixy.url), "connections to be refused")
         assert running.result().status_code == 201
     wait_until(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))

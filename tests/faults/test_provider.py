@@ -1,4 +1,4 @@
-"""What the provider may answer, and what the caller is told: rows F21 and F30 to F33."""
+"""Answers of the provider, and the outcome for the caller: rows F21 and F30 to F33."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -59,8 +59,10 @@ def test_each_answer_has_its_outcome(deployment: Deployment) -> None:
         assert ("retry-after" in answer.headers) == (status == 503)
         (guid,) = set(deployment.creations()) - set(before)
         assert deployment.creations()[guid] == state, behaviour
+        deployment.end_pause()
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F21")
 def test_a_deadline_has_its_outcome(deploy: object) -> None:
     deployment: Deployment = deploy(PIXY_GENERATION_TIMEOUT="1")  # type: ignore[operator]
@@ -74,7 +76,7 @@ def test_a_deadline_has_its_outcome(deploy: object) -> None:
 
 
 @pytest.mark.fault("F30")
-def test_an_image_is_stored_however_it_comes(deployment: Deployment) -> None:
+def test_an_image_is_stored_whatever_form_the_answer_has(deployment: Deployment) -> None:
     for behaviour in ODD_ANSWERS:
         deployment.provider.behave(behaviour)
         answer = deployment.post(f"wrapped as {behaviour}")
@@ -114,7 +116,7 @@ def test_an_endless_answer_takes_a_bounded_amount_of_memory(deploy: Deploy) -> N
 
 
 def peak_memory(pid: int) -> int:
-    """Return the most bytes that a process has held."""
+    """Return the peak of a process's resident bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return next(
         int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")

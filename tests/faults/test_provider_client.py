@@ -1,4 +1,4 @@
-"""A provider that can't be asked, through no fault of its own: rows F34 and F35."""
+"""Local settings and faults that prevent requests to the provider: rows F34 and F35."""
 
 import subprocess
 from collections.abc import Callable
@@ -23,7 +23,7 @@ UNUSABLE = {
 
 @pytest.mark.slow
 @pytest.mark.fault("F34")
-def test_what_no_client_can_be_built_with_is_refused_at_the_start(
+def test_settings_that_no_client_can_use_are_refused_at_the_start(
     deploy: Callable[..., Deployment],
 ) -> None:
     deployment = deploy()
@@ -37,7 +37,7 @@ def test_what_no_client_can_be_built_with_is_refused_at_the_start(
         assert (caught.value.returncode, f"\npixy: {name} " in f"\n{said}") == (2, True), said
         assert "Traceback" not in said
         assert "pass-of-it" not in said
-        # settings are shown all the same, secrets masked
+        # `pixy config` still shows the settings, secrets masked
         assert "pass-of-it" not in deployment.pixy.run("config")
         environment.clear()
         environment.update(before)
@@ -45,7 +45,7 @@ def test_what_no_client_can_be_built_with_is_refused_at_the_start(
 
 
 @pytest.mark.fault("F35")
-def test_a_client_that_breaks_later_costs_nothing_until_it_is_mended(
+def test_a_client_that_breaks_later_is_not_billed_and_recovers(
     deploy: Callable[..., Deployment], tmp_path: Path
 ) -> None:
     certificates = tmp_path / "authority.pem"

@@ -1,7 +1,7 @@
-"""Eight clients, and a server or its database that is killed at random, again and again: row F24.
+"""Eight clients, and repeated random kills of the server or its database: row F24.
 
-A cycle is one kill -9 at a random moment while the clients post, the start that follows it, and
-the check that everything that had been durable has its row and its file.
+A cycle is one kill -9 at a random moment while the clients post, a start, and a check that
+everything that was durable has its row and its file.
 """
 
 import random
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 CLIENTS = 8
 TRIES = 3
 HALVES = 2
-"""The cycles are shared out, so that two processors have something to do."""
+"""The cycles are divided, so that they use two processors."""
 STREAMED = ({}, {"PIXY_PARTIAL_IMAGES": "2"})
-"""One half gets its images with partial ones before them."""
+"""One half gets partial images before its images."""
 
 
 class Clients:
-    """Clients that each want one image after the other, and ask again with the same key.
+    """Clients that request one image after the other, and retry with the same key.
 
     Attributes:
-        promised: The guids that were answered with 201 or 202.
-        unsettled: The keys, which are their prompts, to which no answer was the last word.
+        promised: The guids of answers with 201 or 202.
+        unsettled: The keys (also the prompts) of requests without a final answer.
     """
 
     def __init__(self, deployment: Deployment) -> None:
@@ -47,7 +47,7 @@ class Clients:
             thread.start()
 
     def stop(self) -> None:
-        """Return once each client has its last answer."""
+        """Wait until each client has its last answer."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
@@ -62,7 +62,7 @@ class Clients:
                     status = self._ask(client, name)
                     if status in (201, 502):
                         break
-                    # who has only been refused asks until the server, or its database, is back
+                    # a client that was refused retries until the server or its database is back
                     tries -= status in (202, 409)
                     self._stopping.wait(0.3)
                 else:
@@ -83,9 +83,10 @@ class Clients:
         return answer.status_code
 
 
+@pytest.mark.slow
 @pytest.mark.fault("F24")
 @pytest.mark.parametrize("half", range(HALVES))
-def test_nothing_is_lost_or_bought_twice(
+def test_no_image_is_lost_or_paid_twice(
     deploy: Callable[..., Deployment],
     mysql_server: "MySQLServer",
     pytestconfig: pytest.Config,
@@ -124,9 +125,9 @@ def test_nothing_is_lost_or_bought_twice(
 
 
 def wait_for_an_entry(deployment: Deployment) -> None:
-    """Return as soon as an image is in the journal, where it is for milliseconds, or in a second.
+    """Wait until an image is in the journal, but at most a second; it stays there for milliseconds.
 
-    Of kills at any moment nearly all come while the provider works.
+    Nearly all kills at random moments happen while the provider works.
     """
     deadline = time.monotonic() + 1
     while not deployment.journal() and time.monotonic() < deadline:
@@ -142,14 +143,14 @@ def is_kept(deployment: Deployment, guids: set[str]) -> bool:
 
 
 def settle_all(deployment: Deployment, names: set[str]) -> None:
-    """Ask once more for whatever got no last answer: now there has to be one."""
+    """Repeat every request without a final answer; now it must get one."""
     for name in names:
         answer = deployment.post(name, name)
         assert answer.status_code in (201, 502), answer.text
 
 
 def tell(deployment: Deployment, clients: Clients, durable: set[str], kills: Counter[str]) -> str:
-    """Return the figures of a run; those that must be 0 are."""
+    """Return the figures of a run, after checking those that must be 0."""
     rows, files = deployment.rows(), deployment.files()
     named = {filename for filename, _, _ in rows.values()}
     bought = Counter(deployment.provider.purchases)

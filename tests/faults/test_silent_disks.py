@@ -10,14 +10,12 @@ from syscalls import Strace
 
 LASTING = "SELECT guid FROM creations WHERE status = 'pending' AND expires_at > '2021-01-01'"
 SILENT = "getdents64:delay_enter=120s"
-"""Longer than this test may wait for a lease."""
+"""Longer than this test waits for a lease."""
 
 
 @pytest.mark.slow
 @pytest.mark.fault("F82")
-def test_a_disk_that_does_not_answer_lets_no_lease_run_out(
-    deployment: Deployment, tmp_path: Path
-) -> None:
+def test_a_disk_that_does_not_answer_ends_no_lease(deployment: Deployment, tmp_path: Path) -> None:
     journal = deployment.data / "journal"
     deployment.make_image()
     with ThreadPoolExecutor(1) as threads:
@@ -25,11 +23,11 @@ def test_a_disk_that_does_not_answer_lets_no_lease_run_out(
             before = deployment.provider.paid_requests
             posted = threads.submit(deployment.post, "an image that takes long")
             deployment.provider.wait_for_requests(before + 1)
-            # only a recovery lists the journal
+            # this system call is made only by a recovery, to list the journal
             strace = Strace(
                 deployment.pixy.pid, tmp_path / "trace", "getdents64", SILENT, [journal]
             )
-            # a recovery may extend a lease once before it waits for the disk
+            # a recovery may extend a lease once before it hangs
             for _ in range(2):
                 deployment.end_leases()
                 wait_until(lambda: deployment.query(LASTING), "the lease to be extended")

@@ -1,4 +1,4 @@
-"""The services that the tests knock at."""
+"""Fixtures: the services that the tests attack, and the amount of fuzzing."""
 
 from collections.abc import Iterator
 
@@ -9,12 +9,12 @@ from door import Door, start_door
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add how long to fuzz."""
+    """Add the option for the number of fuzzing inputs."""
     parser.addoption("--examples", type=int, default=200, help="inputs of each fuzz test")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Fuzz with as many inputs as are asked for, and with the same ones where nobody asks."""
+    """Set the number of fuzzing inputs; by default the inputs are the same in each run."""
     examples = config.getoption("examples")
     settings.register_profile(
         "asked",
@@ -39,7 +39,7 @@ def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
 def either_door(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Door]:
-    """A service over each of the parsers, for what depends on them."""
+    """A service for each parser, for tests that depend on the parser."""
     folder = tmp_path_factory.mktemp(request.param)
     door = start_door(
         folder, PIXY_HTTP_PARSER=request.param, PIXY_ALLOWED_HOSTS="pixy.example,127.0.0.1"

@@ -1,6 +1,6 @@
-"""What a flood of wrong passwords does to everybody else: figures for docs/security.md.
+"""Measures how a flood of wrong passwords delays other users, for docs/security.md.
 
-Run by `./dev nox -s flood`. Times are of this machine and moment, so nothing asserts them.
+Run by `./dev nox -s flood`. The times depend on the machine, so nothing asserts them.
 """
 
 import statistics
@@ -23,7 +23,7 @@ GUESSERS = 16
 
 
 def measure(door: Door, user: str | None) -> list[float]:
-    """Return the seconds that each read took, one after the other."""
+    """Read repeatedly, and return the seconds of each read."""
     path, times = f"/image/{door.images['public']['guid']}", []
     with door.pixy.client(user) as client:
         client.get(path)
@@ -36,9 +36,9 @@ def measure(door: Door, user: str | None) -> list[float]:
 
 
 def flood(door: Door, number: int, stop: threading.Event, statuses: Counter[int]) -> None:
-    """Guess without a pause, with new names and addresses: the limits do not help there."""
+    """Guess without a pause, with new names and addresses, so that the limits do not apply."""
     for count in range(10**9):
-        # fewer guesses than an address may make
+        # fewer guesses than the limit of an address
         transport = httpx2.HTTPTransport(local_address=f"127.{number + 1}.{count % 250}.1")
         with httpx2.Client(base_url=door.url, transport=transport, timeout=30) as client:
             for guess in range(50):

@@ -27,7 +27,7 @@ GROUP = "www-data"
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    """A folder that other users can pass through, as those of pytest are not."""
+    """A folder that other users can enter, unlike those of pytest."""
     folder = Path(tempfile.mkdtemp(prefix="pixy-accel-"))
     folder.chmod(0o711)
     yield folder
@@ -44,7 +44,7 @@ def front(folder: Path) -> Iterator[Front]:
         server[:last] + location + server[last:],
         {
             "127.0.0.1:8000": door.url.removeprefix("http://"),
-            "/srv/pixy/pixy-data/images/": f"{folder}/data/images/",
+            "/var/lib/pixy/data/images/": f"{folder}/data/images/",
         },
     )
     share_with_group(folder)
@@ -60,8 +60,7 @@ def share_with_group(folder: Path) -> None:
     (commands,) = re.findall(
         r"^```sh\n(chgrp .*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE
     )
-    script = commands.replace("pixy-data", "data")
-    subprocess.run(["sh", "-euc", script], cwd=folder, check=True)
+    subprocess.run(["sh", "-euc", commands], cwd=folder, check=True)
 
 
 def content_path(front: Front, visibility: str) -> str:
@@ -69,7 +68,7 @@ def content_path(front: Front, visibility: str) -> str:
 
 
 def ask_directly(front: Front, path: str, user: str, **headers: str) -> httpx2.Response:
-    """Ask PixyProxy without nginx, whose place is taken by nobody."""
+    """Send a request to PixyProxy directly, without nginx."""
     with front.door.pixy.client(user) as client:
         return client.get(path, headers=headers)
 
@@ -95,7 +94,7 @@ def test_nginx_sends_the_file_to_those_who_may_see_it(front: Front, visibility: 
             assert "image/" not in answer.headers["content-type"]
 
 
-def test_it_is_pixyproxy_that_nginx_asks_and_not_its_own_files(front: Front) -> None:
+def test_pixyproxy_answers_nginx_with_a_path_and_no_content(front: Front) -> None:
     direct = ask_directly(front, content_path(front, "private"), OWNER)
     filename = front.door.images["private"]["filename"]
     assert direct.headers["x-accel-redirect"] == f"/internal/{filename[:2]}/{filename}"
@@ -103,7 +102,7 @@ def test_it_is_pixyproxy_that_nginx_asks_and_not_its_own_files(front: Front) -> 
 
 
 @pytest.mark.parametrize("visibility", ["private", "public"])
-def test_every_header_is_that_of_pixyproxy(front: Front, visibility: str) -> None:
+def test_nginx_keeps_every_header_of_pixyproxy(front: Front, visibility: str) -> None:
     path = content_path(front, visibility)
     user = OWNER if visibility == "private" else ""
     direct = ask_directly(front, path, OWNER) if user else httpx2.get(front.door.url + path)
@@ -118,7 +117,7 @@ def test_every_header_is_that_of_pixyproxy(front: Front, visibility: str) -> Non
     assert through.headers["strict-transport-security"]
 
 
-def test_a_copy_that_is_still_right_is_not_sent_again(front: Front) -> None:
+def test_a_copy_that_is_up_to_date_is_answered_with_304(front: Front) -> None:
     path = content_path(front, "private")
     first = front.ask("GET", path, user=OWNER)
     for condition in (
@@ -137,7 +136,7 @@ def test_a_copy_that_is_still_right_is_not_sent_again(front: Front) -> None:
     ("wanted", "status"),
     [("bytes=10-19", 206), ("bytes=-5", 206), ("bytes=99999999-", 416), ("bytes=0-1,4-5", 200)],
 )
-def test_a_range_is_that_of_the_file(front: Front, wanted: str, status: int) -> None:
+def test_a_range_of_the_file_is_sent(front: Front, wanted: str, status: int) -> None:
     path = content_path(front, "class")
     answer = front.ask("GET", path, user=CLASSMATE, headers={"Range": wanted})
     content = read_file(front, "class")
@@ -174,7 +173,7 @@ def test_new_files_are_readable_for_the_group_of_nginx_only(front: Front) -> Non
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
 
 
-def test_a_client_reaches_no_file_by_itself(front: Front) -> None:
+def test_a_client_can_t_reach_the_internal_location(front: Front) -> None:
     filename = front.door.images["private"]["filename"]
     inside = f"/internal/{filename[:2]}/{filename}"
     for path in (

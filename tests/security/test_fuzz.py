@@ -1,4 +1,4 @@
-"""What reads a stranger's bytes, over bytes that hypothesis makes up: refused, or read as meant."""
+"""Fuzzing of the code that reads untrusted bytes: it refuses them, or reads them correctly."""
 
 import base64
 import json
@@ -10,21 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
 
 from pixy_core import InvalidCredentialsError, InvalidInputError
 from pixy_data import Position
 from pixy_service.cursors import Cursors
-from pixy_web.http.credentials import parse_basic_token
-from pixy_web.http.json_body import read_json_object
+from pixy_web.http.json_body import parse_json_object
+from pixy_web.runtime import parse_basic_token
 
-LIMIT = 4096
 CURSORS = Cursors(lambda: b"k" * 32, "user:ada")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]))
 JSON_BYTES = st.one_of(
     st.binary(max_size=200),
     st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")),
-    # what looks like JSON, piece by piece
+    # pieces of JSON, valid or not
     st.lists(
         st.sampled_from(
             [
@@ -49,33 +47,15 @@ JSON_BYTES = st.one_of(
 )
 
 
-def read(body: bytes, chunk: int = 7) -> dict[str, Any]:
-    """Read a body as a route does, its chunks as they come."""
-    parts = [body[i : i + chunk] for i in range(0, len(body), chunk)] or [b""]
-
-    async def receive() -> dict[str, Any]:
-        part = parts.pop(0)
-        return {"type": "http.request", "body": part, "more_body": bool(parts)}
-
-    headers = [(b"content-type", b"application/json")]
-    request = Request({"type": "http", "method": "POST", "headers": headers}, receive)
-    reading = read_json_object(request, LIMIT)
-    # a loop for each input would take longer than the reading, which has nothing to wait for
-    with pytest.raises(StopIteration) as finished:
-        reading.send(None)
-    value: dict[str, Any] = finished.value.value
-    return value
-
-
 def is_strict_json(value: Any) -> bool:
-    """Return whether a value survives a strict writer and reader."""
+    """Return whether a value is unchanged by a strict writer and reader."""
     return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
 
 
 @given(JSON_BYTES)
 def test_the_json_reader_refuses_or_reads_strict_json(body: bytes) -> None:
     try:
-        value = read(body)
+        value = parse_json_object(body)
     except (HTTPException, InvalidInputError):
         return
     assert is_strict_json(value)
@@ -83,7 +63,7 @@ def test_the_json_reader_refuses_or_reads_strict_json(body: bytes) -> None:
 
 
 @given(st.text(max_size=200).map(lambda text: text.encode()) | st.binary(max_size=200))
-def test_the_basic_parser_refuses_whatever_is_no_token(token: bytes) -> None:
+def test_the_basic_parser_refuses_invalid_tokens(token: bytes) -> None:
     try:
         credentials = parse_basic_token(token, "")
     except InvalidCredentialsError:
@@ -94,7 +74,7 @@ def test_the_basic_parser_refuses_whatever_is_no_token(token: bytes) -> None:
 
 
 @given(st.binary(max_size=100))
-def test_the_basic_parser_reads_a_token_as_its_bytes_say(raw: bytes) -> None:
+def test_the_basic_parser_reads_valid_tokens(raw: bytes) -> None:
     try:
         credentials = parse_basic_token(base64.b64encode(raw), "")
     except InvalidCredentialsError:
@@ -110,7 +90,7 @@ def test_the_basic_parser_reads_a_token_as_its_bytes_say(raw: bytes) -> None:
     st.text(max_size=200)
     | st.binary(max_size=120).map(lambda raw: base64.urlsafe_b64encode(raw).decode())
 )
-def test_a_cursor_that_was_never_given_out_is_refused(text: str) -> None:
+def test_a_random_cursor_is_refused(text: str) -> None:
     with pytest.raises(InvalidInputError):
         CURSORS.decode(text)
 
@@ -120,7 +100,7 @@ def test_a_cursor_that_was_never_given_out_is_refused(text: str) -> None:
     st.uuids(version=4).map(str),
     st.data(),
 )
-def test_a_cursor_comes_back_and_a_changed_one_does_not(
+def test_a_cursor_is_read_back_and_a_changed_one_is_refused(
     created_at: datetime, guid: str, data: st.DataObject
 ) -> None:
     position = Position(created_at, guid)

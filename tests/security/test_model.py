@@ -1,4 +1,4 @@
-"""The API against a dictionary: whatever is done in whatever order, both say the same."""
+"""Compares the API with a model in a dictionary, for random steps in random order."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ STEPS = 20
 
 @dataclass
 class Person:
-    """A user, as the dictionary has it."""
+    """A user of the model."""
 
     name: str
     class_key: str
@@ -36,7 +36,7 @@ class Person:
 
 @dataclass
 class Picture:
-    """An image, as the dictionary has it."""
+    """An image of the model."""
 
     owner: Person
     visibility: str
@@ -45,7 +45,7 @@ class Picture:
 
 @dataclass
 class World:
-    """All that there should be."""
+    """The model: all users and images."""
 
     people: list[Person] = field(default_factory=list)
     pictures: dict[str, Picture] = field(default_factory=dict)
@@ -62,7 +62,7 @@ class World:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    # a run disables users and changes passwords: the wrong ones of a step are no guesses
+    # runs disable users and change passwords: their wrong passwords must not reach the limit
     running = run_service(
         tmp_path_factory.mktemp("data"), sign_in_failures=100, sign_in_address_failures=10_000
     )
@@ -71,7 +71,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 
 class Machine(RuleBasedStateMachine):
-    """Does things to the service and to the dictionary; the fixture gives it the service."""
+    """Applies each step to the service and to the model; the fixture sets the service."""
 
     service: RunningService
     gone: list[str]
@@ -143,7 +143,7 @@ class Machine(RuleBasedStateMachine):
             if caller and not caller.enabled:
                 assert listed.status_code == 401
                 continue
-            # a service holds what earlier runs have left, too
+            # the service also has the images of earlier runs
             seen = {i["guid"]: i["prompt"] for i in listed.json() if i["guid"] in guids}
             visible = [guid for guid in guids if self.world.is_visible(guid, caller)]
             assert seen == {guid: self.world.pictures[guid].prompt for guid in visible}
@@ -164,7 +164,7 @@ class Machine(RuleBasedStateMachine):
         return success if self.world.pictures[guid].owner is person else 403
 
 
-def test_the_api_and_a_dictionary_say_the_same(
+def test_the_api_and_a_model_give_the_same_answers(
     service: RunningService, pytestconfig: pytest.Config
 ) -> None:
     service.client()

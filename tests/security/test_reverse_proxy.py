@@ -1,9 +1,10 @@
-"""The nginx configuration of docs/proxy.md, run as it stands there."""
+"""The nginx configuration of docs/proxy.md, run unchanged."""
 
 import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ import pytest
 from door import OWNER, start_door
 from front import NAME, Front, read_configurations, read_settings, replace_all, run_front
 from installed_pixy import InstalledPixy
+from provider_answers import make_png
 
 
 @pytest.fixture(scope="module")
@@ -25,6 +27,36 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     with run_front(folder, configuration, door) as front:
         yield front
     door.pixy.kill()
+
+
+class HeaderReader(BaseHTTPRequestHandler):
+    """Answers with the names of the header fields that it gets."""
+
+    def do_GET(self) -> None:
+        names = "\n".join(self.headers).lower().encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(names)))
+        self.end_headers()
+        self.wfile.write(names)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+def test_a_client_names_no_trace(front: Front, tmp_path: Path) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), HeaderReader) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        backend = {"127.0.0.1:8000": f"127.0.0.1:{server.server_port}"}
+        configuration = replace_all(read_configurations()[0], backend)
+        with run_front(tmp_path, configuration, front.door) as other:
+            named = {
+                "traceparent": f"00-{'a' * 32}-{'b' * 16}-01",
+                "tracestate": "x=y",
+                "other": "z",
+            }
+            names = other.ask("GET", "/image", headers=named).text.splitlines()
+        server.shutdown()
+    assert named.keys() & set(names) == {"other"}
 
 
 @pytest.fixture
@@ -82,7 +114,7 @@ def test_an_image_is_made_and_shown_over_tls(front: Front) -> None:
     assert front.ask("HEAD", "/").status_code == 200
 
 
-def test_who_comes_without_tls_is_sent_to_it(front: Front) -> None:
+def test_requests_without_tls_are_redirected_to_it(front: Front) -> None:
     url = f"http://127.0.0.1:{front.http_port}/image?limit=1"
     answer = httpx2.get(url, headers={"Host": NAME}, trust_env=False)
     assert answer.status_code == 308
@@ -95,13 +127,13 @@ def test_each_client_is_counted_by_its_own_address(front: Front) -> None:
         options = {"user": "bob", "password": f"wrong {number}", "headers": forged}
         return front.ask("GET", "/image", source=source, **options).status_code  # type: ignore[arg-type]
 
-    # 127.0.0.1 is a trusted proxy here, so the clients are elsewhere
+    # 127.0.0.1 is a trusted proxy here, so the clients have other addresses
     assert [guess(number, "127.0.0.2") for number in range(6)] == [401] * 5 + [429]
     assert guess(6, "127.0.0.3") == 401
     assert front.ask("GET", "/image", source="127.0.0.3", user="bob").status_code == 200
 
 
-def test_a_write_of_the_own_page_is_told_from_one_of_another(front: Front) -> None:
+def test_writes_of_the_own_page_are_accepted_and_those_of_others_refused(front: Front) -> None:
     body = {"prompt": "x"}
     own, other = ({"Origin": origin} for origin in (f"https://{NAME}", "https://other.example"))
     assert front.ask("POST", "/image", user=OWNER, json=body, headers=own).status_code == 201
@@ -112,6 +144,14 @@ def test_a_large_body_is_refused_by_the_service_and_not_by_the_proxy(front: Fron
     answer = front.ask("POST", "/image", user=OWNER, json={"prompt": "x" * 300_000})
     assert answer.status_code == 413
     assert answer.json()["code"] == "body_too_large"
+
+
+def test_an_upload_passes_the_proxy(front: Front) -> None:
+    content = make_png(2000, 2000, 0)
+    answer = front.ask("POST", "/image/upload", user=OWNER, files={"file": ("cat.png", content)})
+    assert answer.status_code == 201, answer.text
+    shown = front.ask("GET", f"{answer.headers['location']}/content", user=OWNER)
+    assert shown.content == content
 
 
 def test_another_host_is_refused(front: Front) -> None:

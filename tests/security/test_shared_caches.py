@@ -1,4 +1,4 @@
-"""Shared caches in front: what the owner has fetched through one, no stranger finds in it."""
+"""Shared caches in front of the service: they never give private images to other callers."""
 
 import itertools
 import time
@@ -15,10 +15,10 @@ from reverse_proxies import ReverseProxy, start_cache
 
 METHODS = ("GET", "HEAD")
 MAX_AGE = 2
-"""Seconds for which a cache may keep a picture in the test of its age."""
+"""The max-age, in seconds, in the test of a picture's age."""
 
 PATIENCE = 30
-"""Seconds after which a cache is judged to keep a picture too long."""
+"""Seconds after which a cache has kept a picture too long."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -65,7 +65,7 @@ def paths_of(image: dict[str, Any]) -> list[str]:
     return [f"/image/{guid}", *pictures, "/image", "/image?limit=200"]
 
 
-def test_the_cache_does_cache(door: Door, cache: ReverseProxy) -> None:
+def test_the_cache_stores_public_content(door: Door, cache: ReverseProxy) -> None:
     path = f"/image/{door.images['public']['guid']}/content"
     first, second = (ask(cache, "GET", path, "stranger") for _ in range(2))
     assert first.body == second.body
@@ -74,7 +74,7 @@ def test_the_cache_does_cache(door: Door, cache: ReverseProxy) -> None:
 
 
 @pytest.mark.parametrize("visibility", ["private", "class"])
-def test_nothing_private_is_left_in_the_cache(
+def test_nothing_private_stays_in_the_cache(
     door: Door, cache: ReverseProxy, visibility: str
 ) -> None:
     image = door.images[visibility]
@@ -89,7 +89,7 @@ def test_nothing_private_is_left_in_the_cache(
     for caller, (path, method, fields) in itertools.product(("stranger", "other"), ways):
         answer = ask(cache, method, path, caller, *fields)
         # 504 is a cache's answer to only-if-cached
-        # 206 and 416 are Varnish's, which makes ranges of whatever is 200
+        # 206 and 416 come from Varnish, which makes ranges from answers of status 200
         listed = (200, 206, 416, 504)
         assert answer.status in ((404, 504) if image["guid"] in path else listed)
         assert image["guid"].encode() not in answer.body
@@ -98,9 +98,7 @@ def test_nothing_private_is_left_in_the_cache(
         assert original[100:200] not in answer.body
 
 
-def test_a_signed_in_users_copy_of_a_public_picture_is_not_shared(
-    door: Door, cache: ReverseProxy
-) -> None:
+def test_a_public_picture_sent_to_a_user_is_not_cached(door: Door, cache: ReverseProxy) -> None:
     path = f"/image/{door.make_image('public')['guid']}/content"
     for _ in range(2):
         answer = ask(cache, "GET", path, "owner")
@@ -108,7 +106,7 @@ def test_a_signed_in_users_copy_of_a_public_picture_is_not_shared(
         assert "HIT" not in (answer.header("x-cache") or "")
 
 
-def test_wrong_credentials_are_refused_through_a_cache_that_has_the_picture(
+def test_wrong_credentials_are_refused_even_if_the_picture_is_cached(
     door: Door, cache: ReverseProxy
 ) -> None:
     path = f"/image/{door.images['public']['guid']}/content"
@@ -119,7 +117,7 @@ def test_wrong_credentials_are_refused_through_a_cache_that_has_the_picture(
 
 
 @pytest.mark.parametrize("kind", ["nginx", "varnish"])
-def test_an_allowed_page_may_read_what_was_kept_for_a_stranger(tmp_path: Path, kind: str) -> None:
+def test_an_allowed_origin_may_read_a_cached_answer(tmp_path: Path, kind: str) -> None:
     allowed = "https://page.example"
     own = start_door(tmp_path, PIXY_CORS_ORIGINS=allowed)
     cache = None
@@ -142,7 +140,9 @@ def test_an_allowed_page_may_read_what_was_kept_for_a_stranger(tmp_path: Path, k
 
 
 @pytest.mark.parametrize("kind", ["nginx", "varnish"])
-def test_an_unpublished_picture_is_gone_after_its_max_age(kind: str, tmp_path: Path) -> None:
+def test_an_unpublished_picture_leaves_the_cache_after_its_max_age(
+    kind: str, tmp_path: Path
+) -> None:
     own, cache = start_door(tmp_path, PIXY_PUBLIC_MAX_AGE=str(MAX_AGE)), None
     try:
         cache = start_cache(kind, tmp_path, urlsplit(own.url).port or 0)

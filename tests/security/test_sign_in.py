@@ -1,4 +1,4 @@
-"""Guesses at passwords, by real connections to several workers."""
+"""Guesses of passwords, over real connections to several workers."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -26,18 +26,18 @@ def guess(door: Door, name: str, password: str, source: str = "127.0.0.1") -> An
 
 
 @pytest.mark.parametrize("name", ["cyd", "a-name-that-nobody-has"])
-def test_of_fifty_guesses_at_once_five_are_looked_at(workers: Door, name: str) -> None:
+def test_of_fifty_concurrent_guesses_five_are_checked(workers: Door, name: str) -> None:
     with ThreadPoolExecutor(50) as threads:
         guesses = [threads.submit(guess, workers, name, f"wrong {n}") for n in range(50)]
         answers = [future.result() for future in guesses]
-    # a worker whose queue is full asks to come again
+    # a worker with a full queue answers 503
     statuses = Counter(answer.status for answer in answers)
     assert statuses[401] == FAILURES
     assert statuses[401] + statuses[429] + statuses[503] == 50
     assert all(answer.header("retry-after") for answer in answers if answer.status != 401)
 
 
-def test_every_worker_knows_who_is_blocked(workers: Door) -> None:
+def test_every_worker_refuses_a_blocked_user(workers: Door) -> None:
     name = "bob"
     for number in range(FAILURES):
         assert guess(workers, name, f"wrong {number}", "127.0.0.3").status == 401
@@ -48,10 +48,10 @@ def test_every_worker_knows_who_is_blocked(workers: Door) -> None:
     assert guess(workers, name, PASSWORD, "127.0.0.4").status == 200
 
 
-def test_a_flood_of_guesses_disturbs_nobody_else(workers: Door) -> None:
+def test_a_flood_of_guesses_delays_nobody_else(workers: Door) -> None:
     path = f"/image/{workers.images['public']['guid']}"
     with workers.client("owner") as owner, workers.client() as stranger:
-        # each worker has seen the owner's password
+        # each worker remembers the owner's password
         for _ in range(40):
             assert guess(workers, OWNER, PASSWORD).status == 200
         with ThreadPoolExecutor(16) as threads:

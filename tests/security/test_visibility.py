@@ -1,4 +1,4 @@
-"""Who sees and does what: every endpoint, by every caller, over images of every visibility."""
+"""Access control: every endpoint, for every caller and every visibility."""
 
 import itertools
 from typing import Any
@@ -23,7 +23,7 @@ EXPECTED = {
         "other": (404, 404, 200),
         "stranger": (404, 404, 200),
     },
-    # of an image that is there: where it is
+    # the image exists: a redirect to it
     "preview": {
         "owner": (303, 303, 303),
         "classmate": (404, 303, 303),
@@ -31,7 +31,7 @@ EXPECTED = {
         "stranger": (404, 404, 303),
     },
     "write": {
-        # what the owner may do is done in the last test
+        # the last test does what the owner may do
         "classmate": (404, 403, 403),
         "other": (404, 404, 403),
         "stranger": (401, 401, 401),
@@ -63,7 +63,7 @@ def ask(door: Door, operation: str, caller: str, guid: str, *fields: bytes) -> A
 
 
 @pytest.mark.parametrize(("operation", "caller", "visibility", "status"), TABLE)
-def test_each_caller_gets_what_the_table_says(
+def test_each_caller_gets_the_status_of_the_table(
     door: Door, operation: str, caller: str, visibility: str, status: int
 ) -> None:
     guid = door.images[visibility]["guid"]
@@ -73,7 +73,7 @@ def test_each_caller_gets_what_the_table_says(
 @pytest.mark.parametrize(
     ("operation", "caller", "visibility"), [row[:3] for row in TABLE if row[3] in (404, 401)]
 )
-def test_what_may_not_be_seen_answers_as_what_does_not_exist(
+def test_an_invisible_image_is_answered_like_an_absent_one(
     door: Door, operation: str, caller: str, visibility: str
 ) -> None:
     guid, etag = door.images[visibility]["guid"], door.images[visibility]["sha256"]
@@ -92,7 +92,7 @@ def test_what_may_not_be_seen_answers_as_what_does_not_exist(
 
 @pytest.mark.parametrize("caller", CALLERS)
 @pytest.mark.parametrize("query", ["", "?limit=200"])
-def test_a_list_shows_what_its_caller_may_see(door: Door, caller: str, query: str) -> None:
+def test_a_list_has_only_visible_images(door: Door, caller: str, query: str) -> None:
     with door.client(caller) as client:
         answer = client.get(f"/image{query}")
     for visibility, is_listed in zip(VISIBILITIES, EXPECTED["listed"][caller], strict=True):
@@ -122,7 +122,7 @@ def test_no_answer_has_a_number_that_could_be_an_integer_id(door: Door, caller: 
             assert '"id"' not in answer.text
 
 
-def test_strangers_are_not_told_the_owner(door: Door) -> None:
+def test_anonymous_callers_do_not_see_the_owner(door: Door) -> None:
     with door.client() as stranger:
         listed = stranger.get("/image").json()
         assert [image["owner"] for image in listed] == [None]
