@@ -1,0 +1,39 @@
+"""The list of models, as clients read it before they offer a choice."""
+
+import pytest
+
+from stock_clients import MODEL, Front, StockClient, Target, with_each
+
+pytestmark = pytest.mark.slow
+
+SDKS = ("openai-python", "openai-node")
+OLD_MODELS = {"dall-e-2", "dall-e-3", "gpt-image-1"}
+
+
+@with_each(*SDKS)
+def test_a_client_lists_models(client: StockClient, target: Target) -> None:
+    models = client.call(target, "models")["models"]
+    assert MODEL in {model["id"] for model in models}
+    for model in models:
+        assert model["object"] == "model"
+        assert isinstance(model["created"], int)
+        assert model["owned_by"]
+
+
+@with_each(*SDKS)
+def test_a_client_retrieves_a_model(client: StockClient, target: Target) -> None:
+    (model,) = client.call(target, "model", model=MODEL)["models"]
+    assert model["id"] == MODEL
+
+
+@with_each(*SDKS)
+def test_a_client_is_told_of_an_unknown_model(client: StockClient, target: Target) -> None:
+    error = client.call(target, "model", model="no-such-model")["error"]
+    assert (error["class"], error["status"]) == ("NotFoundError", 404)
+    assert error["code"] == "model_not_found"
+
+
+@with_each(*SDKS)
+def test_the_models_that_old_programs_name_are_listed(client: StockClient, front: Front) -> None:
+    models = client.call(front.target, "models")["models"]
+    assert {model["id"] for model in models} >= OLD_MODELS
