@@ -1,4 +1,4 @@
-"""The framework's own ceiling: a FastAPI route that returns a constant, on uvicorn."""
+"""The upper limit of the framework: a FastAPI route that returns a constant, on uvicorn."""
 
 import sys
 

@@ -18,9 +18,9 @@ from targets import Figures, Row
 
 
 def main() -> None:
-    """Measure the rows that are asked for, and print what was found."""
+    """Measure the requested rows, and print the results."""
     arguments = parse_arguments()
-    for number in (signal.SIGINT, signal.SIGTERM):  # whichever it is, all that runs is stopped
+    for number in (signal.SIGINT, signal.SIGTERM):  # both stop all running processes
         signal.signal(number, signal.default_int_handler)
     rows = [row for row in ROWS if row.name in arguments.rows]
     if arguments.litellm is None:
@@ -51,8 +51,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="nox -s bench --")
     names = [row.name for row in ROWS]
     parser.add_argument("rows", nargs="*", help=f"of {', '.join(names)}; all if none is named")
-    parser.add_argument("--rounds", type=int, default=3, help="medians are taken of so many")
-    parser.add_argument("--seconds", type=int, default=5, help="how long each load lasts")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds to take the medians of")
+    parser.add_argument("--seconds", type=int, default=5, help="duration of each load")
     parser.add_argument("--many", type=int, default=100_000, help="images of the stock")
     parser.add_argument("--deep", type=int, default=1_000_000, help="images of the long list")
     parser.add_argument("--mysqld", type=Path, help="the database server; MariaDB if not named")
@@ -66,7 +66,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure(row: Row, setting: Setting, rounds: int) -> list[Figures]:
-    """Measure one row, as often as there are rounds."""
+    """Measure one row in all rounds."""
     measured = []
     for number in range(1, rounds + 1):
         figures = row.measure(setting)
@@ -77,7 +77,7 @@ def measure(row: Row, setting: Setting, rounds: int) -> list[Figures]:
 
 
 def say(text: str) -> None:
-    """Print at once, also into a pipe."""
+    """Print without buffering, also into a pipe."""
     print(text, flush=True)
 
 

@@ -1,4 +1,4 @@
-"""The chart of the benchmark: a group of bars for each row that has some, as SVG."""
+"""The chart of the benchmark, as SVG: a group of bars for each row that has bars."""
 
 from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape
@@ -30,7 +30,7 @@ def draw_chart(rows: Sequence[Row], medians: Mapping[str, Figures]) -> str:
     return (
         f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {height}' "
         f"width='{WIDTH}' height='{height}' role='img' "
-        "aria-label='PixyProxy beside others'>\n"
+        "aria-label='PixyProxy compared with others'>\n"
         f"<rect width='{WIDTH}' height='{height}' rx='8' fill='#ffffff'/>\n"
         + "".join(parts)
         + "</svg>\n"

@@ -1,4 +1,4 @@
-"""The contenders of the benchmark, as processes on loopback that are still to be started."""
+"""The contenders of the benchmark, as processes on loopback that are not started yet."""
 
 import os
 import shutil
@@ -39,9 +39,9 @@ NGINX_FRONT = """
     }}
     upstream {backend} {{ server {address}; keepalive 32; }}
 """
-"""The configuration of docs/proxy.md, as far as it costs time."""
+"""The parts of the configuration in docs/proxy.md that cost time."""
 
-# what LiteLLM's documentation sets in production, and nothing fetched from elsewhere
+# the production settings of LiteLLM's documentation, and no downloads
 LITELLM_ENVIRONMENT = {
     "LITELLM_MODE": "PRODUCTION",
     "LITELLM_LOG": "ERROR",
@@ -61,7 +61,7 @@ litellm_settings: {{telemetry: false}}
 
 
 def find_pixy() -> Path:
-    """Return the command that is installed beside this Python."""
+    """Return the command `pixy` in the environment of this Python."""
     return Path(sys.executable).with_name("pixy")
 
 
@@ -98,7 +98,7 @@ def make_litellm(program: Path, folder: Path, provider: str, key: str) -> Proces
         program: The command `litellm`.
         folder: Its working directory.
         provider: The URL of the provider.
-        key: What a client has to sign in with.
+        key: The key that clients sign in with.
     """
     folder.mkdir(exist_ok=True)
     configuration = LITELLM_CONFIGURATION.format(model=MODEL, api=f"{provider}/v1")
@@ -111,17 +111,25 @@ def make_litellm(program: Path, folder: Path, provider: str, key: str) -> Proces
 
 
 def make_stand_in(folder: Path, delay: float) -> Process:
-    """Return a provider that answers after so many seconds."""
+    """Return a provider that answers after this number of seconds."""
     return python_server(HERE / "stand_in.py", folder, lambda port: [str(port), str(delay)])
 
 
+def make_failing_provider(folder: Path, behaviour: str) -> Process:
+    """Return the stand-in of the tests, which fails as it is told and counts paid requests."""
+    port = find_free_port()
+    script = HERE.parent / "support" / "provider.py"
+    command = [sys.executable, str(script), "--port", str(port), "--behaviour", behaviour]
+    return Process(command, f"http://127.0.0.1:{port}", "/requests", folder, {})
+
+
 def make_bare(folder: Path) -> Process:
-    """Return a FastAPI application that touches nothing."""
+    """Return a FastAPI application that only returns a constant."""
     return python_server(HERE / "bare.py", folder, lambda port: [str(port)])
 
 
 def make_textbook(folder: Path, database_url: str, images: Path) -> Process:
-    """Return the textbook service over the rows and files of a PixyProxy."""
+    """Return the textbook service on the rows and files of a PixyProxy."""
     url = database_url.replace("mysql:", "mysql+mysqldb:")
     script = HERE / "textbook" / "main.py"
     return python_server(script, folder, lambda port: [url, str(images), str(port)])
@@ -133,7 +141,7 @@ def make_nginx(folder: Path, images: Path) -> Process:
 
 
 def make_front(folder: Path, images: Path, backend: str) -> Process:
-    """Return nginx with one worker in front of a PixyProxy, whose files it sends itself.
+    """Return nginx with one worker in front of a PixyProxy; nginx sends the files itself.
 
     Args:
         folder: Its working directory.
@@ -153,7 +161,7 @@ def _make_nginx(folder: Path, ready: str, describe: Callable[[int], str]) -> Pro
     port = find_free_port()
     folder.mkdir()
     configuration = folder / "nginx.conf"
-    # root's nginx would serve as another user, who may not read the files
+    # as root, nginx would run its worker as another user, who may not read the files
     user = "user root;" if os.geteuid() == 0 else ""
     configuration.write_text(NGINX.format(user=user, folder=folder, servers=describe(port)))
     command = [nginx, "-c", str(configuration), "-e", "stderr"]
@@ -161,12 +169,12 @@ def _make_nginx(folder: Path, ready: str, describe: Callable[[int], str]) -> Pro
 
 
 def find_program(name: str) -> str:
-    """Return the path of a program of Debian's package of the same name.
+    """Return the path of a program from the Debian package of the same name.
 
     Raises:
         RuntimeError: It is not installed.
     """
-    # users don't look for servers in /usr/sbin
+    # Debian installs servers in /usr/sbin, which is not on the PATH of users
     path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if path is None:
         raise RuntimeError(f"{name} is not installed: apt-get install {name}")

@@ -1,7 +1,8 @@
-"""The load: wrk for what many ask at once, a plain client for one thing after the other."""
+"""The load: wrk for concurrent requests, a plain client for sequential ones."""
 
 import http.client
 import json
+import re
 import statistics
 import subprocess
 import tempfile
@@ -9,6 +10,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from contenders import find_program
@@ -18,7 +20,7 @@ SCRIPT = Path(__file__).with_name("wrk.lua")
 
 @dataclass(frozen=True)
 class Load:
-    """What a run of wrk measured: requests each second, and two percentiles in milliseconds."""
+    """The result of a run of wrk: requests per second, and two percentiles in milliseconds."""
 
     rate: float
     p50: float
@@ -28,7 +30,7 @@ class Load:
 def run_wrk(
     url: str, paths: list[str], *, connections: int, seconds: int, headers: dict[str, str]
 ) -> Load:
-    """Ask for paths from many connections at once, each as soon as it has its last answer.
+    """Request paths on many connections, each as soon as it has the previous answer.
 
     Raises:
         RuntimeError: wrk is not installed, or an answer was neither 200 nor 304.
@@ -53,7 +55,7 @@ def run_wrk(
 
 @dataclass(frozen=True)
 class Download:
-    """What one long answer took: seconds to its first byte and to its end, and how much it was."""
+    """The cost of one long answer: seconds to its first byte and to its end, and its size."""
 
     first_byte: float
     seconds: float
@@ -73,7 +75,7 @@ def download_list(url: str, path: str) -> Download:
     while block := response.read1(1 << 16):
         seen = tail + block
         images += seen.count(b'"guid"')
-        tail = seen[-5:]  # a name that the next block completes
+        tail = seen[-5:]  # may be the start of a name that the next block completes
     seconds = time.perf_counter() - started
     connection.close()
     return Download(first_byte, seconds, images)
@@ -94,7 +96,7 @@ def post_one_by_one(
 
 
 class WaitingPosts:
-    """Many posts at once, each on a connection and in a thread of its own."""
+    """Many concurrent posts, each in its own thread and on its own connection."""
 
     def __init__(
         self, url: str, path: str, body: object, headers: dict[str, str], count: int
@@ -127,8 +129,8 @@ class WaitingPosts:
             connection.close()
 
 
-def get_json(url: str, path: str, headers: dict[str, str]) -> tuple[object, str]:
-    """Return the JSON of one answer, and the path of its next page, or nothing."""
+def get_json(url: str, path: str, headers: dict[str, str]) -> tuple[Any, str]:
+    """Return the JSON of one answer, and the path of its next page, if there is one."""
     connection = _connect(url)
     connection.request("GET", path, headers=headers)
     response = connection.getresponse()
@@ -137,6 +139,27 @@ def get_json(url: str, path: str, headers: dict[str, str]) -> tuple[object, str]
     value = json.loads(response.read())
     connection.close()
     return value, link.partition(">")[0].removeprefix("<")
+
+
+def count_requests(url: str) -> float:
+    """Return how many requests the metrics of a PixyProxy have counted."""
+    connection = _connect(url)
+    connection.request("GET", "/metrics")
+    response = connection.getresponse()
+    _expect(response, 200)
+    counted = re.findall(
+        r"(?m)^pixy_http_request_duration_seconds_count\S* (\S+)", response.read().decode()
+    )
+    connection.close()
+    return sum(map(float, counted))
+
+
+def put(url: str, path: str) -> None:
+    """Send an empty PUT, which has to succeed."""
+    connection = _connect(url)
+    connection.request("PUT", path)
+    _expect(connection.getresponse(), 200)
+    connection.close()
 
 
 def _post(

@@ -1,4 +1,4 @@
-"""Where and with what the benchmark ran: machine, versions and commit."""
+"""The environment of the benchmark: machine, versions and commit."""
 
 import argparse
 import os
@@ -14,7 +14,7 @@ LIBRARIES = ("fastapi", "starlette", "uvicorn", "uvloop", "sqlalchemy", "mysqlcl
 
 
 def describe(mysqld: Path, litellm: Path | None, arguments: argparse.Namespace) -> list[str]:
-    """Return the facts that figures mean nothing without, one a line."""
+    """Return a description of the environment, one fact on each line."""
     cores = os.cpu_count()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     libraries = ", ".join(f"{name} {version(name)}" for name in LIBRARIES)

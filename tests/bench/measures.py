@@ -1,12 +1,20 @@
-"""How each row of the benchmark is measured: every contender once, one after the other."""
+"""The measurement of each row: every contender once, one after the other."""
 
+import statistics
 import time
 
 from contenders import MODEL, make_stand_in
-from load import WaitingPosts, download_list, get_json, post_one_by_one, run_wrk
-from processes import Process
+from load import (
+    WaitingPosts,
+    count_requests,
+    download_list,
+    get_json,
+    post_one_by_one,
+    run_wrk,
+)
+from processes import Process, find_free_port
 from setting import PROMPT, SIGNED_IN, Setting
-from targets import BARE, FRONT, LITELLM, NGINX, PIXY, TEXTBOOK, Figures
+from targets import ADDED, BARE, FRONT, LITELLM, NGINX, PIXY, STORE, TEXTBOOK, Figures
 
 CONNECTIONS = 32
 WAITING = 200
@@ -17,7 +25,7 @@ PAGE = "/image?limit=50"
 
 
 def detail(setting: Setting) -> Figures:
-    """Details of many images in turn, of which the database has more than it is asked for."""
+    """Details of many images in turn; the database has more images than are requested."""
     return {
         PIXY: _rate(setting, setting.pixy, setting.details),
         BARE: _rate(setting, setting.bare, ["/ready"]),
@@ -33,8 +41,34 @@ def credentials(setting: Setting) -> Figures:
     }
 
 
+def key(setting: Setting) -> Figures:
+    """The same details with an API key, with a remembered password, and without either."""
+    return {
+        "with a key": _rate(setting, setting.pixy, setting.details, headers=setting.keyed),
+        "with a password": _rate(setting, setting.pixy, setting.details, headers=SIGNED_IN),
+        "without": _rate(setting, setting.pixy, setting.details),
+    }
+
+
+def metrics(setting: Setting) -> Figures:
+    """The same details with metrics and without, in turn: both get the same share of the noise."""
+    port = find_free_port()
+    pixies = {
+        "without": setting.make_pixy("without-metrics"),
+        "with": setting.make_pixy("with-metrics", PIXY_METRICS_PORT=str(port)),
+    }
+    rates: dict[str, list[float]] = {name: [] for name in pixies}
+    with pixies["without"], pixies["with"]:
+        for name in ("without", "with", *("without", "with", "with", "without") * 2):
+            rates[name].append(_rate(setting, pixies[name], setting.details))
+        if count_requests(f"http://127.0.0.1:{port}") < len(setting.details):
+            raise RuntimeError("the metrics have not counted the requests")
+    # the first of each warms up
+    return {name: statistics.mean(measured[1:]) for name, measured in rates.items()}
+
+
 def content(setting: Setting) -> Figures:
-    """The files of the pictures in turn, asked for directly and through nginx."""
+    """The files of the images in turn, requested directly and through nginx."""
     return {
         PIXY: _rate(setting, setting.pixy, setting.contents, connections=16),
         FRONT: _rate(setting, setting.front, setting.contents, connections=16),
@@ -43,8 +77,21 @@ def content(setting: Setting) -> Figures:
     }
 
 
+def bucket(setting: Setting) -> Figures:
+    """Images in a bucket, one request after the other: through PixyProxy and from the store."""
+    images, _ = get_json(setting.bucket_pixy.url, PAGE, {})
+    contents = [f"/image/{image['guid']}/content" for image in images]
+    objects = [setting.bucket.sign(image["filename"]) for image in images]
+    figures = {
+        PIXY: _p50(setting, setting.bucket_pixy.url, contents),
+        STORE: _p50(setting, setting.bucket.url, objects),
+        "PixyProxy on files": _p50(setting, setting.pixy.url, setting.contents),
+    }
+    return figures | {ADDED: figures[PIXY] - figures[STORE]}
+
+
 def unchanged(setting: Setting) -> Figures:
-    """Files that the client has already, against details."""
+    """Requests for files that the client has already (304), compared with details."""
     known = {"If-None-Match": setting.tags[0]}
     return {
         "unchanged": _rate(setting, setting.pixy, setting.contents, headers=known),
@@ -61,7 +108,7 @@ def page(setting: Setting) -> Figures:
 
 
 def all_images(setting: Setting) -> Figures:
-    """The whole list, once; what is held beyond what was held before is its growth."""
+    """The whole list, once, and the growth of the memory meanwhile."""
     figures = {}
     for name, process in ((PIXY, setting.pixy), (TEXTBOOK, setting.textbook)):
         process.forget_peak()
@@ -76,17 +123,15 @@ def all_images(setting: Setting) -> Figures:
 
 
 def depth(setting: Setting) -> Figures:
-    """The last page of a long list and its first, asked for one after the other."""
+    """The last and the first page of a long list, one request after the other."""
     return {
-        name: run_wrk(
-            setting.deep_pixy.url, [path], connections=1, seconds=setting.seconds, headers={}
-        ).p50
-        for name, path in (("last page", setting.last_page), ("page one", PAGE))
+        "last page": _p50(setting, setting.deep_pixy.url, [setting.last_page]),
+        "page one": _p50(setting, setting.deep_pixy.url, [PAGE]),
     }
 
 
 def create(setting: Setting) -> Figures:
-    """Creates one after the other, less what the provider takes when it is asked directly."""
+    """Creates one after the other, minus the time of the same request to the provider itself."""
 
     def post(process: Process, path: str, body: object, headers: dict[str, str]) -> float:
         status = 201 if process is setting.pixy else 200
@@ -101,12 +146,12 @@ def create(setting: Setting) -> Figures:
 
 
 def waiting(setting: Setting) -> Figures:
-    """Details of a server that does nothing else, and of one that waits for a slow provider."""
+    """Details of an idle server, and of one that waits for a slow provider."""
     slow = make_stand_in(setting.folder / "slow-provider", 20)
     pixy = setting.make_pixy("waiting", slow, PIXY_GENERATION_CONCURRENCY=str(WAITING))
     with slow, pixy:
         idle = _p99(setting, pixy)
-        # a password that isn't remembered yet would be checked by all of them at once
+        # otherwise all of them would check the password, which is not remembered yet
         get_json(pixy.url, "/image?limit=1", SIGNED_IN)
         posts = WaitingPosts(pixy.url, "/image", PROMPT, SIGNED_IN, WAITING)
         try:
@@ -121,7 +166,7 @@ def waiting(setting: Setting) -> Figures:
 
 
 def start(setting: Setting) -> Figures:
-    """From the start of the command to the first answer of its readiness check."""
+    """The time from the start of the command to the first answer of its readiness check."""
     figures = {PIXY: _start_time(setting.make_pixy("start-pixy"))}
     if setting.litellm is not None:
         figures[LITELLM] = _start_time(setting.make_litellm("start-litellm"))
@@ -129,7 +174,7 @@ def start(setting: Setting) -> Figures:
 
 
 def memory(setting: Setting) -> Figures:
-    """What a worker holds in memory after it has made images; PixyProxy's has served, too."""
+    """The memory of a worker after it has made images; PixyProxy has also served reads."""
     create(setting)
     detail(setting)
     figures = {PIXY: setting.pixy.memory()}
@@ -153,6 +198,10 @@ def _rate(
         seconds=setting.seconds,
         headers=headers or {},
     ).rate
+
+
+def _p50(setting: Setting, url: str, paths: list[str]) -> float:
+    return run_wrk(url, paths, connections=1, seconds=setting.seconds, headers={}).p50
 
 
 def _p99(setting: Setting, process: Process) -> float:

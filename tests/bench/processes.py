@@ -1,4 +1,4 @@
-"""Processes under measurement: started on loopback, waited for, weighed and stopped."""
+"""Processes under measurement: start, readiness, memory and stop."""
 
 import os
 import random
@@ -18,14 +18,14 @@ STOP_TIMEOUT = 60
 
 
 class Process:
-    """A server of its own process, and of its own process group.
+    """A server in its own process and process group.
 
     Args:
         command: The program and its arguments.
-        url: Where it listens.
+        url: Its address.
         ready: The path that answers 200 when the server is ready.
-        folder: Its working directory, where its output goes into the file `log`.
-        environment: Variables beside PATH and HOME, which every process gets.
+        folder: Its working directory; its output goes into the file `log` there.
+        environment: Variables in addition to PATH and HOME, which every process gets.
     """
 
     def __init__(
@@ -82,12 +82,12 @@ class Process:
         return sum(_read_status(pid, "VmRSS") for pid in self._pids())
 
     def forget_peak(self) -> None:
-        """Let the peak of the memory begin anew (proc(5), clear_refs)."""
+        """Reset the peak of the memory (proc(5), clear_refs)."""
         for pid in self._pids():
             Path(f"/proc/{pid}/clear_refs").write_text("5")
 
     def peak_memory(self) -> float:
-        """Return the most MiB held since `forget_peak`."""
+        """Return the peak of the memory in MiB since `forget_peak`."""
         return sum(_read_status(pid, "VmHWM") for pid in self._pids())
 
     def _pids(self) -> list[int]:
@@ -112,8 +112,8 @@ def python_server(
     Args:
         script: The script.
         folder: Its working directory.
-        arguments: Its arguments, for the port that it is to listen on.
-        environment: As for `Process`.
+        arguments: Returns its arguments for the port that it listens on.
+        environment: See `Process`.
     """
     port = find_free_port()
     command = [sys.executable, str(script), *arguments(port)]
@@ -121,9 +121,9 @@ def python_server(
 
 
 def find_free_port() -> int:
-    """Return a port of the loopback interface that nobody listens on.
+    """Return a free port of the loopback interface.
 
-    It lies below those that Linux gives to clients, of which a load takes many: ip(7).
+    It is below the ports that Linux assigns to clients (ip(7)), because a load uses many of those.
     """
     while True:
         port = random.randrange(20_000, 32_000)

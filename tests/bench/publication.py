@@ -1,4 +1,4 @@
-"""What a whole run leaves in docs/: its table between two marks, and its chart."""
+"""Writes the results of a whole run to docs/: the table between two marks, and the chart."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ def publish(
     rows: Sequence[Row],
     medians: Mapping[str, Figures],
 ) -> None:
-    """Write the table into its page, and the chart beside it."""
+    """Write the table into its page, and the chart to its file."""
     listed = "\n".join(f"- {fact}" for fact in facts)
     written = f"{table}\n\n{summary}.\n\n{listed}"
     PAGE.write_text(replace_between_marks(PAGE.read_text(), written))

@@ -1,6 +1,6 @@
-"""What a run of the benchmark found: medians, ratios, verdicts, and the table of them.
+"""The results of a run: medians, ratios, verdicts, and their table.
 
-Nothing is measured and no file is written here.
+This module measures nothing and writes no files.
 """
 
 import statistics
@@ -15,7 +15,7 @@ HEADINGS = ("row", "measured", "figure", "against", "ratio", "bound", "aim", "")
 
 @dataclass(frozen=True)
 class Verdict:
-    """A target, and what was measured of it.
+    """A target and its measured value.
 
     Attributes:
         target: The target.
@@ -43,7 +43,7 @@ def take_medians(rounds: Sequence[Figures]) -> dict[str, float]:
 
 
 def judge(target: Target, medians: Figures) -> Verdict:
-    """Return what the medians of a row say of one of its targets."""
+    """Return the verdict on one target of a row."""
     of = medians.get(target.of)
     if target.against is None or of is None:
         return Verdict(target, of)
@@ -67,7 +67,7 @@ def make_table(rows: Sequence[Row], medians: Mapping[str, Figures]) -> str:
 
 
 def make_summary(rows: Sequence[Row], medians: Mapping[str, Figures]) -> str:
-    """Return one line that says how many targets are met, and which rows miss one."""
+    """Return one line with the number of targets that are met, and the rows that miss one."""
     words = [
         (row.name, judge(target, medians[row.name]).word) for row in rows for target in row.targets
     ]
@@ -97,7 +97,7 @@ def _write_figure(name: str, medians: Figures, unit: str) -> str:
 
 
 def write_number(value: float) -> str:
-    """Return a number with as many digits as say something."""
+    """Return a number with its significant digits."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"

@@ -1,7 +1,8 @@
-"""The rows of the benchmark: what is measured, against what, and what it should at least be."""
+"""The rows of the benchmark: their measurements, contenders and targets."""
 
 import measures
-from targets import BARE, FRONT, LITELLM, NGINX, PIXY, TEXTBOOK, Row, Target
+from purchases import DROPPED_LINE, SERVER_ERROR, SLOW, count_purchases
+from targets import ADDED, BARE, FRONT, LITELLM, NGINX, PIXY, TEXTBOOK, Row, Target
 
 ROWS = (
     Row(
@@ -20,12 +21,36 @@ ROWS = (
         (Target("with", "without", 0.85, 0.95),),
     ),
     Row(
+        "key",
+        "Details, with an API key, with a password and without either",
+        "requests/s",
+        measures.key,
+        (
+            Target("with a key", "without", 0.9, 1.0),
+            Target("with a key", "with a password", 0.9, 1.0),
+        ),
+    ),
+    Row(
+        "metrics",
+        "Details, with metrics and without",
+        "requests/s",
+        measures.metrics,
+        (Target("with", "without", 0.97, 1.0),),
+    ),
+    Row(
         "content",
         "Content, a PNG of 1.5 MB, 16 connections",
         "requests/s",
         measures.content,
         (Target(PIXY, TEXTBOOK, 3), Target(FRONT, NGINX, 0.7)),
         (PIXY, FRONT, NGINX, TEXTBOOK),
+    ),
+    Row(
+        "bucket",
+        "Content from a bucket, a PNG of 1.5 MB, one request after the other",
+        "ms",
+        measures.bucket,
+        (Target(ADDED, None, 3, at_most=True, unit=" ms"),),
     ),
     Row(
         "unchanged",
@@ -75,6 +100,28 @@ ROWS = (
         "ms",
         measures.waiting,
         (Target("200 waiting", "idle", 1.5, 1.1, at_most=True),),
+    ),
+    Row(
+        "bought-failing",
+        "One call of a stock client while the provider answers 500",
+        "paid requests",
+        count_purchases(SERVER_ERROR),
+        (Target(PIXY, LITELLM, 0.04, at_most=True), Target(PIXY, None, 1, at_most=True, unit="")),
+        (PIXY, LITELLM),
+    ),
+    Row(
+        "bought-dropped",
+        "One call of a stock client while the provider drops the line",
+        "paid requests",
+        count_purchases(DROPPED_LINE),
+        (Target(PIXY, LITELLM, 0.04, at_most=True), Target(PIXY, None, 1, at_most=True, unit="")),
+    ),
+    Row(
+        "bought-slow",
+        "One call of a stock client whose timeout is shorter than the image takes",
+        "paid requests",
+        count_purchases(SLOW),
+        (Target(PIXY, LITELLM, 0.34, at_most=True), Target(PIXY, None, 1, at_most=True, unit="")),
     ),
     Row(
         "start",

@@ -1,4 +1,4 @@
-"""The setting of the benchmark: every contender, running over the same stock."""
+"""The setting of the benchmark: all contenders, running on the same stock."""
 
 import base64
 import os
@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import contenders
 import stock
+from bucket import ImageBucket
 from load import get_json, post_one_by_one
 from mysql_server import MySQLServer
 from processes import Process
@@ -25,18 +26,17 @@ PAGE = 200
 
 @dataclass
 class Setting:
-    """What measures use: leaving it stops all that runs.
+    """A context manager with the contenders; leaving it stops all processes.
 
-    Entering starts what most rows need; the attributes that are costly are made when they are
-    first asked for.
+    Entering it starts what most rows need. Costly attributes are made at their first use.
 
     Attributes:
         mysqld: The program of the database server.
-        litellm: The program of LiteLLM's proxy, or None where it isn't installed.
+        litellm: The program of LiteLLM's proxy; None if it is not installed.
         folder: An empty folder.
-        seconds: How long each load lasts.
-        many: Rows of the database that most rows read.
-        deep: Rows of the one with the long list, at most a million.
+        seconds: Duration of each load.
+        many: Number of images in the database that most rows use.
+        deep: Number of images in the database with the long list, at most a million.
     """
 
     mysqld: Path
@@ -66,20 +66,20 @@ class Setting:
         self.database_url = self._make_database()
         self.data = self.folder / "data"
         self.pixy = self.run(self.make_pixy("pixy"))
-        # PixyProxy serves no rows that were there before its folder
+        # PixyProxy refuses a new folder for a database that has rows already
         stock.fill(self.server, self.database_url, self.many)
         self._choose_images()
 
     def run(self, process: Process) -> Process:
-        """Start a process, which runs until the setting is left."""
+        """Start a process, which runs until the setting is closed."""
         return self._stack.enter_context(process)
 
     def make_pixy(self, name: str, provider: Process | None = None, **settings: str) -> Process:
-        """Return another PixyProxy over the same stock, not started.
+        """Return another PixyProxy on the same stock, not started.
 
         Args:
-            name: Its own, for the folder of its log.
-            provider: Its provider; None for the one that answers at once.
+            name: Its name, for the folder of its log.
+            provider: Its provider; None for the one that answers immediately.
             settings: Further variables of its environment.
         """
         url = (provider or self.provider).url
@@ -87,22 +87,47 @@ class Setting:
             self.folder / name, self.database_url, self.data, url, **settings
         )
 
-    def make_litellm(self, name: str) -> Process:
-        """Return another LiteLLM in front of the provider, not started."""
+    def make_litellm(self, name: str, provider: Process | None = None) -> Process:
+        """Return another LiteLLM, not started.
+
+        Args:
+            name: Its own, for its folder.
+            provider: Its provider; None for the one that answers at once.
+        """
         assert self.litellm is not None
-        return contenders.make_litellm(
-            self.litellm, self.folder / name, self.provider.url, self.litellm_key
-        )
+        url = (provider or self.provider).url
+        return contenders.make_litellm(self.litellm, self.folder / name, url, self.litellm_key)
+
+    @cached_property
+    def pixy_key(self) -> str:
+        """The API key that clients of PixyProxy sign in with."""
+        printed = subprocess.run(
+            [
+                *(contenders.find_pixy(), "key", "add", "bench", "--user", USER),
+                *("--scope", "read", "--scope", "create"),
+            ],
+            env={"PATH": os.environ["PATH"], "PIXY_DATABASE_URL": self.database_url},
+            cwd=self.folder,
+            text=True,
+            check=True,
+            stdout=subprocess.PIPE,
+        ).stdout
+        return printed.split()[-1]
 
     @cached_property
     def litellm_key(self) -> str:
-        """What clients of LiteLLM sign in with."""
+        """The key that clients of LiteLLM sign in with."""
         return f"sk-{secrets.token_hex(16)}"
 
     @cached_property
     def proxy(self) -> Process:
         """LiteLLM."""
         return self.run(self.make_litellm("litellm"))
+
+    @property
+    def keyed(self) -> dict[str, str]:
+        """The headers of a client with an API key of the user."""
+        return {"Authorization": f"Bearer {self.pixy_key}"}
 
     @cached_property
     def bare(self) -> Process:
@@ -132,8 +157,25 @@ class Setting:
         return self.run(contenders.make_front(self.folder / "front", self.data / "images", url))
 
     @cached_property
+    def bucket(self) -> ImageBucket:
+        """A bucket for images."""
+        return self._stack.enter_context(ImageBucket(self.folder / "bucket"))
+
+    @cached_property
+    def bucket_pixy(self) -> Process:
+        """A PixyProxy with some images, which are in the bucket."""
+        folder, settings = self.folder / "on-a-bucket", self.bucket.environment
+        pixy = self.run(
+            contenders.make_pixy(
+                folder, self._make_database(), folder / "data", self.provider.url, **settings
+            )
+        )
+        post_one_by_one(pixy.url, "/image", PROMPT, SIGNED_IN, count=PICTURES, status=201)
+        return pixy
+
+    @cached_property
     def deep_pixy(self) -> Process:
-        """A PixyProxy whose list is long."""
+        """A PixyProxy with a long list."""
         database_url = self._make_database()
         folder = self.folder / "deep"
         pixy = self.run(
@@ -144,7 +186,7 @@ class Setting:
 
     @cached_property
     def last_page(self) -> str:
-        """The path of the last page of 50 of the long list, found by walking there."""
+        """The path of the last page of 50 of the long list, found by following its links."""
         url, left = self.deep_pixy.url, self.deep - 50
         path = ""
         while left:
@@ -169,7 +211,7 @@ class Setting:
         return url
 
     def _choose_images(self) -> None:
-        """Make some pictures, which are the newest then, and choose details among many."""
+        """Make some images, which are then the newest, and choose images for the details."""
         url = self.pixy.url
         post_one_by_one(url, "/image", PROMPT, SIGNED_IN, count=PICTURES, status=201)
         images: Any

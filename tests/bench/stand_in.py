@@ -1,7 +1,7 @@
-"""A provider that costs nothing: OpenAI's Images API, answering one 1.5 MB picture after a delay.
+"""A cheap stand-in for OpenAI's Images API, which answers a 1.5 MB picture after a delay.
 
-Unlike tests/support/provider.py it keeps connections open and does no work for a request, so
-what is measured is whoever asks it.
+Unlike tests/support/provider.py it keeps connections open and does no work for a request, so that
+the figures are those of its clients.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ waiting = 0
 
 
 def make_picture() -> bytes:
-    """Return a PNG of noise, which is as large as its pixels."""
+    """Return a PNG of noise, which does not compress."""
     noise = random.Random(7).randbytes(SIDE * SIDE * 3)
     rows = b"".join(b"\0" + noise[i : i + SIDE * 3] for i in range(0, len(noise), SIDE * 3))
     header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 2, 0, 0, 0)
@@ -51,7 +51,7 @@ ANSWER = json.dumps(
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """Answer each POST with the picture, and everything else with how many wait for it."""
+    """Answer each POST with the picture, and other requests with the number of waiting POSTs."""
     global waiting  # noqa: PLW0603 - a process of its own, and its only state
     if scope["type"] != "http":
         return

@@ -1,4 +1,4 @@
-"""What is in the database when the benchmark begins: many rows, made where they are kept."""
+"""The initial content of the database: many rows, which the database server makes itself."""
 
 import secrets
 
@@ -6,7 +6,7 @@ from sqlalchemy import make_url
 
 from mysql_server import MySQLServer
 
-# a row for each number, newest first by number; every guid is drawn from its number
+# one row for each number; the guid is a hash of the number
 FILL = """
     INSERT INTO {database}.images (
         guid, filename, prompt, created_at, updated_at, owner, class_key, visibility,
@@ -37,7 +37,7 @@ def fill(server: MySQLServer, database_url: str, count: int) -> None:
         f"USE {database}",  # MySQL resolves the recursive names in it
         FILL.format(database=database, salt=secrets.token_hex(4), count=count),
         f"ANALYZE TABLE {database}.images",
-        # writes the table out, which the server would otherwise do beside the first rows measured
+        # writes the table to disk; otherwise the server does that during the first measurements
         f"FLUSH TABLES {database}.images FOR EXPORT",
         "UNLOCK TABLES",
     )

@@ -1,4 +1,4 @@
-"""What a row of the benchmark is, and when its targets are met. Nothing is measured here."""
+"""Rows of the benchmark and their targets. This module measures nothing."""
 
 from __future__ import annotations
 
@@ -17,19 +17,21 @@ TEXTBOOK = "textbook"
 NGINX = "nginx"
 FRONT = "PixyProxy behind nginx"
 LITELLM = "LiteLLM"
+STORE = "the store itself"
+ADDED = f"{PIXY}, what it adds in ms"
 
 
 @dataclass(frozen=True)
 class Target:
-    """A ratio of two figures of a row, or one figure by itself, and its bounds.
+    """A ratio of two figures of a row, or a single figure, and its bounds.
 
     Attributes:
         of: The figure that is judged.
-        against: The figure that it is divided by; None for a figure by itself.
-        bound: What it has to reach, or not to exceed where `at_most` is true.
-        aim: What is hoped for; None if that is the same.
-        at_most: Whether less is better.
-        unit: What a ratio, or a figure by itself, is counted in.
+        against: The figure that it is divided by; None for a single figure.
+        bound: The minimum, or the maximum if `at_most` is true.
+        aim: The desired value; None if it is the bound.
+        at_most: True if less is better.
+        unit: The unit of the ratio or the single figure.
     """
 
     of: str
@@ -40,7 +42,7 @@ class Target:
     unit: str = "×"
 
     def is_met(self, value: float) -> bool:
-        """Return whether a ratio, or a figure by itself, keeps the bound."""
+        """Return whether a ratio or a single figure keeps the bound."""
         return value <= self.bound if self.at_most else value >= self.bound
 
 
@@ -51,10 +53,10 @@ class Row:
     Attributes:
         name: Its name on the command line.
         title: What is measured.
-        unit: What its figures are counted in.
+        unit: The unit of its figures.
         measure: Measures every contender once, in turn.
-        targets: What is judged.
-        bars: The figures that the chart shows; none leaves the row out.
+        targets: Its targets.
+        bars: The figures that the chart shows; if empty, the chart omits the row.
     """
 
     name: str

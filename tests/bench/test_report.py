@@ -1,4 +1,4 @@
-"""What the benchmark makes of its figures: medians, verdicts, table, chart and page."""
+"""The report of the benchmark: medians, verdicts, table, chart and page."""
 
 from xml.etree import ElementTree
 
@@ -36,7 +36,7 @@ def test_a_target_is_met_missed_or_not_measured(
     assert judge(target, figures).word == word
 
 
-def test_the_table_has_a_line_for_each_target_and_says_what_was_divided() -> None:
+def test_the_table_has_a_line_for_each_target_and_names_both_figures() -> None:
     table = make_table([ROW], {"page": {"ours": 1234.0, "theirs": 100.0, "memory": 30.25}})
     assert table.splitlines()[2:] == [
         (
@@ -59,7 +59,7 @@ def test_the_summary_counts_and_names_what_is_not_met() -> None:
 @pytest.mark.parametrize(
     ("value", "text"), [(12345.6, "12,346"), (99.94, "99.9"), (0.384, "0.38"), (-0.5, "-0.50")]
 )
-def test_a_number_has_the_digits_that_say_something(value: float, text: str) -> None:
+def test_a_number_is_rounded_to_its_significant_digits(value: float, text: str) -> None:
     assert write_number(value) == text
 
 
@@ -75,7 +75,7 @@ def test_the_chart_draws_a_bar_for_each_figure_that_there_is() -> None:
     assert len(alone.findall("{*}rect")) == 2
 
 
-def test_a_page_keeps_what_stands_outside_the_marks() -> None:
+def test_a_page_keeps_the_text_outside_the_marks() -> None:
     page = f"# Title\n\n{BEGIN}\nold\n{END}\n\nmore\n"
     once = replace_between_marks(page, "new")
     assert once == f"# Title\n\n{BEGIN}\n\nnew\n\n{END}\n\nmore\n"

@@ -1,4 +1,4 @@
-"""Print what each list of images costs at its first page and deep down, with its plan.
+"""Print the cost of the first and the last page of each list of images, and their plans.
 
 PYTHONPATH=tests/support python tests/plans/print_plans.py [ROWS] [--mysqld PATH]
 
@@ -27,7 +27,7 @@ DEPTHS = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.99)
 
 
 def main() -> None:
-    """Start what is needed, fill it, and print."""
+    """Start a database, fill it, and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", type=int, nargs="?", default=200_000)
     parser.add_argument("--mysqld", type=Path)

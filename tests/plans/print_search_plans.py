@@ -1,4 +1,4 @@
-"""Print what searching by words costs, at the first page and at the last, with its plan.
+"""Print the cost of the first and the last page of searches by words, and their plans.
 
 PYTHONPATH=tests/support python tests/plans/print_search_plans.py [ROWS] [--mysqld PATH]
 
@@ -39,7 +39,7 @@ QUERIES = {
 
 
 def main() -> None:
-    """Start what is needed, fill it, and print."""
+    """Start a database, fill it, and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", type=int, nargs="?", default=100_000)
     parser.add_argument("--mysqld", type=Path)
@@ -68,7 +68,7 @@ def print_searches(url: str, rows: int) -> None:
 
 
 def print_size(database: Database, rows: int) -> None:
-    """Print how many rows the index has, and how long it takes to make it anew."""
+    """Print the number of rows of the index, and the time to build it again."""
     with open_connection(database) as connection:
         indexed = connection.execute(text("SELECT COUNT(*) FROM image_words")).scalar()
     started = time.perf_counter()
@@ -97,7 +97,7 @@ def _time(
 
 
 def explain(database: Database, match: ImageFilter) -> None:
-    """Print the database's own plan of a search by a stranger."""
+    """Print the database's plan of a search by an anonymous caller."""
     search = ImageSearch(match, None, LIMIT, NEWEST)
     prefix = "EXPLAIN QUERY PLAN " if database.sqlite else "EXPLAIN "
     with open_connection(database) as connection:

@@ -1,4 +1,4 @@
-"""The textbook service: the reads of PixyProxy as FastAPI's and SQLAlchemy's tutorials have them.
+"""The textbook service: the reads of PixyProxy, written as in FastAPI's and SQLAlchemy's tutorials.
 
 Synchronous endpoints, a session for each request from a `yield` dependency, response models,
 FileResponse, HTTPBasic, and argon2 at each request. It keeps no request log, and pages by
@@ -30,7 +30,7 @@ app = FastAPI()
 
 
 def get_session() -> Iterator[Session]:
-    """Give the request a session of its own."""
+    """Yield a session for one request."""
     with SessionLocal() as session:
         yield session
 
@@ -41,7 +41,7 @@ SessionDep = Annotated[Session, Depends(get_session)]
 def get_user(
     session: SessionDep, credentials: Annotated[HTTPBasicCredentials | None, Depends(basic)]
 ) -> User | None:
-    """Return who asks, if the request carries credentials."""
+    """Return the user, if the request has credentials."""
     if credentials is None:
         return None
     user = session.get(User, credentials.username)
@@ -76,7 +76,7 @@ def find(session: Session, user: User | None, guid: str) -> Image:
 
 @app.get("/ready")
 def ready() -> str:
-    """Answer once the server runs."""
+    """Return 200 as soon as the server runs."""
     return "ready"
 
 
@@ -87,20 +87,20 @@ def list_images(
     limit: Annotated[int | None, Query(ge=1, le=200)] = None,
     offset: Annotated[int, Query(ge=0)] = 0,
 ) -> list[Image]:
-    """Answer with the images that the user may see, newest first."""
+    """Return the images that the user may see, newest first."""
     query = select(Image).where(visible(user)).order_by(Image.created_at.desc(), Image.guid.desc())
     return list(session.scalars(query.limit(limit).offset(offset)))
 
 
 @app.get("/image/{guid}", response_model=ImageOut)
 def get_image(guid: str, session: SessionDep, user: UserDep) -> Image:
-    """Answer with the details of an image."""
+    """Return the details of an image."""
     return find(session, user, guid)
 
 
 @app.get("/image/{guid}/content")
 def get_content(guid: str, session: SessionDep, user: UserDep) -> FileResponse:
-    """Answer with the file of an image."""
+    """Return the file of an image."""
     image = find(session, user, guid)
     return FileResponse(IMAGES / guid[:2] / image.filename, media_type=image.media_type)
 

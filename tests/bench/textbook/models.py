@@ -8,7 +8,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class Base(DeclarativeBase):
-    """What SQLAlchemy collects tables in."""
+    """The declarative base class of SQLAlchemy."""
 
 
 class User(Base):
@@ -46,7 +46,7 @@ class Image(Base):
 
 
 class ImageOut(BaseModel):
-    """An image as it is answered: what PixyProxy answers too."""
+    """An image in an answer, with the same members as PixyProxy's."""
 
     model_config = ConfigDict(from_attributes=True)
 
