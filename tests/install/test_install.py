@@ -1,4 +1,4 @@
-"""The lines of docs/deploy.md and README.md that install PixyProxy, run as they are there."""
+"""The installation commands of docs/deploy.md and README.md, run as documented."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def read_lines(page: str) -> list[str]:
-    """Return the lines of a page that make an environment and install into it."""
+    """Return the commands of a page that create an environment and install into it."""
     blocks = re.findall(r"^```sh\n(.*?)^```$", (ROOT / page).read_text(), re.DOTALL | re.MULTILINE)
     return [line for block in blocks for line in block.splitlines() if "/opt/pixy" in line]
 
@@ -28,6 +28,6 @@ def test_the_documented_lines_install_the_command(page: str, tmp_path: Path) -> 
     assert answer.stdout.startswith("pixy, version ")
 
 
-def test_the_other_lines_build_the_wheels() -> None:
+def test_the_documented_lines_build_the_wheels() -> None:
     for page in ("README.md", "docs/deploy.md"):
         assert "./dev nox -s build\n" in (ROOT / page).read_text()
