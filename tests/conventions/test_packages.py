@@ -1,4 +1,4 @@
-"""The four packages: one version, one licence, and files that hold what they should."""
+"""The four packages have one version, one licence and complete files."""
 
 import re
 import tarfile
@@ -54,7 +54,14 @@ def test_an_sdist_holds_what_its_wheel_is_built_from(package: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [".whl", ".tar.gz"])
-def test_the_migrations_are_delivered(ending: str) -> None:
+def test_the_viewer_of_the_api_reference_is_packed_with_its_licences(ending: str) -> None:
+    files = built_files(ROOT / "packages/pixy-web", ending)
+    for name in ("swagger-ui-bundle.js", "LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"):
+        assert any(path.endswith(f"pixy_web/reference/swagger-ui/{name}") for path in files)
+
+
+@pytest.mark.parametrize("ending", [".whl", ".tar.gz"])
+def test_the_migrations_are_in_the_wheel(ending: str) -> None:
     files = built_files(ROOT / "packages/pixy-data", ending)
     assert any(name.endswith(MIGRATION) for name in files)
 

@@ -1,4 +1,4 @@
-"""Every sample in the documentation has a test that runs it or holds it true.
+"""Every sample in the documentation has a test that runs or compares it.
 
 `console` and `python` blocks, with the `text` that a script prints, are run by tests/docs and, in
 the READMEs of packages, by the plugin `markdown_examples`. This table has all others.
@@ -18,16 +18,28 @@ RUN_BY = {
     ("docs/deploy.md", "sql"): "packages/pixy-data/tests/database/test_privileges.py",
     ("docs/deploy.md", "dotenv"): "tests/e2e/test_deploying.py",
     ("docs/deploy.md", "ini"): "tests/e2e/test_deploying.py",
-    ("docs/deploy.md", "systemd"): "tests/e2e/test_deploying.py",
     ("docs/deploy.md", "crontab"): "tests/e2e/test_deploying.py",
     ("docs/deploy.md", "console"): "tests/e2e/test_deploying.py",
+    ("docs/metrics.md", "sh"): "tests/metrics/test_documentation.py",
+    ("docs/metrics.md", "yaml"): "tests/metrics/test_documentation.py",
     ("docs/operations.md", "log"): "tests/docs/test_log_sample.py",
+    ("docs/operations.md", "json"): "tests/docs/test_log_sample.py",
     ("docs/proxy.md", "nginx"): "tests/security/test_reverse_proxy.py",
     ("docs/proxy.md", "sh"): "tests/security/test_reverse_proxy.py",
+    **{
+        ("docs/several-machines.md", language): "tests/fleet/test_several_machines.py"
+        for language in ("dotenv", "json", "nginx", "sh", "systemd", "yaml")
+    },
+    ("docs/tracing.md", "dotenv"): "tests/tracing/test_page.py",
+    ("docs/tracing.md", "text"): "tests/tracing/test_page.py",
     ("README.md", "sh"): "tests/install/test_install.py",
 }
-DRAWINGS = {("docs/architecture.md", ""), ("docs/performance.md", "text")}
-"""The layers, and query plans: what the commands above them print."""
+DRAWINGS = {
+    ("docs/architecture.md", ""),
+    ("docs/performance.md", "text"),
+    ("docs/several-machines.md", "text"),
+}
+"""Layers, query plans (the output of the commands above them), and machines."""
 
 RUN_PAGES = (ROOT / "tests/docs/test_pages.py").read_text()
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)

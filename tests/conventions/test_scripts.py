@@ -1,4 +1,4 @@
-"""The page's scripts: how long they are, and what they must not do."""
+"""The page's scripts: their length, and functions that they must not use."""
 
 import re
 from pathlib import Path

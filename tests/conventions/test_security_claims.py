@@ -1,4 +1,4 @@
-"""docs/security.md against the tests: what is claimed has the tests that it names."""
+"""docs/security.md: each claim names tests, and the tests exist."""
 
 import ast
 import re

@@ -1,6 +1,6 @@
-"""The Python sources: how long their functions are, and what they must say.
+"""Rules for the Python sources: length of functions, names, reasons, imports.
 
-What ruff can check stands in pyproject.toml.
+The rules that ruff checks are in pyproject.toml.
 """
 
 import ast
@@ -17,7 +17,7 @@ VAGUE_NAMES = {"utils", "helpers", "common", "base", "manager"}
 
 
 def find_nodes(kind: type[Node], modules: list[Path]) -> Iterator[tuple[str, Node]]:
-    """Find each node of a kind, with the place to look at."""
+    """Find each node of a kind, with its file and line."""
     for module in modules:
         for node in ast.walk(ast.parse(module.read_text())):
             if isinstance(node, kind):
@@ -25,7 +25,7 @@ def find_nodes(kind: type[Node], modules: list[Path]) -> Iterator[tuple[str, Nod
 
 
 def count_lines(function: Function) -> int:
-    """Count the lines of a function, those of its docstring left out."""
+    """Count the lines of a function without its docstring."""
     first, end = function.body[0], function.end_lineno or 0
     documented = ast.get_docstring(function) is not None
     docstring = (first.end_lineno or 0) - first.lineno + 1 if documented else 0
@@ -39,7 +39,7 @@ def test_no_function_is_longer_than_30_lines() -> None:
     assert {place: lines for place, lines in lengths.items() if lines > 30} == {}
 
 
-def test_a_module_has_a_name_that_tells() -> None:
+def test_a_module_has_a_specific_name() -> None:
     assert [m for m in SOURCES + TESTS if m.stem in VAGUE_NAMES] == []
 
 
@@ -55,8 +55,8 @@ def test_a_test_is_only_skipped_for_a_reason() -> None:
         assert not marks & set(map(ast.unparse, function.decorator_list)), place
 
 
-def test_what_crosses_packages_imports_none_of_them() -> None:
-    crossing = [m for m in TESTS if {"e2e", "browser", "demo", "faults"} & set(m.parts)]
+def test_tests_that_cross_packages_import_none_of_them() -> None:
+    crossing = [m for m in TESTS if {"e2e", "browser", "clients", "demo", "faults"} & set(m.parts)]
     assert len(crossing) > 3
     for place, node in find_nodes(ast.Import | ast.ImportFrom, crossing):
         module = getattr(node, "module", None) or node.names[0].name

@@ -1,4 +1,4 @@
-"""`pixy demo`, and the lines that it prints to copy, in a shell."""
+"""`pixy demo`, and the commands that it prints, run in a shell."""
 
 import json
 import os
@@ -16,13 +16,13 @@ import pytest
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the demo runs, and what is downloaded goes."""
+    """The working directory of the demo and of the commands."""
     return tmp_path_factory.mktemp("demo")
 
 
 @pytest.fixture(scope="module")
 def printed(folder: Path) -> Iterator[str]:
-    """What a running demo has printed."""
+    """The output of a running demo."""
     temporary = folder / "50%40"  # has a meaning in a URL
     temporary.mkdir()
     demo = subprocess.Popen(
@@ -53,7 +53,7 @@ def _read_until(process: subprocess.Popen[bytes], end: str) -> str:
 
 
 def commands(printed: str) -> list[str]:
-    """Return the lines to copy, each as a reader would paste it."""
+    """Return the printed commands, as a reader would paste them."""
     joined = printed.replace("\\\n", "")
     return re.findall(r"^  (curl .*)$", joined, re.MULTILINE)
 
@@ -70,22 +70,22 @@ def test_the_lines_to_copy_work(printed: str, folder: Path) -> None:
     images = json.loads(paste(listing, folder))
     assert len(images) == 7
     assert images[0]["prompt"] == "a red kite over the sea"
-    assert json.loads(paste(details, folder)) in images
+    assert json.loads(paste(details, folder))["guid"] in {image["guid"] for image in images}
     assert "PNG image data" in paste(download, folder)
 
 
-def test_it_says_that_its_images_are_sketches(printed: str) -> None:
+def test_the_demo_says_that_its_images_are_sketches(printed: str) -> None:
     assert "drawn offline by the sketch generator" in printed
 
 
-def test_its_data_is_where_it_says(printed: str, folder: Path) -> None:
+def test_the_data_is_in_the_printed_folder(printed: str, folder: Path) -> None:
     match = re.search(r"Data +(\S+)", printed)
     assert match
     assert Path(match[1]).parent == folder / "50%40"
     assert (Path(match[1]) / "pixy.sqlite3").is_file()
 
 
-def test_its_page_is_there(printed: str, folder: Path) -> None:
+def test_the_demo_serves_the_page(printed: str, folder: Path) -> None:
     match = re.search(r"Open +(http\S+)", printed)
     assert match
     assert "<title>PixyProxy</title>" in paste(f"curl -fsS {match[1]}", folder)

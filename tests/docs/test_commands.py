@@ -1,4 +1,4 @@
-"""docs/commands.md against the command: every command and every option is there."""
+"""docs/commands.md has every command and every option."""
 
 import functools
 import re
@@ -18,7 +18,7 @@ def ask_for_help(*command: str) -> str:
 
 
 def find_commands(*group: str) -> list[tuple[str, ...]]:
-    """Return the commands of a group, and those of the groups in it."""
+    """Return the commands of a group and of its subgroups."""
     _, _, listed = ask_for_help(*group).partition("Commands:\n")
     found = [(*group, name) for name in re.findall(r"^  (\w+)", listed, re.MULTILINE)]
     return [each for command in found for each in (find_commands(*command) or [command])]

@@ -1,5 +1,7 @@
-"""The log in docs/operations.md: the same run prints the same lines, every one in the format."""
+"""The logs in docs/operations.md are those of real runs, and every line has the format."""
 
+import json
+import re
 import signal
 import subprocess
 import sys
@@ -18,20 +20,26 @@ PIXY = Path(sys.executable).parent / "pixy"
 ADA = ("ada", "correct horse battery")
 
 
-def write_log(folder: Path, port: int) -> str:
-    """Do what the page says, and return the log of it."""
+VARYING = re.compile(r'(?<=")(process|thread|line|duration_ms|function)": (?:[\d.]+|"\w+")')
+"""Members of a line in JSON that differ in each run, or change with the source."""
+
+
+def write_log(folder: Path, port: int, *, workers: int = 1, **settings: str) -> str:
+    """Do the steps of the page, and return their log."""
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"}
     environment |= {"PIXY_GENERATOR": "sketch", "PIXY_PORT": str(port)}
+    environment |= settings
     add = [PIXY, "user", "add", ADA[0], "--class-key", "maths", "--create", "--password-stdin"]
     subprocess.run(
         add, cwd=folder, env=environment, input=ADA[1], text=True, check=True, capture_output=True
     )
     log = folder / "log"
     with log.open("wb") as stderr:
-        server = subprocess.Popen([PIXY, "serve"], cwd=folder, env=environment, stderr=stderr)
+        serve = [PIXY, "serve", "--workers", str(workers)]
+        server = subprocess.Popen(serve, cwd=folder, env=environment, stderr=stderr)
     try:
         deadline = time.monotonic() + 30
-        while "startup complete" not in log.read_text():
+        while log.read_text().count("startup complete") < workers:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
         send_requests(f"http://127.0.0.1:{port}", folder)
@@ -68,3 +76,19 @@ def test_a_run_logs_what_the_page_shows(tmp_path: Path) -> None:
     starts = sum(START.fullmatch(message) is not None for message in messages)
     ends = sum(END.fullmatch(message) is not None for message in messages)
     assert starts == ends == 8
+
+
+def test_a_run_in_json_logs_what_the_page_shows(tmp_path: Path) -> None:
+    (sample,) = read_blocks(OPERATIONS, "json")
+    port = find_free_port()
+    log = write_log(tmp_path, port, workers=2, PIXY_LOG_FORMAT="json")
+    written, printed = (VARYING.sub(r'\1": 0', text) for text in (sample, log))
+    assert PrintedText({"8125": str(port)}).matches(written, printed), log
+    lines = [json.loads(line) for line in log.splitlines()]
+    # the parent and the workers
+    assert len({line["process"] for line in lines}) == 3
+    facts = [line for line in lines if line["message"].startswith("REQUEST END")]
+    assert len(facts) == 8
+    users = {line["path"]: line.get("user") for line in facts if line["status"] < 400}
+    assert users.pop("/health/live") is None
+    assert set(users.values()) == {ADA[0]}

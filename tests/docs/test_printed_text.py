@@ -1,4 +1,4 @@
-"""The comparison that all samples depend on: it forgives what differs in each run, and no more."""
+"""The comparison of samples and documentation ignores only what differs in each run."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_what_differs_in_each_run_may_differ(written: str, printed: str) -> None
         ("a.c", "abc"),
     ],
 )
-def test_all_else_must_be_equal(written: str, printed: str) -> None:
+def test_everything_else_must_be_equal(written: str, printed: str) -> None:
     assert not PrintedText({}).matches(written, printed)
 
 
