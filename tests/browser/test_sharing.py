@@ -96,7 +96,10 @@ def test_a_picture_that_another_tab_deleted_is_reported_in_plain_words(
     (guid,) = make_images("gone meanwhile")
     gallery = visit(user="ada")
     gallery.refusals = {404}
-    gallery.picture("gone meanwhile").click()
+    # the page asks for the details when it opens a picture, and must get them before
+    with gallery.page.expect_response(f"**/image/{guid}"):
+        gallery.picture("gone meanwhile").click()
+    expect(gallery.viewer.get_by_label("Private")).to_be_visible()
     with pixy.client("ada") as ada:
         assert ada.delete(f"/image/{guid}").status_code == 204
     # a click, because `check` could find it unchecked again after a quick answer
