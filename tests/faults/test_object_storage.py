@@ -337,8 +337,10 @@ def test_the_store_fails_after_the_provider_answered(deployment: BucketDeploymen
 
 
 @pytest.mark.fault("F120")
-def test_lists_are_served_while_the_store_does_not_answer(deployment: BucketDeployment) -> None:
-    guid = deployment.make_image()
+def test_lists_and_changes_go_on_while_the_store_does_not_answer(
+    deployment: BucketDeployment,
+) -> None:
+    guid, doomed = deployment.make_image(), deployment.make_image()
     released = threading.Event()
 
     def hang(exchange: Exchange) -> None:
@@ -346,16 +348,23 @@ def test_lists_are_served_while_the_store_does_not_answer(deployment: BucketDepl
         exchange.cut()
 
     deployment.faults.choose = lambda _: hang
-    reading = 40
-    with ThreadPoolExecutor(reading) as threads, deployment.client() as ada:
+    reading, deleting = 40, 8
+    with ThreadPoolExecutor(reading + deleting) as threads, deployment.client() as ada:
         try:
             with contextlib.ExitStack() as clients:
-                for _ in range(reading):
+                for number in range(reading + deleting):
                     client = clients.enter_context(deployment.client(timeout=120))
-                    threads.submit(client.get, f"/image/{guid}/content")
+                    if number < reading:
+                        threads.submit(client.get, f"/image/{guid}/content")
+                    else:
+                        threads.submit(client.delete, f"/image/{doomed}")
                 for _ in range(20):
                     assert ada.get("/image").status_code == 200
                     assert ada.get(f"/image/{guid}").status_code == 200
+                # who made an image public by mistake must be able to take that back
+                for visibility in ("public", "private"):
+                    answer = ada.patch(f"/image/{guid}", json={"visibility": visibility})
+                    assert answer.status_code == 200
                 released.set()
                 threads.shutdown()
         finally:

@@ -157,5 +157,5 @@ async def update_image(request: Request, images: SignedIn) -> Response:
 @router.delete("/image/{guid:guid}", **openapi.DELETE_IMAGE)
 async def delete_image(request: Request, images: SignedIn) -> Response:
     """Delete an image with its row and its file, or a failed creation."""
-    await get_runtime(request).pools.writes.run(images.delete_image, read_guid(request))
+    await get_runtime(request).pools.deletions.run(images.delete_image, read_guid(request))
     return Response(status_code=204, headers=NO_STORE)

@@ -23,6 +23,9 @@ WRITE_THREADS = 4
 
 WAITING_WRITES = 64
 
+DELETION_THREADS = 2
+"""They wait for the content store, which may hang while the database answers."""
+
 HASHING_THREADS = 2
 """An argon2id hash keeps a core busy for 20 ms; more threads would slow the reads."""
 
@@ -48,6 +51,7 @@ _OTHER_THREADS = (
     SEARCH_THREADS
     + PUBLIC_SEARCH_THREADS
     + WRITE_THREADS
+    + DELETION_THREADS
     + HASHING_THREADS
     + THUMBNAIL_THREADS
     + UPLOAD_THREADS
@@ -63,7 +67,8 @@ class Pools:
         files: Opening and reading files.
         searches: Filtered lists for users.
         public_searches: Filtered lists without credentials.
-        writes: Changes of rows and deletions of files.
+        writes: Changes of rows.
+        deletions: Deletions of images: rows and files.
         passwords: Hashing; client addresses take turns.
         thumbnails: Making thumbnails.
         uploads: Writing, checking and keeping uploads.
@@ -74,6 +79,7 @@ class Pools:
     searches: Threads
     public_searches: Threads
     writes: Threads
+    deletions: Threads
     passwords: FairThreads
     thumbnails: Threads
     uploads: Threads
@@ -104,6 +110,7 @@ def open_pools(threads: int, check: Callable[[], None]) -> Pools:
         searches=checked(SEARCH_THREADS, "pixy-search", WAITING_SEARCHES),
         public_searches=checked(PUBLIC_SEARCH_THREADS, "pixy-public-search", WAITING_SEARCHES),
         writes=Threads(WRITE_THREADS, "pixy-write", WAITING_WRITES),
+        deletions=Threads(DELETION_THREADS, "pixy-deletion", WAITING_WRITES),
         passwords=FairThreads(
             Threads(HASHING_THREADS, "pixy-password"),
             HASHING_THREADS,
