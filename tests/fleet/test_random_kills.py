@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 CLIENTS = 8
 TRIES = 3
-PLACES = 16
+SLOTS = 16
 """Images that one worker makes at once, by default."""
+PLACES = 64
+"""At the provider: eight for the clients, and those of dead processes until their leases end."""
 SHARES = {"replica": 60, "database": 15, "store": 15, "proxy": 10}
 """How often each part is killed."""
 
@@ -126,9 +128,11 @@ class Kills:
         self._fleet.start_replica(number)
 
     def _kill_database(self) -> None:
+        self.durable |= self._fleet.content.list_durable()
         self._server.restart()
 
     def _kill_store(self) -> None:
+        self.durable |= self._fleet.content.list_durable()
         self._fleet.content.restart()
 
     def _kill_proxy(self) -> None:
@@ -159,7 +163,7 @@ def test_no_image_is_lost_or_paid_twice(
     record_property: Callable[[str, object], None],
 ) -> None:
     chance = random.Random(f"{cycles} of a fleet")
-    fleet = build(replicas=3, workers=2)
+    fleet = build(replicas=3, workers=2, settings={"PIXY_PROVIDER_PLACES": str(PLACES)})
     if not fleet.content.has_server:
         # tests/faults has as many kills of one server on files
         cycles = max(1, cycles // 20)
@@ -177,7 +181,7 @@ def test_no_image_is_lost_or_paid_twice(
     settle_all(fleet, clients)
     fleet.wait_for_recovery()
     record_property("figures", f"{tell(fleet, clients, kills)}; {seconds:.1f} s a cycle")
-    use_every_place(fleet)
+    make_many_at_once(fleet)
 
 
 def settle_all(fleet: Fleet, clients: Clients) -> None:
@@ -204,6 +208,7 @@ def tell(fleet: Fleet, clients: Clients, kills: Kills) -> str:
             named[name] != images[name] for name in named & images.keys()
         ),
         "bought twice": sum(count > 1 for count in bought.values()),
+        "places in use": len(fleet.query("SELECT guid FROM creations WHERE place IS NOT NULL")),
     }
     unknown = list(fleet.list_creations().values()).count("unknown")
     counted = ", ".join(f"{count} of {part}" for part, count in kills.counts.items())
@@ -214,7 +219,7 @@ def tell(fleet: Fleet, clients: Clients, kills: Kills) -> str:
     return f"{counted}; {clients.asked} wanted, {len(rows)} made, {unknown} unknown; {shown}"
 
 
-def use_every_place(fleet: Fleet) -> None:
-    """Make as many images at once as one worker has places: no place may be left in use."""
-    with ThreadPoolExecutor(PLACES) as threads:
-        list(threads.map(lambda _: fleet.make_image(), range(PLACES)))
+def make_many_at_once(fleet: Fleet) -> None:
+    """Make as many images at once as one worker has slots."""
+    with ThreadPoolExecutor(SLOTS) as threads:
+        list(threads.map(lambda _: fleet.make_image(), range(SLOTS)))
