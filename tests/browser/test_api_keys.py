@@ -19,7 +19,8 @@ def user(pixy, request: pytest.FixtureRequest) -> str:
 
 
 def open_keys(gallery: GalleryPage) -> Locator:
-    gallery.page.get_by_role("button", name="API keys").click()
+    with gallery.page.expect_response("**/key"):
+        gallery.page.get_by_role("button", name="API keys").click()
     dialog = gallery.page.get_by_role("dialog", name="API keys")
     expect(dialog).to_be_visible()
     return dialog
@@ -56,8 +57,8 @@ def test_a_key_is_made_and_works_and_is_shown_once(visit, pixy, user: str) -> No
         assert program.delete(f"/image/{guid}", headers=headers).status_code == 403
     dialog.get_by_role("button", name="Close").click()
     expect(dialog).to_be_hidden()
+    expect(gallery.page.locator("#new-key-text")).to_have_value("")
     assert token not in gallery.page.content()
-    assert gallery.page.locator("#new-key-text").input_value() == ""
     open_keys(gallery)
     expect(item).to_have_count(1)
     expect(dialog.get_by_label("Copy your new key now")).to_be_hidden()
@@ -104,6 +105,7 @@ def test_a_key_is_revoked_by_keyboard_after_a_question(visit, pixy, user: str) -
     keyboard.press("Enter")
     dialog = gallery.page.get_by_role("dialog", name="API keys")
     expect(dialog.get_by_role("heading", name="API keys")).to_be_focused()
+    expect(dialog).to_contain_text("You have no keys.")
     token = make_key(dialog, "laptop")
     make_key(dialog, "phone")
     item = dialog.get_by_role("listitem").filter(has_text="laptop")
@@ -172,7 +174,7 @@ def test_a_lost_session_closes_the_dialog_and_forgets_the_key(visit, pixy, user:
     dialog.get_by_role("button", name="Make the key").click()
     expect(dialog).to_be_hidden()
     expect(gallery.note.first).to_contain_text("Sign in again")
-    assert gallery.page.locator("#new-key-text").input_value() == ""
+    expect(gallery.page.locator("#new-key-text")).to_have_value("")
     assert token not in gallery.page.content()
     expect(gallery.page.get_by_role("button", name="API keys")).to_be_hidden()
 

@@ -1,6 +1,7 @@
 """Searching: words of the prompt, filters, and their place in the address."""
 
 import datetime
+import re
 
 import pytest
 from playwright.sync_api import expect
@@ -38,11 +39,11 @@ def test_the_search_runs_while_words_are_typed(visit) -> None:
     search(gallery, "lig")
     expect_prompts(gallery, "a light rain", "a lighthouse at dusk")
     search(gallery, "hthouse")
+    expect(gallery.page).to_have_url(re.compile(r"#/\?q=lighthouse$"))
     expect_prompts(gallery, "a lighthouse at dusk")
     expect(gallery.page.get_by_role("status").first).to_contain_text("1 picture, all of them")
     searches = [request for request in gallery.requests if "q=" in request]
-    assert len(searches) < 6
-    assert gallery.page.url.endswith("#/?q=lighthouse")
+    assert len(searches) < len("lighthouse")
 
 
 @pytest.mark.slow
@@ -138,6 +139,7 @@ def test_a_closed_panel_shows_how_many_filters_are_active(visit) -> None:
     expect(gallery.page.get_by_role("button", name="Filters, 2 active")).to_be_visible()
     expect(button.get_by_text("2")).to_be_visible()
     gallery.picture("three boats").click()
+    expect(gallery.viewer).to_be_visible()
     gallery.page.keyboard.press("Escape")
     expect(gallery.viewer).to_be_hidden()
     expect(gallery.page.get_by_label("Only mine")).to_be_hidden()
@@ -211,6 +213,7 @@ def test_a_search_result_is_shown_from_its_top(visit, pixy) -> None:
         gallery.page.mouse.move(800, 600)
         gallery.page.mouse.wheel(0, 2_500)
         expect(first).to_have_count(0)
+        gallery.wait_for_the_end_of_scrolling()
 
     scroll_down()
     gallery.page.get_by_role("button", name="Filters").click()

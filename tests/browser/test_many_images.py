@@ -60,6 +60,7 @@ def test_on_a_phone_closing_a_picture_keeps_the_scroll_position(visit) -> None:
     for _ in range(12):
         gallery.page.mouse.wheel(0, 900)
         gallery.page.wait_for_timeout(30)
+    gallery.wait_for_the_end_of_scrolling()
     place = gallery.page.evaluate("scrollY")
     assert place > 3_000
     tile = gallery.grid.get_by_role("link").and_(gallery.page.locator(":visible")).nth(8)

@@ -77,7 +77,7 @@ def check_sheet(page: Page, pixy: InstalledPixy, html: str) -> list[list[int]]:
     page.route(
         f"{pixy.url}/sheet", lambda route: route.fulfill(body=html, content_type="text/html")
     )
-    page.goto(f"{pixy.url}/sheet")
+    page.goto(f"{pixy.url}/sheet", timeout=120_000)
     sizes = page.evaluate("[...document.images].map(img => [img.naturalWidth, img.naturalHeight])")
     screenshot = Picture.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGBA")
     for index, image in enumerate(ODD_IMAGES.values()):
@@ -120,6 +120,8 @@ def test_the_viewer_shows_a_picture_on_its_side_upright_and_unstretched(
         gallery = visit(f"/#/image/{details[name]['guid']}")
         shown = gallery.viewer.locator("img.loaded")
         expect(shown).to_have_js_property("naturalWidth", image.size[0])
+        # it fades in
+        expect(shown).to_have_css("opacity", "1")
         box = shown.bounding_box()
         assert box is not None
         assert box["width"] / box["height"] == pytest.approx(

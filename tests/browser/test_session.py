@@ -249,6 +249,8 @@ def test_signing_out_leaves_no_words_of_a_user_on_the_page(visit, make_images) -
     gallery.picture(secret).click()
     expect(gallery.viewer.get_by_role("heading")).to_have_text(secret)
     gallery.viewer.get_by_role("button", name="Use this prompt").click()
+    # the viewer is closed a moment later
+    expect(gallery.page.get_by_label("What should the picture show?")).to_be_focused()
     gallery.page.keyboard.press("Enter")
     expect(gallery.note).to_contain_text(secret)
     gallery.page.get_by_label("What should the picture show?").fill(secret)
@@ -272,7 +274,8 @@ def test_a_lost_session_takes_away_the_private_picture_that_is_open(
     gallery = visit(user="pat")
     gallery.refusals = {401, 404}
     gallery.picture("open when it happened").click()
-    expect(gallery.viewer.locator("img.loaded")).to_be_visible()
+    # the file itself, not its thumbnail: a later request for it would end the session
+    expect(gallery.viewer.locator("img.loaded")).to_have_js_property("naturalWidth", 1024)
     pixy.run("user", "disable", "pat")
     gallery.viewer.get_by_label("Public").click()
     expect(gallery.note).to_contain_text("Sign in again")

@@ -1,6 +1,7 @@
 """Requests for thumbnails: a few at once, again after a refusal, and only while needed."""
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
@@ -52,7 +53,7 @@ def open_while(visit, handle: Callable[[Route], None], user: str | None = None) 
 
 def expect_all_loaded(gallery: GalleryPage) -> None:
     """Wait until each picture on the grid is shown."""
-    expect(gallery.page.locator(".tile:not(.loaded)")).to_have_count(0)
+    expect(gallery.page.locator(".tile:not(.loaded)")).to_have_count(0, timeout=90_000)
 
 
 @pytest.mark.parametrize("user", [None, "ada"])
@@ -98,6 +99,9 @@ def test_a_busy_server_is_asked_again_after_its_retry_after(visit, user: str | N
     gallery.page.clock.install()
     open_while(lambda: gallery, refuse, user)
     gallery.page.clock.run_for(1_000)
+    deadline = time.monotonic() + 20
+    while len(asked) < 4 and time.monotonic() < deadline:
+        gallery.page.wait_for_timeout(50)
     gallery.page.wait_for_timeout(500)
     refused = len(asked)
     assert 0 < refused < CONNECTIONS

@@ -38,13 +38,13 @@ def write_log(folder: Path, port: int, *, workers: int = 1, **settings: str) -> 
         serve = [PIXY, "serve", "--workers", str(workers)]
         server = subprocess.Popen(serve, cwd=folder, env=environment, stderr=stderr)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while log.read_text().count("startup complete") < workers:
             assert time.monotonic() < deadline, log.read_text()
             time.sleep(0.05)
         send_requests(f"http://127.0.0.1:{port}", folder)
         server.send_signal(signal.SIGTERM)
-        server.wait(timeout=30)
+        server.wait(timeout=60)
     finally:
         server.kill()
         server.wait()

@@ -25,7 +25,8 @@ def make_image(client: httpx2.Client, prompt: str, visibility: str = "private") 
 
 
 def wait_until(is_true: object) -> None:
-    deadline = time.monotonic() + 20
+    # a supervisor that waits for a killed worker notices its death after 30 seconds
+    deadline = time.monotonic() + 90
     while not is_true():  # type: ignore[operator]
         assert time.monotonic() < deadline
         time.sleep(0.05)

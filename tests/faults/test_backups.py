@@ -165,7 +165,7 @@ class Traffic:
 def read_content(pixy: InstalledPixy) -> Iterator[tuple[str, str]]:
     """Return the guid of each image of ada, and the hash of its served content."""
     with pixy.client("ada") as ada:
-        for image in ada.get("/image", params={"limit": 200}).json():
+        for image in ada.get("/image").json():
             content = ada.get(f"/image/{image['guid']}/content")
             assert content.status_code == 200
             yield image["guid"], hashlib.sha256(content.content).hexdigest()

@@ -55,7 +55,7 @@ def test_each_end_of_a_stream_has_its_outcome(deploy: Deploy) -> None:
 @pytest.mark.slow
 @pytest.mark.fault("F26")
 def test_no_stream_exceeds_the_deadline(deploy: Deploy) -> None:
-    deployment = deploy(PIXY_GENERATION_TIMEOUT="1", **PARTIALS)
+    deployment = deploy(PIXY_GENERATION_TIMEOUT="3", **PARTIALS)
     deployment.pixy.start()
     for behaviour in ("events_drip", "events_stall", "silent"):
         deployment.provider.behave(behaviour)
@@ -77,7 +77,8 @@ def test_the_server_is_killed_between_a_partial_image_and_the_image(deploy: Depl
         wait_until(lambda: partials(deployment))
         deployment.crash()
         assert isinstance(lost.exception(), httpx2.TransportError)
-    (guid,) = partials(deployment)
+    # the kill may leave the partial image twice: with and without its final name
+    (guid,) = set(partials(deployment))
     deployment.pixy.start()
     wait_until(lambda: "pending" not in deployment.creations().values())
     assert deployment.creations() == {guid: "unknown"}

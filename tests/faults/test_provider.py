@@ -65,7 +65,7 @@ def test_each_answer_has_its_outcome(deployment: Deployment) -> None:
 @pytest.mark.slow
 @pytest.mark.fault("F21")
 def test_a_deadline_has_its_outcome(deploy: object) -> None:
-    deployment: Deployment = deploy(PIXY_GENERATION_TIMEOUT="1")  # type: ignore[operator]
+    deployment: Deployment = deploy(PIXY_GENERATION_TIMEOUT="3")  # type: ignore[operator]
     deployment.pixy.start()
     for behaviour in ("silent", "drip"):
         deployment.provider.behave(behaviour)
@@ -125,7 +125,7 @@ def peak_memory(pid: int) -> int:
 
 @pytest.mark.fault("F33")
 def test_a_break_after_the_image_loses_nothing(deploy: Deploy) -> None:
-    deployment = deploy(PIXY_GENERATION_TIMEOUT="2")
+    deployment = deploy(PIXY_GENERATION_TIMEOUT="6")
     deployment.pixy.start()
     for behaviour in ("too_short", "chunks_without_end", "stall_after_image"):
         deployment.provider.behave(behaviour)

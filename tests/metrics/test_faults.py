@@ -58,6 +58,7 @@ def is_busy(scrape: Scrape, count: int) -> bool:
 @pytest.mark.fault("F122")
 def test_dead_workers_give_back_what_they_did_not_use(pixy: MeasuredPixy) -> None:
     pixy.start()
+    wait_until(lambda: pixy.log.count("Application startup complete") == 2)
     folder = pixy.find_folder()
     (killed, _) = pixy.workers()
     file = folder / f"histogram_{killed}.db"
@@ -96,6 +97,7 @@ def test_there_is_no_memory_for_the_metrics(pixy: MeasuredPixy) -> None:
 def test_the_memory_of_the_metrics_fills_up_while_they_count(pixy: MeasuredPixy) -> None:
     with_memory_of("8m", pixy)
     pixy.start()
+    wait_until(lambda: pixy.log.count("Application startup complete") == 2)
     workers = set(pixy.workers())
     filler = Path(f"/proc/{pixy.pid}/root/dev/shm/filler")
     with suppress(OSError), filler.open("wb", buffering=0) as opened:

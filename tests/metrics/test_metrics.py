@@ -46,7 +46,7 @@ def test_every_metric_of_the_table_is_shown_with_its_type_and_labels(
     pixy.start()
     with pixy.client("ada") as ada:
         make_image(ada)
-    shown = pixy.scrape_until(lambda scrape: "pixy_model_shutdown_days" in scrape.families)
+    shown = pixy.scrape_until(lambda scrape: len(scrape.families) == len(TABLE))
     found = {}
     for family in shown.families.values():
         suffix = "_total" if family.type == "counter" else ""
@@ -173,8 +173,11 @@ def test_the_state_of_the_service_is_measured(pixy: MeasuredPixy, provider: Prov
     pixy.start()
     journal = pixy.folder / "data" / "journal"
     journal.mkdir(exist_ok=True)
-    shown = pixy.scrape_until(lambda scrape: "pixy_model_shutdown_days" in scrape.families)
-    assert shown.total("pixy_database_up") == 1
+    shown = pixy.scrape_until(
+        lambda scrape: (
+            "pixy_model_shutdown_days" in scrape.families and scrape.total("pixy_database_up") == 1
+        )
+    )
     assert shown.total("pixy_journal_entries") == 0
     assert shown.total("pixy_store_free_bytes") > 0
     # midnight may have passed

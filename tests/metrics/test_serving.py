@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from deployment import wait_until
 from provider import Provider
 from scrape import FOLDER, MeasuredPixy, Scrape
 
@@ -48,7 +49,7 @@ def test_only_get_metrics_is_answered(pixy: MeasuredPixy) -> None:
 def test_the_answer_has_the_form_that_is_asked_for(pixy: MeasuredPixy) -> None:
     pixy.start(until="/health/live")
     pixy.scrape_until(count)
-    with httpx2.Client(trust_env=False, verify=False) as client:
+    with httpx2.Client(trust_env=False, verify=False, timeout=30) as client:
         url, coding = f"{pixy.metrics_url}/metrics", {"Accept-Encoding": "gzip"}
         with client.stream("GET", url, headers=coding) as answer:
             assert answer.headers["content-encoding"] == "gzip"
@@ -67,6 +68,7 @@ def test_the_folder_is_private_and_gone_afterwards(
 ) -> None:
     pixy.environment["PIXY_WORKERS"] = workers
     pixy.start()
+    wait_until(lambda: pixy.log.count("Application startup complete") == int(workers))
     folder = pixy.find_folder()
     assert folder.stat().st_mode & 0o777 == 0o700
     assert {path.suffix for path in folder.iterdir()} == {".db"}

@@ -225,7 +225,7 @@ def settled_counts(door: Door) -> tuple[int, int, int]:
     # an earlier request may not be in the log yet: its lines come before those of a later one
     marker = door.exchange(ask("GET /nowhere")).header("x-request-id")
     assert marker
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while True:
         log = door.pixy.log
         starts, ends, lines = log_counts(log)
@@ -236,7 +236,7 @@ def settled_counts(door: Door) -> tuple[int, int, int]:
 
 def log_growth(door: Door, before: tuple[int, int, int], wanted: int) -> tuple[int, int, int]:
     """Wait for the END lines, and return by how much the log has grown."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while True:
         starts, ends, lines = (
             now - then for now, then in zip(log_counts(door.pixy.log), before, strict=True)

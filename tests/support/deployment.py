@@ -21,7 +21,7 @@ import httpx2
 from installed_pixy import InstalledPixy
 from provider import Provider
 
-PATIENCE = 60
+PATIENCE = 120
 """Seconds within which a recovery must finish."""
 
 PLACES = 4
@@ -67,7 +67,7 @@ class Deployment:
             | settings,
         )
 
-    def client(self, user: str | None = "ada", timeout: float = 30) -> httpx2.Client:
+    def client(self, user: str | None = "ada", timeout: float = 120) -> httpx2.Client:
         """Return a client whose answers are recorded."""
         client = self.pixy.client(user)
         client.timeout = timeout

@@ -39,7 +39,8 @@ class Front:
         transport = httpx2.HTTPTransport(verify=self.context, local_address=source)
         headers = {"Host": NAME, **options.pop("headers", {})}
         password = str(options.pop("password", PASSWORD))
-        with httpx2.Client(transport=transport, auth=(user, password) if user else None) as client:
+        auth = (user, password) if user else None
+        with httpx2.Client(transport=transport, auth=auth, timeout=60) as client:
             return client.request(
                 method,
                 f"https://127.0.0.1:{self.https_port}{path}",

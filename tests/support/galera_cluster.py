@@ -10,6 +10,7 @@ import socket
 import time
 from pathlib import Path
 
+from lasting_ports import find_lasting_port
 from mysql_server import MySQLServer
 
 PROVIDER = Path("/usr/lib/galera/libgalera_smm.so")
@@ -112,9 +113,8 @@ def _is_member(node: MySQLServer) -> bool:
 def _find_ports() -> int:
     """Return the first of three free ports in a row."""
     while True:
+        port = find_lasting_port()
         with contextlib.ExitStack() as probes:
-            first = probes.enter_context(socket.create_server(("127.0.0.1", 0)))
-            port: int = first.getsockname()[1]
             try:
                 for following in (port + 1, port + 2):
                     probes.enter_context(socket.create_server(("127.0.0.1", following)))

@@ -10,6 +10,16 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from installed_pixy import PASSWORD
 
+_STILL = """() => new Promise((resolve) => {
+  let last = -1;
+  const look = () => {
+    if (scrollY === last) return resolve();
+    last = scrollY;
+    setTimeout(look, 300);
+  };
+  look();
+})"""
+
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1600, "height": 1000}
 
@@ -120,6 +130,10 @@ class GalleryPage:
         for label, value in choices.items():
             form.get_by_label(label).select_option(value)
         form.get_by_role("button", name="Make it").click()
+
+    def wait_for_the_end_of_scrolling(self) -> None:
+        """Wait until the page stands still: a mouse wheel scrolls it smoothly."""
+        self.page.evaluate(_STILL)
 
     def check(self) -> None:
         """Fail if there were faults."""

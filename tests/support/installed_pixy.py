@@ -68,7 +68,7 @@ class InstalledPixy:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=True,
         ).stdout
 
@@ -135,7 +135,7 @@ class InstalledPixy:
             stderr: The descriptor of its standard error; None is the file that `log` reads.
 
         Raises:
-            RuntimeError: It ended, or did not answer within 30 seconds; with its log.
+            RuntimeError: It ended, or did not answer within two minutes; with its log.
         """
         port = port or find_lasting_port()
         self.url = f"http://127.0.0.1:{port}"
@@ -147,7 +147,7 @@ class InstalledPixy:
                 env=self._environment(),
                 stderr=log if stderr is None else stderr,
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not self._answers(until):
             if self._server.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(self.log)
@@ -165,8 +165,13 @@ class InstalledPixy:
         """Return the process ids of the server's workers."""
         assert self._server is not None
         listed = Path(f"/proc/{self._server.pid}/task/{self._server.pid}/children").read_text()
-        commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in listed.split()}
-        return [pid for pid, command in commands.items() if b"spawn_main" in command]
+        found = []
+        for pid in map(int, listed.split()):
+            # one that has just ended is not there any more
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(pid)
+        return found
 
     def signal(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Send the server a signal."""
@@ -176,7 +181,7 @@ class InstalledPixy:
     def wait(self) -> int:
         """Wait until the server has ended by itself, and return its exit code."""
         assert self._server is not None
-        code = self._server.wait(timeout=60)
+        code = self._server.wait(timeout=120)
         self._server = None
         return code
 

@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from pathlib import Path
 
 import MySQLdb
 import trustme
+
+from lasting_ports import find_lasting_port
 
 _START_TIMEOUT = 90
 _STOP_TIMEOUT = 60
@@ -71,7 +72,7 @@ class MySQLServer:
         """
         if not self._data.exists():
             self._prepare()
-        self.port = self.port or _find_free_port()
+        self.port = self.port or find_lasting_port()
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [
@@ -242,13 +243,6 @@ class MySQLServer:
             process.kill()
             process.wait()
         self._socket.unlink(missing_ok=True)
-
-
-def _find_free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _is_root() -> bool:

@@ -76,7 +76,7 @@ class OtlpReceiver:
 
     def wait_for(self, is_wanted: Callable[[Span], bool], count: int = 1) -> list[Span]:
         """Wait for spans, and return those that are wanted, in the order of their end."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while len(found := [span for span in list(self.spans) if is_wanted(span)]) < count:
             assert time.monotonic() < deadline, [span.name for span in self.spans]
             time.sleep(0.02)

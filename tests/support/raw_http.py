@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-TIMEOUT = 10.0
+TIMEOUT = 30.0
 """Seconds after which a server is considered hanging."""
 
 

@@ -9,6 +9,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from lasting_ports import find_lasting_port
+
 NGINX = """
 daemon off;
 user {user};
@@ -64,7 +66,7 @@ class ReverseProxy:
         self._process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not _accepts(port):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self._process.kill()
@@ -89,9 +91,7 @@ class ReverseProxy:
 
 def find_free_port() -> int:
     """Return a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    return find_lasting_port()
 
 
 def start_nginx(folder: Path, content: str, port: int, user: str = "root") -> ReverseProxy:

@@ -3,6 +3,7 @@
 strace counts per thread, so `when=2` is the second such call of the thread that makes an image.
 """
 
+import contextlib
 import re
 import shutil
 import signal
@@ -83,7 +84,14 @@ def _wait_until_traced(pid: int) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         tasks = [task / "status" for task in Path(f"/proc/{pid}/task").iterdir()]
-        if all("TracerPid:\t0\n" not in task.read_text() for task in tasks):
+        if not any(map(_is_untraced, tasks)):
             return
         time.sleep(0.01)
     raise TimeoutError
+
+
+def _is_untraced(status: Path) -> bool:
+    # a thread may end meanwhile
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return "TracerPid:\t0\n" in status.read_text()
+    return False

@@ -91,7 +91,7 @@ def stranger(pixy: InstalledPixy) -> Iterator[httpx2.Client]:
 
 def find_log(pixy: InstalledPixy, answer: httpx2.Response) -> list[dict[str, Any]]:
     """Wait for the END line of an answered request, and return all its lines."""
-    request_id, deadline = answer.headers["x-request-id"], time.monotonic() + 10
+    request_id, deadline = answer.headers["x-request-id"], time.monotonic() + 30
     while True:
         found = [json.loads(line) for line in pixy.log.splitlines() if request_id in line]
         if any(line["message"].startswith("REQUEST END") for line in found):

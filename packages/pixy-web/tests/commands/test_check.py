@@ -42,7 +42,7 @@ def test_json_output_has_one_object_per_line(check: Run, file: Path) -> None:
         "kind": "corrupt",
         "guid": file.stem,
         "path": f"images/{file.parent.name}/{file.name}",
-        "reason": "its file is not what it was",
+        "reason": "its size or SHA-256 differs from the row, or it can't be read",
         "repair": None,
     }
     assert summary == {"summary": {"images": 1, "files": 1, "remaining": 1}}
