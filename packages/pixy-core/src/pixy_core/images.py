@@ -202,7 +202,7 @@ class ImageRequest(ImageDetailCreate):
     model: StrictStr | None = Field(
         None,
         max_length=MAX_MODEL_LENGTH,
-        description="One of this server's models. Without it, the server's own.",
+        description="One of this server's models. Without it, the default model.",
         examples=["gpt-image-2.6-flare"],
     )
     output_format: OutputFormat | None = Field(

@@ -1,4 +1,4 @@
-"""Models to named parameters and rows to models; the lists of columns that rows are read by."""
+"""Converts models to named parameters and rows to models; lists the columns."""
 
 import json
 import re
@@ -50,10 +50,10 @@ def widen(columns: str, table: str = "images") -> str:
     return wide.replace(f"{table}.NULL", "NULL")
 
 
-def time_to_parameter(moment: datetime) -> str:
+def time_to_parameter(time: datetime) -> str:
     """Write an aware time as both databases sort it: `2026-01-31 12:00:00.000000`, in UTC."""
     # MySQL drops the offset of an aware time silently
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 def time_from_value(value: str) -> datetime:
@@ -61,9 +61,9 @@ def time_from_value(value: str) -> datetime:
     return datetime.fromisoformat(value + "Z")
 
 
-def time_to_microseconds(moment: datetime) -> int:
+def time_to_microseconds(time: datetime) -> int:
     """Return the microseconds since 1970, by which the index of words sorts."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 def image_to_parameters(
@@ -106,7 +106,8 @@ def details_from_row(row: Row, reader: str | None = None) -> DetailedImage:
 
     Args:
         row: The row.
-        reader: The user name of the reader: only the owner gets the purchase. None: the owner.
+        reader: The user name of the reader: only the owner gets the purchase. None: treat the
+            reader as the owner.
     """
     *listed, source_count, purchase = row
     values = _read_row(listed)

@@ -71,7 +71,8 @@ class DeliveryRepository:
     def find_undelivered(self, owner: str, key_id: str, fingerprint: str) -> Undelivered | None:
         """Find the creation that a retry should take over: the oldest that fits.
 
-        In a transaction nobody else inserts or takes such a creation until its end.
+        Inside a transaction this locks the range: no other transaction inserts or takes such a
+        creation until this one ends.
 
         Args:
             owner: The user name of the key's owner.

@@ -79,9 +79,10 @@ _SELECT_UPLOAD = f"""
     ORDER BY id LIMIT 1
 """
 
-# prompts have up to 128 KB
+# rows per page of `list_owned`; a prompt has up to 128 KB
 _OWNED = 50
-# oldest first: images that are made meanwhile come last. MariaDB would sort all of an owner's
+# oldest first: images that are made meanwhile come last; without the hint, MariaDB would sort all
+# images of the owner
 LIST_OWNED = f"""
     SELECT {DETAIL_COLUMNS} FROM images /*! FORCE INDEX (ix_images_owner) */
     WHERE owner = :owner AND {BEFORE} ORDER BY created_at, guid LIMIT {_OWNED}
@@ -96,7 +97,7 @@ LIST_PUBLIC = f"""
 
 
 def _list_ids(condition: str) -> str:
-    # an index alone answers it; SQLite does not accept parentheses around a part of a union
+    # answered from an index alone; SQLite does not accept parentheses around a part of a union
     page = f"SELECT id, created_at, guid FROM images WHERE {condition} AND {AFTER} {PAGE}"
     return f"SELECT id, created_at, guid FROM ({page}) AS part"
 
@@ -143,7 +144,7 @@ class FileRecord(NamedTuple):
 class ImageRepository:
     """The images of one database.
 
-    Lists are newest first. The caller decides who may ask for what.
+    Paged lists (`limit`, `after`) are newest first. The caller decides who may ask for what.
 
     Attributes:
         sources: What the images were made from.
@@ -172,7 +173,7 @@ class ImageRepository:
 
         Args:
             image: All of its details.
-            owner: Its owner; the image is shared with this user's class.
+            owner: The owner. Its class key is stored in the row.
             created_at: Aware; None for now.
             purchase: What was bought.
             sources: What it was made from, in order.
@@ -200,7 +201,7 @@ class ImageRepository:
         return join_transaction(self._database, work)
 
     def find_image(self, guid: str) -> DetailedImage | None:
-        """Find an image whatever its visibility, for creating and checking."""
+        """Find an image of any visibility; it must not be shown to other users than its owner."""
         return self._find(_SELECT, {"guid": guid})
 
     def find_public_image(self, guid: str) -> DetailedImage | None:
@@ -231,7 +232,7 @@ class ImageRepository:
             after = Position(images[-1].created_at, images[-1].guid)
 
     def find_upload(self, owner: str, sha256: str) -> DetailedImage | None:
-        """Find the image that an owner has uploaded with these bytes, the first of several."""
+        """Find the first image that an owner uploaded with these bytes."""
         row = self._database.fetch_one(_SELECT_UPLOAD, {"owner": owner, "sha256": sha256})
         return None if row is None else details_from_row(row)
 
@@ -250,13 +251,13 @@ class ImageRepository:
     def list_public_derived(
         self, source: str, limit: int, after: Position | None = None
     ) -> list[Image]:
-        """Return a page of the images made from one, those that everyone may see."""
+        """Return a page of the public images that were made from a source."""
         return self._list(_LIST_PUBLIC_DERIVED, limit, after, source=source)
 
     def list_visible_derived(
         self, source: str, user: User, limit: int, after: Position | None = None
     ) -> list[Image]:
-        """Return a page of the images made from one, those that a user may see."""
+        """Return a page of the images visible to a user that were made from a source."""
         scope = {"username": user.username, "class_key": user.class_key}
         return self._list(_LIST_VISIBLE_DERIVED, limit, after, source=source, **scope)
 
@@ -289,7 +290,7 @@ class ImageRepository:
             return False
 
         def work() -> bool:
-            # first: it keeps another change of the same image away until this one is committed
+            # first: it locks the row, so another change of this image waits until the commit
             if self._database.execute(_UPDATE_VISIBILITY, parameters).rowcount == 0:
                 return False
             image = self._find_indexed(guid, owner)
@@ -319,7 +320,7 @@ class ImageRepository:
         return self._database.fetch_one(_SELECT_ANY, {}) is not None
 
     def list_records(self) -> Iterator[FileRecord]:
-        """Yield the file of every row, ordered by guid; no connection is held in between."""
+        """Yield a FileRecord for every row, ordered by guid; no connection is held in between."""
         after = ""
         while rows := self._database.fetch_all(_LIST_FILES, {"guid": after}):
             records = [FileRecord(*row) for row in rows]

@@ -1,4 +1,4 @@
-"""The rule who may see an image, for details, lists, searches and the index of words."""
+"""The visibility rule: who may see an image, in details, lists, searches and the index of words."""
 
 from typing import NamedTuple
 

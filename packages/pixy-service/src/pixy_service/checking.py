@@ -1,7 +1,7 @@
-"""Compares the database with the disk, and repairs what can be repaired.
+"""Compares the database with the image files or objects, and repairs what can be repaired.
 
-Nothing is deleted. A file without a row is moved aside, if it is older than a create can last and a
-second look still finds no row.
+Nothing is deleted. With `repair`, a file without a row is moved to the quarantine if it is older
+than `min_age` and a second query still finds no row.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,10 @@ class RepairRefusedError(PixyProxyException):
 
 
 class FindingKind(StrEnum):
-    """The kinds of findings."""
+    """The kinds of findings.
+
+    INVALID comes from exports and imports, those after it only from imports.
+    """
 
     MISSING = "missing"
     CORRUPT = "corrupt"
@@ -48,22 +51,22 @@ class FindingKind(StrEnum):
 
 _REASONS = {
     FindingKind.MISSING: "its file is not there",
-    FindingKind.CORRUPT: "its file is not what it was",
+    FindingKind.CORRUPT: "its size or SHA-256 differs from the row, or it can't be read",
     FindingKind.WAITING: "its entry in the journal has not become a row",
-    FindingKind.UNTRACKED: "no row knows this file",
-    FindingKind.RECENT: "no row knows this file; it is too young to be moved",
-    FindingKind.EMPTY: "the database holds no image, and this folder does: rows were lost",
+    FindingKind.UNTRACKED: "this file has no row",
+    FindingKind.RECENT: "this file has no row; it is too young to be moved",
+    FindingKind.EMPTY: "the database has no image, but the store has files: rows were lost",
     FindingKind.LEFTOVER: "it was never finished",
-    FindingKind.PENDING: "nobody works on it any more; a running server settles that",
+    FindingKind.PENDING: "no process works on it; a running server ends it",
     FindingKind.INVALID: "its row breaks a rule",
     FindingKind.DIFFERS: "another image has its guid here",
     FindingKind.CLAIMED: "a creation here has its guid: run the import again when that has ended",
     FindingKind.DELETING: "it is being deleted here: run the import again",
     FindingKind.REFUSED: "this user is of another class here: name it with --map-user",
     FindingKind.UNUSED: "--map-user names it, and the archive has no such user",
-    FindingKind.OUTDATED: "its visibility in the archive is another, and newer",
+    FindingKind.OUTDATED: "its visibility in the archive is different and newer",
 }
-_UNDATED = ", and its age can't be told"
+_UNDATED = ", and its age is unknown"
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ class StoreChecker:
 
     Args:
         stores: The rows, and the files.
-        recovery: Turns journal entries into images; it is not running.
+        recovery: Turns journal entries into images; not started.
         min_age: Seconds; younger files may belong to a running create, and are not moved.
         deep: Whether to read every object; files are always read.
 
@@ -169,14 +172,14 @@ class StoreChecker:
         has_kept = self._stores.content.has_kept
         waiting = [entry for entry in self._files.list_entries() if has_kept(entry.guid)]
         if repair:
-            # this may make the first rows of all
+            # this may insert the first rows of the database
             self._recovery.adopt_journal()
             if not self._stores.images.has_images() and any(self._files.list_files()):
                 raise RepairRefusedError
         records = self._stores.images.list_records()
         for record, difference in self._files.compare(records, deep=self._deep):
             self.images += 1
-            # a row that is gone by now took its file along
+            # the image may have been deleted meanwhile, row and file
             if difference is not None and record == self._find_record(record.guid):
                 yield Finding.of_image(difference, record)
         yield from self._check_journal(waiting, repair=repair)
@@ -231,7 +234,8 @@ class StoreChecker:
     def _is_in_use(self, file: FoundFile) -> bool:
         """Return whether a file without a row belongs to a running create or delete.
 
-        The order matters: an entry is removed after its row is committed, a file after its row.
+        The order matters: a create removes the entry after committing the row; a delete removes the
+        file after deleting the row.
         """
         return (
             self._stores.creations.is_pending(file.guid)

@@ -55,7 +55,7 @@ class Monitor:
         return self._stores.provider_limits.count_places()
 
     def count_journal_entries(self) -> int:
-        """Return how many images are in the journal.
+        """Return how many entries the journal has.
 
         Raises:
             StorageUnavailableError: The store does not answer.

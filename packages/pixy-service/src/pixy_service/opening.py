@@ -1,8 +1,9 @@
 """Opens what an application works with, and users and keys for a command line.
 
 Every function that opens a database raises ConfigurationError when its URL is wrong or its driver
-is not installed, SchemaError when its tables are newer than this program and not for it, and
-DBConnectionError when it is down.
+is not installed, SchemaError when its tables are newer and incompatible with this version, and
+DBConnectionError when it is down; but `prepare_stores` only logs that the database is down, and
+`open_services` can wait for it.
 """
 
 import logging
@@ -19,7 +20,7 @@ from pixy_data import (
     open_database,
 )
 from pixy_service.accounts.keys import KeyService
-from pixy_service.accounts.sign_in_limit import USUAL_RULE, SignInLimit, SignInRule
+from pixy_service.accounts.sign_in_limit import DEFAULT_RULE, SignInLimit, SignInRule
 from pixy_service.accounts.users import UserService
 from pixy_service.creation.creator import DEFAULT_TIMEOUT
 from pixy_service.creation.observer import NO_OBSERVER, GenerationObserver
@@ -32,7 +33,7 @@ from pixy_service.validation import DEFAULT_LIMITS, Limits
 logger = logging.getLogger(__name__)
 
 _FURTHER = 2
-"""Connections for the recovery and the renewal of leases."""
+"""Connections for the recovery thread and the lease renewal thread."""
 
 
 def open_services(
@@ -45,7 +46,7 @@ def open_services(
     generation_timeout: float = DEFAULT_TIMEOUT,
     provider_places: int | None = None,
     threads: int = 8,
-    sign_in_rule: SignInRule = USUAL_RULE,
+    sign_in_rule: SignInRule = DEFAULT_RULE,
     limits: Limits = DEFAULT_LIMITS,
     wait_for_database: bool = False,
     upgrade: bool = True,
@@ -57,14 +58,15 @@ def open_services(
         database_url: `sqlite:///path` or `mysql://user:password@host:port/name`.
         data_dir: The data folder: `images` has the files, `journal` the images without a row, and
             `thumbnails` smaller pictures.
-        content: The bucket that has all these instead: `s3://bucket/prefix`, `gs://…` or `az://…`.
-            It needs `pixy-service[s3]`; credentials are in each one's usual variables.
+        content: Bucket that replaces these folders: `s3://bucket/prefix`, `gs://…` or `az://…`. It
+            needs `pixy-service[s3]`. Credentials come from the provider's standard environment
+            variables.
         generator: Makes the images; the services close it.
         generation_concurrency: Images that may be made at once.
-        generation_timeout: Seconds from the start of a generation; until then storing is tried
-            again.
+        generation_timeout: Deadline in seconds from the start of a generation. Failed attempts to
+            store the image are repeated until then.
         provider_places: Images that all processes of the database may make at once; None: no limit.
-        threads: Number of the application's threads that call the services.
+        threads: Number of application threads that call the services; sizes the connection pool.
         sign_in_rule: The limits of wrong passwords.
         limits: Maximum sizes of caller input.
         wait_for_database: Whether to open while the database is down, and to try again every

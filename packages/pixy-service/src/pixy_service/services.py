@@ -48,8 +48,8 @@ class Services:
         thumbnails: Smaller pictures of the files.
         generator: Makes the images; this object closes it.
         generation_concurrency: Images that may be made at once.
-        generation_timeout: Seconds from the start of a generation; until then storing is tried
-            again.
+        generation_timeout: Deadline in seconds from the start of a generation. Failed attempts to
+            store the image are repeated until then.
         provider_places: Images that all processes of the database may make at once; None: no limit.
         sign_in_limit: The limit of wrong passwords.
         limits: Maximum sizes of caller input.

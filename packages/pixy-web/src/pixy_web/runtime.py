@@ -52,7 +52,7 @@ class V1Rules:
     """The rules of the OpenAI-compatible API.
 
     Attributes:
-        aliases: Names of models that stand for others; None is the server's own.
+        aliases: Names of models that stand for others; None is the default model.
         is_lenient: Whether unknown members of requests are ignored.
         ping_interval: Seconds of silence in a stream after which a comment is sent.
         generation_timeout: Seconds until a generation is given up.

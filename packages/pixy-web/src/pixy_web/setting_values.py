@@ -56,7 +56,7 @@ def _check_aliases(aliases: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def parse_aliases(aliases: tuple[str, ...]) -> dict[str, str | None]:
-    """Return the models that aliases stand for; None is the server's own.
+    """Return the models that aliases stand for; None is the default model.
 
     Args:
         aliases: `name` or `name=model`.

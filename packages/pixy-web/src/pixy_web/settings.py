@@ -196,7 +196,7 @@ class Settings(BaseSettings):
     model_aliases: Aliases = Field(
         OLD_MODELS,
         description="Names of models that `/v1` also takes, separated by commas: `NAME=MODEL`, or "
-        "`NAME` alone for the server's own model. Default: the models that OpenAI has ended.",
+        "`NAME` alone for the default model. Default: the models that OpenAI has ended.",
     )
     ignore_unknown_parameters: bool = Field(
         False,

@@ -1,4 +1,4 @@
-"""Records that are kept with images: journal entries, and notes on responses without an image."""
+"""Journal entries, and notes on provider responses that did not become a stored image."""
 
 from datetime import datetime
 from typing import Literal
@@ -20,7 +20,7 @@ class JournalEntry(BaseModel):
         idempotency_key: The key of the request, if it had one.
         fingerprint: The fingerprint of the request, if a retry may look for it.
         key_id: The API key whose retries find it until it is delivered.
-        purchase: What was bought. The version before ignores it.
+        purchase: What was bought. Ignored by code that is older than this field.
         sources: What the image was made from, in order.
     """
 
@@ -39,7 +39,7 @@ class JournalEntry(BaseModel):
 
 
 class AnswerNote(BaseModel):
-    """What an operator needs to know to ask the provider about a response.
+    """A note on a provider response that did not become a stored image, for an operator.
 
     Attributes:
         version: Of this format.
@@ -47,8 +47,8 @@ class AnswerNote(BaseModel):
         owner: The owner of the creation.
         prompt: The requested prompt; likewise `size` and `quality`.
         created_at: Time of the request.
-        code: The code of the owner's error.
-        billed: Whether the provider charged for it, by the owner's error.
+        code: The error code that the owner got.
+        billed: `yes` or `unknown`, as in the owner's error.
         upstream_request_id: The provider's own id of the request, if it named one.
         answer_size: Bytes of the whole response.
     """

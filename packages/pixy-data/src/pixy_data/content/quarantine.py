@@ -1,4 +1,4 @@
-"""The quarantine: provider responses without an image, which may be paid for, and rowless files.
+"""The quarantine: responses of the provider that did not become an image, and files without a row.
 
 They are for an operator; nothing reads them again.
 """

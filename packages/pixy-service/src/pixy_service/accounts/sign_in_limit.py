@@ -39,7 +39,7 @@ class SignInRule(NamedTuple):
     max_address_failures: int = 100
 
 
-USUAL_RULE = SignInRule()
+DEFAULT_RULE = SignInRule()
 
 
 class _Counter(NamedTuple):

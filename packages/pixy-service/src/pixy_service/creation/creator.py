@@ -50,23 +50,23 @@ from pixy_service.stores import ImageStores
 logger = logging.getLogger(__name__)
 
 DEFAULT_TIMEOUT = 180.0
-"""Seconds from the start of a generation until its image is given up."""
+"""Seconds from the request to the provider until storing its image is given up."""
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 2.0
 """Seconds between two tries to store an image."""
 
-_USUAL_SIZE = (1536, 1024)
-"""Pixels of an image whose size the model chooses."""
+_ASSUMED_SIZE = (1536, 1024)
+"""Size in pixels that is assumed if the model chooses it."""
 
 
 class Created(NamedTuple):
     """The result of a create.
 
     Attributes:
-        image: The image, or its creation if that is still pending: its image is safe on disk and
-            waits for the database, or an earlier request still makes it.
-        is_replay: Whether an earlier request makes or made it.
+        image: The image; or its creation, if the image is stored but the database or the store
+            failed afterwards, or if an earlier request still makes it.
+        is_replay: Whether it answers an earlier request's creation.
     """
 
     image: DetailedImage | Creation
@@ -81,8 +81,8 @@ class ImageCreator:
         claims: The claims of this process.
         adopter: Makes images visible.
         generator: Makes the bytes.
-        timeout: Seconds from the start of a generation. Until then, storing an image is tried
-            again.
+        timeout: Deadline in seconds from the start of a generation. Failed attempts to store the
+            image are repeated until then.
         observer: Gets every image and failure.
     """
 
@@ -120,7 +120,7 @@ class ImageCreator:
             owner: The image's owner.
             key: The request's idempotency key.
             on_asked: Called with the creation just before the provider is asked.
-            attempt: The attempt of an API client that it belongs to.
+            attempt: The API client's attempt that this request is.
 
         Raises:
             RequestAbandonedError: The API client left before the provider was asked.
@@ -131,10 +131,10 @@ class ImageCreator:
             InvalidInputError: The mask does not fit the first source.
             GenerationError: There is no image.
             IdempotencyKeyInUseError: The first request with this key still runs.
-            IdempotencyKeyReusedError: It asked for something else.
-            ImageDeletedError: Its image has been deleted.
+            IdempotencyKeyReusedError: The first request with this key asked for something else.
+            ImageDeletedError: The image of the first request, or this image, has been deleted.
             ConstraintViolationError: The owner is gone.
-            PixyProxyException: Another failure; without a class of its own it is a bug.
+            PixyProxyException: Any other failure. PixyProxyException itself means a bug.
         """
         try:
             return self._create(request, owner, key, on_asked, attempt)
@@ -168,10 +168,13 @@ class ImageCreator:
             return Created(image)
 
     def _check_client(self, guid: str, attempt: Attempt | None) -> None:
-        """Return unless the client of an attempt has left, for which nothing is bought.
+        """Withdraw the claim if the client has left: nothing is bought for it.
 
         This runs after the claim is committed: either the client's retry sees the claim, or this
         sees that the client has left.
+
+        Raises:
+            RequestAbandonedError: The client has left.
         """
         if attempt is not None and attempt.has_left():
             self._claims.withdraw(guid)
@@ -254,8 +257,8 @@ class ImageCreator:
             self._fail(creation, error)
             raise
         except (MemoryError, OSError) as error:
-            # this machine's fault, wherever the exchange had come to
-            logger.exception("the exchange about image %s broke off here", creation.guid)
+            # a failure of this machine; the request may have been sent
+            logger.exception("the request for image %s failed on this machine", creation.guid)
             unknown = GenerationUnknownError()
             self._fail(creation, unknown)
             raise unknown from error
@@ -274,7 +277,7 @@ class ImageCreator:
     def _keep(
         self, reservation: Reservation, entry: JournalEntry, content: bytes, deadline: float
     ) -> None:
-        """Write the bytes and the journal entry, again and again until the deadline."""
+        """Write the bytes and the journal entry; repeat failed attempts until the deadline."""
         guid, pause = entry.image.guid, _FIRST_PAUSE
         while True:
             try:
@@ -393,5 +396,5 @@ def _describe_answer(creation: Creation, error: GenerationError, answer_size: in
 def _estimate_size(request: ImageDetailCreate) -> int:
     """Return the maximum bytes of an image, except incompressible transparent ones."""
     size = read_size(request.size) if isinstance(request, ImageRequest) else None
-    width, height = size or _USUAL_SIZE
+    width, height = size or _ASSUMED_SIZE
     return 3 * width * height + 64 * 1024

@@ -1,4 +1,4 @@
-"""The metadata of PNG and JPEG files: reads single blocks and the orientation, and strips the rest.
+"""Reads single blocks and the orientation from PNG and JPEG metadata; strips metadata for decoding.
 
 Pillow refuses a whole file for one bad or large block of metadata; browsers ignore the block. The
 stripped copies are only decoded: the original is stored, and orientation and colours are read from
@@ -40,22 +40,22 @@ _SWAPPING = {5, 6, 7, 8}
 
 
 def read_chunks(content: bytes) -> dict[bytes, bytes]:
-    """Return the valid chunks of a PNG file before its image data by name, the first of each.
+    """Return, by name, the first valid chunk of each name before the image data of a PNG.
 
     Browsers ignore all others. A file of another type has no chunks.
     """
     chunks: dict[bytes, bytes] = {}
-    place = len(PNG_SIGNATURE) if content.startswith(PNG_SIGNATURE) else len(content)
-    while place + 12 <= len(content):
-        length, name = struct.unpack_from(">I4s", content, place)
-        end = place + 8 + length
+    position = len(PNG_SIGNATURE) if content.startswith(PNG_SIGNATURE) else len(content)
+    while position + 12 <= len(content):
+        length, name = struct.unpack_from(">I4s", content, position)
+        end = position + 8 + length
         if name == b"IDAT":
             break
-        if name not in chunks and zlib.crc32(content[place + 4 : end]) == int.from_bytes(
+        if name not in chunks and zlib.crc32(content[position + 4 : end]) == int.from_bytes(
             content[end : end + 4]
         ):
-            chunks[name] = content[place + 8 : end]
-        place = end + 4
+            chunks[name] = content[position + 8 : end]
+        position = end + 4
     return chunks
 
 
@@ -66,11 +66,11 @@ def read_segments(content: bytes, marker: int) -> Iterator[bytes]:
         content: A file; other types have no segments.
         marker: The second byte of the segments' marker.
     """
-    place = 2 if content.startswith(JPEG_SIGNATURE) else len(content)
-    while (match := _jpeg_segment.match(content, place)) and match[1][0] != _START_OF_SCAN:
-        place = match.start(2) + max(2, int.from_bytes(match[2]))
+    position = 2 if content.startswith(JPEG_SIGNATURE) else len(content)
+    while (match := _jpeg_segment.match(content, position)) and match[1][0] != _START_OF_SCAN:
+        position = match.start(2) + max(2, int.from_bytes(match[2]))
         if match[1][0] == marker:
-            yield content[match.end() : place]
+            yield content[match.end() : position]
 
 
 def strip_metadata(content: bytes) -> bytes:
@@ -113,7 +113,7 @@ def _is_png_chunk_kept(kind: bytes, chunk: memoryview, colour_type: int) -> bool
 
 
 def _keep_jpeg_parts(view: memoryview) -> Iterator[memoryview]:
-    """Yield the required segments before the first scan, and everything after it."""
+    """Yield the required segments before the first scan, then everything from the scan on."""
     position = 2
     yield view[:position]
     while match := _jpeg_segment.match(view, position):
@@ -175,8 +175,8 @@ def _read_number(exif: bytes) -> int:
     (start,) = struct.unpack_from(f"{order}I", exif, 4)
     (count,) = struct.unpack_from(f"{order}H", exif, start) if start + 2 <= len(exif) else (0,)
     end = min(start + 2 + 12 * count, len(exif) - 11)
-    for place in range(start + 2, end, 12):
-        tag, kind, values, number = struct.unpack_from(f"{order}HHIH", exif, place)
+    for position in range(start + 2, end, 12):
+        tag, kind, values, number = struct.unpack_from(f"{order}HHIH", exif, position)
         if (tag, kind, values) == (_TAG, _SHORT, 1) and 1 <= number <= 8:
             return int(number)
     return 1

@@ -28,7 +28,7 @@ class ImagesRequest(BaseModel):
 
     prompt: Prompt
     model: str | None = Field(
-        None, description="One of `GET /v1/models`. Without it, the server's own."
+        None, description="One of `GET /v1/models`. Without it, the default model."
     )
     n: int | None = Field(
         None, ge=1, le=MOST_IMAGES, description="Number of images. With `stream`, 1."

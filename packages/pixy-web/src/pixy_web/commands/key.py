@@ -93,5 +93,5 @@ def _state_of(key: ApiKey) -> str:
     return f"{verb} {_tell(key.expires_at)}"
 
 
-def _tell(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%MZ")
+def _tell(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%MZ")

@@ -71,7 +71,9 @@ class FileResponse(Response):
         size = self._file.part_size
         for offset in self._part[::size]:
             if offset != self._part.start:
-                # returns once the client has taken the part before: only one is in memory
+                # uvicorn's `send` waits until a full write buffer is down to its low-water mark. So
+                # this empty message waits until the client has taken most of the part before, which
+                # is in that buffer: only one part is in memory
                 await send({"type": "http.response.body", "body": b"", "more_body": True})
                 stop = min(offset + size, self._part.stop)
                 content = await self._reads.run(self._file.read, offset, stop)

@@ -71,7 +71,7 @@ async def thumbnail_response(
     Raises:
         RecordNotFoundError: There is no such image for this caller.
         ContentDamagedError: The original is missing or damaged.
-        ThumbnailsBusyError: It must be made, and too many wait for that.
+        ThumbnailsBusyError: It must be made, and the queue is full or the wait was too long.
     """
     media_type = choose_type(request.headers.get("accept", ""))
     runtime = get_runtime(request)
@@ -80,7 +80,7 @@ async def thumbnail_response(
     thumbnail = await runtime.pools.files.run(_find, service, *wanted)
     if thumbnail is None:
         make = partial(runtime.pools.thumbnails.run, _make, service, *wanted)
-        # each caller has found the image itself, so each may see it
+        # every caller has passed the visibility check above
         thumbnail = await runtime.flights.run((guid, width, media_type), make)
     headers = {"ETag": thumbnail.tag, **caching, **_VARY, **SAFETY}
     if has_tag(request.headers.get("if-none-match", ""), thumbnail.tag):
@@ -98,5 +98,5 @@ def _make(service: Service, image: Image, width: int, media_type: str) -> _Thumb
 
 
 def _tagged(content: bytes) -> _Thumbnail:
-    # of the bytes, not of the original: another release of the encoder makes other bytes
+    # hash the thumbnail, not the original: another encoder version produces other bytes
     return _Thumbnail(content, f'"{hashlib.sha256(content).hexdigest()}"')

@@ -69,10 +69,7 @@ IMAGE_TOKENS = Metric(
     "Tokens that the provider reported for images.",
 )
 JOURNAL_ENTRIES = Metric(
-    "pixy_journal_entries",
-    "gauge",
-    (),
-    "Images that are safe in the journal and have no row yet.",
+    "pixy_journal_entries", "gauge", (), "Journal entries that have no row yet."
 )
 UNKNOWN = Metric(
     "pixy_unknown_total",

@@ -26,7 +26,7 @@ from pixy_web.server.request_log import REQUEST_IDS
 logger = logging.getLogger(__name__)
 
 _DETAILS = {
-    400: ("bad_request", "This is not HTTP/1.1"),
+    400: ("bad_request", "The request is malformed or its method is unknown"),
     431: ("head_too_large", "The header fields are too large"),
     503: ("server_busy", "Too many connections are open"),
 }
@@ -48,7 +48,7 @@ def build_refusal(status: int) -> bytes:
     """
     code, detail = _DETAILS[status]
     request_id = REQUEST_IDS.next()
-    logger.warning("answered %d to data that is not a request, as %s", status, request_id)
+    logger.warning("answered %d without a request, as %s", status, request_id)
     problem = Problem(
         title=status_title(status), status=status, detail=detail, code=code, request_id=request_id
     )
@@ -88,7 +88,7 @@ def take_origin_form(target: bytes, headers: list[tuple[bytes, bytes]]) -> bytes
 
 
 class RefusingProtocol(asyncio.Protocol):
-    """What both protocols do about malformed input, half-closed and too many connections."""
+    """Handles malformed input, half-closed and too many connections, for both protocols."""
 
     transport: asyncio.Transport
     loop: asyncio.AbstractEventLoop
@@ -173,7 +173,7 @@ class RefusingProtocol(asyncio.Protocol):
         self.loop.call_later(LINGERING, self.transport.close)
 
     def is_unanswered(self) -> bool:
-        """Return whether the next bytes belong to no request that the application has."""
+        """Return whether malformed bytes can get a response without abandoning a request."""
         raise NotImplementedError
 
     def _abandon_body(self) -> bool:
@@ -228,12 +228,12 @@ class GuardedH11Protocol(RefusingProtocol, H11Protocol):  # type: ignore[misc]  
         """Do nothing: uvicorn would log advice to install a library."""
 
     def is_unanswered(self) -> bool:
-        """Return whether no request has begun."""
+        """Return whether malformed bytes can get a response without abandoning a request."""
         return self.conn.our_state is h11.IDLE
 
 
 class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ignore[misc]  # as above
-    """uvicorn's protocol over httptools, with a limit on request heads, and any method."""
+    """uvicorn's httptools protocol, with a limit on request heads. Ignores `Upgrade`."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -286,7 +286,7 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ig
         super().on_body(body)
 
     def is_unanswered(self) -> bool:
-        """Return whether no request has begun, and the last one has its response."""
+        """Return whether malformed bytes can get a response without abandoning a request."""
         is_idle = self.cycle is None or self.cycle.response_complete
         return is_idle and (self._in_head or not self._in_message)
 
@@ -297,7 +297,7 @@ class GuardedHttpToolsProtocol(RefusingProtocol, HttpToolsProtocol):  # type: ig
             super().on_message_complete()
 
     def _unsupported_upgrade_warning(self) -> None:
-        """Parse a request again without its wish for another protocol (RFC 9110, 7.8).
+        """Parse a request again without its `Upgrade` header (RFC 9110, 7.8).
 
         uvicorn calls this while it handles httptools' HttpParserUpgrade. httptools treats the body
         of such a request, and what follows it, as data of the other protocol.

@@ -7,12 +7,9 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
-from pixy_web.threads.threads import SignInBusyError, Threads
+from pixy_web.threads.threads import PATIENCE, SignInBusyError, Threads
 
 T = TypeVar("T")
-
-PATIENCE = 5.0
-"""Seconds that a call may wait for its turn."""
 
 
 class FairThreads:

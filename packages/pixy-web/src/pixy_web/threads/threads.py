@@ -20,9 +20,9 @@ _SWEEP_INTERVAL = 0.25
 
 
 class ThreadsBusyError(PixyProxyException):
-    """Too many calls wait for these threads, or this one has waited too long."""
+    """The queue of these threads is full, or the call waited too long."""
 
-    message = "Too many requests of this kind are waiting"
+    message = "The server is busy with requests of this kind"
 
 
 class SignInBusyError(ThreadsBusyError):
@@ -64,7 +64,7 @@ class _Call:
         self._error: BaseException | None = None
 
     def claim(self) -> bool:
-        """Return True once, to a thread that is to run it or to the loop that refuses it."""
+        """Return True at most once: to the thread that runs it, or to the loop that refuses it."""
         return self._claimed.acquire(blocking=False) and not self.future.done()
 
     @property

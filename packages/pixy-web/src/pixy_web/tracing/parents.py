@@ -28,7 +28,10 @@ class TracedConfig(uvicorn.Config):
     """uvicorn's configuration of an application that continues the traces of trusted proxies."""
 
     def load(self) -> None:
-        """Load the application, and wrap it outside of what replaces the peer's address."""
+        """Load the application, and wrap it to see the real peer address.
+
+        The wrapper is outside of uvicorn's ProxyHeadersMiddleware, which replaces that address.
+        """
         super().load()
         application = self.loaded_app
         if isinstance(application, ProxyHeadersMiddleware):
@@ -42,7 +45,7 @@ class ParentReader:
 
     Args:
         app: The next ASGI application.
-        is_trusted: Whether the peer with an address is a trusted proxy.
+        is_trusted: Returns whether an address is a trusted proxy's.
     """
 
     def __init__(self, app: ASGIApp, is_trusted: Callable[[str], bool]) -> None:

@@ -1,7 +1,8 @@
 """The journal on objects: an entry is there before the bytes of its image.
 
 An object has its final name at once. With its entry written first, each object has an entry or a
-row at every instant. The image is safe once its bytes are there, which is point P of a create.
+row at every instant. The image is safe once its bytes are there
+(docs/decisions/0020-object-storage.md).
 
 What is reserved has a key of its own: a request that arrives late must not replace the entry.
 """

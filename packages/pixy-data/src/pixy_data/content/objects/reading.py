@@ -20,7 +20,10 @@ class ObjectFile(ContentFile):
         self.size = found.size
 
     def read(self, start: int = 0, stop: int | None = None) -> bytes | memoryview:
-        """Return the bytes from `start` to before `stop`; None: to the end."""
+        """Return the bytes from `start` to before `stop`; None: to the end.
+
+        `ObjectStore.open` returns the first part itself: a response reads only later parts here.
+        """
         part = range(start, self.size if stop is None else stop)
         if not part:
             return b""

@@ -41,7 +41,7 @@ _MEMORY_PAUSE = 0.5
 Upload = tuple[str, IO[bytes], str]
 """The name, the open file and the media type of a part of a multipart body."""
 
-# no byte of the request has left before one of these
+# errors before any byte of the request was sent
 _NEVER_CONNECTED = (
     httpx2.ConnectError,
     httpx2.ConnectTimeout,
@@ -54,7 +54,8 @@ _CONNECTING = frozenset(
         *("socks.connect_tcp", "socks.setup_socks5_connection", "socks.start_tls"),
     }
 )
-# it follows others, and doesn't tell the request
+# an event after a response or a failure, also of a proxy's tunnel: it does not tell whether the
+# request was sent
 _CLOSING = "http11.response_closed"
 
 
@@ -87,6 +88,7 @@ class Sending:
 
     async def begin(self, request: httpx2.Request) -> None:
         """Track a complete request from now on; a hook of the client."""
+        # LEFT until the first event proves that it is only connecting
         self._stage = _Stage.LEFT
         request.extensions["trace"] = self._note
 
@@ -114,7 +116,7 @@ class Exchange:
         self._base_url = base_url
         self._timeout = timeout
         self._observe_call = observe_call or nullcontext
-        # a client that makes its own reads every certificate authority again, for 20 ms
+        # without this shared context, each client would load all certificate authorities (20 ms)
         self._trusted = httpx2.create_ssl_context()
 
     async def request(
@@ -147,7 +149,7 @@ class Exchange:
                     await self._receive(sending, answer, parameters | uploads, call)
             except Exception as error:  # noqa: BLE001 - what it means depends on what has been sent
                 failure = _explain_failure(error, sending)
-        # the image may have arrived before it
+        # the complete image may have arrived before the failure
         return answer, failure
 
     def _describe_call(self, model: str, *, is_edit: bool) -> ProviderCall:
@@ -187,9 +189,9 @@ class Exchange:
         """Return a client for one exchange.
 
         Args:
-            sending: Tracks the request; None if it costs nothing.
+            sending: Tracks the request; None for a request that is free of charge.
         """
-        # below the deadline: cancelled in a handshake, httpcore2 leaves its socket open
+        # shorter than the deadline: if a handshake is cancelled, httpcore2 leaves its socket open
         timeout = httpx2.Timeout(None, connect=min(_CONNECT_TIMEOUT, 0.9 * self._timeout))
         return openai.AsyncOpenAI(
             api_key=self._api_key,
@@ -219,10 +221,10 @@ def _post(
 
 @contextmanager
 def _open_uploads(order: ImageOrder) -> Iterator[dict[str, Any]]:
-    """Open the files of an order, and return the parameters of `images.edit` that hold them.
+    """Open the files of an order; the context's value is the parameters of `images.edit`.
 
-    They are read while they are sent, and never wholly in memory. A single file is sent as `image`,
-    several as `image[]`.
+    Files are streamed, never loaded into memory. A single file is sent as `image`, several as
+    `image[]`.
 
     Raises:
         GeneratorClientError: A file can't be opened.
@@ -243,7 +245,8 @@ def _open_uploads(order: ImageOrder) -> Iterator[dict[str, Any]]:
             if images and order.mask is not None:
                 uploads["mask"] = open_upload(order.mask, "mask")
         except OSError as error:
-            logger.error("a source can't be read, and nobody was asked: %s", error.strerror)  # noqa: TRY400
+            reason = error.strerror
+            logger.error("a source can't be read, so the provider was not asked: %s", reason)  # noqa: TRY400
             raise GeneratorClientError from error
         yield uploads
 

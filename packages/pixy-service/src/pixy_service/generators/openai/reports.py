@@ -65,7 +65,7 @@ def _read_usage(value: dict[str, Any]) -> dict[str, Any] | None:
         usage: dict[str, Any] = _restore(value, MAX_USAGE_LEVELS)
         if len(json.dumps(usage)) <= MAX_USAGE_BYTES:
             return usage
-    logger.warning("the provider's usage is too large or too deep, and is not kept")
+    logger.warning("the provider's usage is too large or too deeply nested, and is not kept")
     return None
 
 
@@ -82,7 +82,7 @@ def _restore(value: Any, levels: int) -> Any:
     if not isinstance(value, dict | list):
         return value
     if levels == 0:
-        raise ValueError("too deep")
+        raise ValueError("too deeply nested")
     if isinstance(value, list):
         return [_restore(item, levels - 1) for item in value]
     return {_restore_text(name): _restore(item, levels - 1) for name, item in value.items()}

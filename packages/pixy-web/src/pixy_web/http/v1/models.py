@@ -1,4 +1,4 @@
-"""The models that clients may name: the server's own, and old names that stand for them."""
+"""The models that clients may name: the configured ones, and aliases."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,31 +15,31 @@ class Models:
     """The models of this server.
 
     Args:
-        models: What the generator can be asked for, the server's own first.
-        aliases: Names that stand for others; None is the server's own.
+        models: What the generator can be asked for, the default model first.
+        aliases: Names that stand for others; None is the default model.
     """
 
     def __init__(self, models: Sequence[ModelInfo], aliases: Mapping[str, str | None]) -> None:
         self._models = {model.id: model for model in models}
-        self._own = models[0].id
+        self._default = models[0].id
         self._aliases = {name: model for name, model in aliases.items() if name not in self._models}
 
     def resolve(self, name: str) -> str | None:
-        """Return the model that a name stands for; None is the server's own.
+        """Return the model that a name stands for; None is the default model.
 
         Args:
-            name: As a client sends it; empty is the server's own.
+            name: As a client sends it; empty is the default model.
 
         Raises:
             UnknownModelError: There is no such model.
         """
-        if not name or name == self._own:
+        if not name or name == self._default:
             return None
         if name in self._models:
             return name
         if name in self._aliases:
             model = self._aliases[name]
-            return None if model == self._own else model
+            return None if model == self._default else model
         raise UnknownModelError(((("model",), f"`{printable(name)}` does not exist"),))
 
     def list_all(self) -> dict[str, Any]:
@@ -53,7 +53,7 @@ class Models:
         Raises:
             UnknownModelError: There is no such model.
         """
-        resolved = self.resolve(name) or self._own
+        resolved = self.resolve(name) or self._default
         described = {"id": name, "object": "model", "created": 0, "owned_by": OWNER}
         model = self._models.get(resolved)
         if model is None or model.shutdown_date is None:

@@ -13,7 +13,7 @@ from pixy_web.http.v1.errors import UnknownParameterError
 from pixy_web.http.v1.models import Models
 
 MOST_IMAGES = 10
-"""Images that one request may ask for."""
+"""Maximum number of images in one request."""
 
 URL_MODELS = "dall-e"
 """Prefix of the models that answer with a URL unless the request says otherwise."""
@@ -30,13 +30,14 @@ _PASSED_ON = (
 )
 _READ = ("model", "n", "stream", "partial_images", "response_format")
 _DROPPED = ("user", "safety_identifier", "style", "seed", "input_fidelity")
-"""The provider gets a hash of our own user's name, and models since 2 know no other of these."""
+"""Accepted and ignored. The provider gets our own hash of the user's name instead of `user` and
+`safety_identifier`; gpt-image-2 and newer do not support the others."""
 
 KNOWN = (*_PASSED_ON, *_READ, *_DROPPED)
 """The members of a request for a new image."""
 
 _SIZES = {"256x256": "1024x1024", "512x512": "1024x1024"}
-"""Sizes of old models that newer ones refuse."""
+"""Sizes of old models, and the size that is requested instead."""
 
 _QUALITIES = {"standard": "medium", "hd": "high"}
 _FLAGS = {"true": True, "false": False}
@@ -46,7 +47,7 @@ class Wanted(NamedTuple):
     """What a request asks for.
 
     Attributes:
-        image: Each of its images.
+        image: The request for each image.
         number: How many, 1 to MOST_IMAGES.
         is_stream: Whether the answer is a stream of events.
         partial_images: Number of partial images in the stream.
@@ -82,13 +83,13 @@ def read_wanted(members: Mapping[str, Any], models: Models, *, is_lenient: bool)
     if is_stream and number > 1:
         raise InvalidInputError(((("n",), "must be 1 with stream"),))
     form = _read(given, "response_format", None, _read_response_format)
-    is_url_usual = name.startswith(URL_MODELS) and not is_stream
+    is_url_default = name.startswith(URL_MODELS) and not is_stream
     return Wanted(
         image=_read_image(given, models.resolve(name)),
         number=number,
         is_stream=is_stream,
         partial_images=_read(given, "partial_images", 0, _within(0, MAX_PARTIALS)),
-        has_url=form == "url" or (form is None and is_url_usual),
+        has_url=form == "url" or (form is None and is_url_default),
     )
 
 
