@@ -6,6 +6,7 @@ served.
 """
 
 import logging
+from collections.abc import Callable
 
 from pixy_core import (
     ContentDamagedError,
@@ -25,6 +26,8 @@ from pixy_service.stores import ImageStores
 logger = logging.getLogger(__name__)
 
 _BATCH = 100
+_FAILURES = 3
+"""Deletions in a row that fail: then the next call continues with those that follow."""
 
 
 class ImageRemover:
@@ -34,6 +37,7 @@ class ImageRemover:
         self._stores = stores
         self._thumbnails = thumbnails
         self._stuck: set[str] = set()
+        self._position = ""
 
     def delete(self, guid: str, user: User) -> None:
         """Delete an own image, or the record of a failed creation.
@@ -57,32 +61,45 @@ class ImageRemover:
             # the image is deleted; a recovery removes its files
             self._note_stuck(deletion, error)
 
-    def finish_deletions(self) -> None:
+    def finish_deletions(self, is_stopping: Callable[[], bool] = lambda: False) -> None:
         """Remove the files of deleted images; a failure is logged, and the image stays listed.
+
+        Args:
+            is_stopping: Returns whether to end early.
 
         Raises:
             StoreMismatchError: The image folder belongs to another database.
+            StorageUnavailableError: Nothing in the store can be read.
         """
-        after = ""
+        after, self._position = self._position, ""
+        failures = 0
         while deletions := self._stores.deletions.list_deletions(_BATCH, after):
             for deletion in deletions:
-                self._finish_or_note(deletion)
+                if is_stopping():
+                    return
+                failures = 0 if self._finish_or_note(deletion) else failures + 1
+                if failures == _FAILURES:
+                    self._position = deletion.guid
+                    return
             after = deletions[-1].guid
 
-    def _finish_or_note(self, deletion: Deletion) -> None:
+    def _finish_or_note(self, deletion: Deletion) -> bool:
+        """Remove the files of a deleted image; return False if that is impossible now."""
         if self._stores.images.find_image(deletion.guid) is not None:
             # rows that an operator has restored, or a server that took over
             self._stores.deletions.delete_deletion(deletion.guid)
             logger.error("image %s has a row again: it is kept, not deleted", deletion.guid)
-            return
+            return True
         try:
             self._finish(deletion)
         except StoreMismatchError:
             raise
         except (StorageUnavailableError, ContentDamagedError, OSError) as error:
+            self._stores.content.verify()
             self._note_stuck(deletion, error)
-        else:
-            logger.info("removed the files of image %s, which was deleted", deletion.guid)
+            return False
+        logger.info("removed the files of image %s, which was deleted", deletion.guid)
+        return True
 
     def _finish(self, deletion: Deletion) -> None:
         self._stores.content.delete(deletion.filename)
