@@ -3,6 +3,9 @@
 The entry would bring the row back. The transaction that deletes the row lists the image in
 `deletions` until its files are removed, by the caller or by recovery. A file without a row is never
 served.
+
+The record of a failed creation is deleted likewise. In a bucket its bytes may still arrive, and
+with an entry they would become an image.
 """
 
 import logging
@@ -45,7 +48,8 @@ class ImageRemover:
         Raises:
             RecordNotFoundError: There is none that the user may see.
             PermissionDeniedError: It belongs to another user.
-            ImagePendingError: It is still being made.
+            ImagePendingError: It is still being made, or has no row yet: its creation failed, and
+                its bytes are safe all the same.
             StoreMismatchError: The image folder belongs to another database, or is not mounted.
         """
         self._stores.content.verify()
@@ -54,6 +58,7 @@ class ImageRemover:
             self._stores.database, lambda: self._delete_row(guid, user, has_entry=has_entry)
         )
         if deletion is None:
+            self._require_absence(guid)
             return
         try:
             self._finish(deletion)
@@ -126,10 +131,30 @@ class ImageRemover:
         This is outside the transaction: a store that hangs must not hold SQLite's only writer.
         """
         image = self._stores.images.find_visible_image(guid, user)
-        if image is None or image.owner != user.username:
+        if image is None:
+            self._forget_failed(guid, user)
+            return False
+        if image.owner != user.username:
             return False
         self._stores.content.forget(guid)
         return True
+
+    def _forget_failed(self, guid: str, user: User) -> None:
+        """Remove the entry of an own creation that failed, unless it may become an image."""
+        creation = self._stores.creations.find_creation(guid, user.username)
+        if creation is None or creation.status in {CreationStatus.PENDING, CreationStatus.READY}:
+            return
+        if self._stores.content.has_kept(guid):
+            # what was reported as not stored is: recovery makes it visible
+            raise ImagePendingError
+        # in a bucket its bytes may still arrive
+        self._stores.content.forget(guid)
+
+    def _require_absence(self, guid: str) -> None:
+        """Return if a creation that was just deleted has not become an image at that moment."""
+        # the transaction may have begun before that of the image
+        if self._stores.images.find_image(guid) is not None:
+            raise ImagePendingError
 
     def _delete_row(self, guid: str, user: User, *, has_entry: bool) -> Deletion | None:
         image = self._stores.images.find_visible_image(guid, user)
