@@ -1,4 +1,4 @@
-"""Object storage that loses, refuses or delays requests, and kills at each: F115 to F121."""
+"""Object storage that loses, refuses or delays requests, and kills at each: F52, F115 to F121."""
 
 import contextlib
 import itertools
@@ -317,6 +317,33 @@ def test_nothing_is_bought_while_the_store_can_not_be_written(
     assert deployment.provider.paid_requests == before
     deployment.faults.choose = lambda _: None
     assert deployment.post(name, name).status_code == 201
+
+
+@pytest.mark.slow
+@pytest.mark.fault("F52")
+def test_the_store_refuses_to_remove_images(deployment: BucketDeployment) -> None:
+    guids = {deployment.make_image() for _ in range(8)}
+    keys = {f"{guid}.png" for guid in guids}
+
+    def refuse(exchange: Exchange) -> None:
+        if b"/images/" in exchange.body:
+            forbid(exchange)
+        else:
+            exchange.send(exchange.forward())
+
+    # objects are deleted by a POST that names them
+    deployment.faults.choose = lambda request: refuse if request.method == "POST" else None
+    with deployment.client() as ada:
+        for guid in guids:
+            assert ada.delete(f"/image/{guid}").status_code == 204
+            assert ada.get(f"/image/{guid}").status_code == 404
+    deployment.deleted |= guids
+    deployment.crash()
+    deployment.pixy.start()
+    assert deployment.post("meanwhile", "meanwhile").status_code == 201
+    assert keys <= set(deployment.files())
+    deployment.faults.choose = lambda _: None
+    wait_until(lambda: keys.isdisjoint(deployment.files()))
 
 
 @pytest.mark.fault("F119")

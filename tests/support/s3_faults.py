@@ -52,12 +52,13 @@ class Exchange:
 
     Attributes:
         request: The request.
+        body: Its body.
     """
 
     def __init__(self, request: S3Request, handler: "_Handler", body: bytes) -> None:
         self.request = request
+        self.body = body
         self._handler = handler
-        self._body = body
 
     def forward(self) -> Answer:
         """Let the server do the work, and return its answer.
@@ -74,7 +75,7 @@ class Exchange:
             for name, value in handler.headers.items():
                 if name.lower() not in _HOP_BY_HOP:
                     connection.putheader(name, value)
-            connection.endheaders(self._body)
+            connection.endheaders(self.body)
             answer = connection.getresponse()
             headers = tuple((n, v) for n, v in answer.getheaders() if n.lower() not in _HOP_BY_HOP)
             return Answer(answer.status, answer.reason, headers, answer.read())

@@ -16,6 +16,7 @@ from pixy_core import (
     ImageDeletedError,
     ImageDetailCreate,
     PixyProxyException,
+    StoreMismatchError,
     User,
 )
 from pixy_core.images import UPLOAD_GENERATOR
@@ -55,7 +56,7 @@ class ImageAdopter:
         try:
             image = self._record(entry)
         except ImageDeletedError:
-            self._stores.content.forget(guid)
+            self._discard(entry)
             raise
         self._stores.content.forget(guid)
         return image
@@ -110,14 +111,35 @@ class ImageAdopter:
             raise ConstraintViolationError
         if not is_claimed:
             if self._has_twin(entry):
-                self._stores.deletions.insert_deletion(
-                    Deletion(entry.image.guid, entry.image.filename)
-                )
                 return None
             self._restore_claim(entry, owner)
         return self._stores.images.insert_image(
             entry.image, owner, entry.created_at, entry.purchase, entry.sources
         )
+
+    def _discard(self, entry: JournalEntry) -> None:
+        """List the file of a deleted image to be removed, and remove its entry.
+
+        Its bytes may have been written after its owner deleted it. If that fails, it is only
+        logged: what the caller has to know is that the image is deleted.
+
+        Raises:
+            StoreMismatchError: The store was exchanged meanwhile, and the entry may not be gone.
+        """
+        guid = entry.image.guid
+        try:
+            self._stores.content.verify()
+            run_transaction(self._stores.database, partial(self._list_deletion, entry))
+            self._stores.content.forget(guid)
+        except StoreMismatchError:
+            raise
+        except PixyProxyException as error:
+            reason = error.explanation
+            logger.error("image %s is deleted, and its file may be left: %s", guid, reason)  # noqa: TRY400
+
+    def _list_deletion(self, entry: JournalEntry) -> None:
+        if self._stores.images.find_image(entry.image.guid) is None:
+            self._stores.deletions.insert_deletion(Deletion(entry.image.guid, entry.image.filename))
 
     def _has_twin(self, entry: JournalEntry) -> bool:
         """Return whether the bytes of an upload that had failed were uploaded again."""

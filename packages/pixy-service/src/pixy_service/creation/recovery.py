@@ -5,7 +5,6 @@ It never deletes what may still become an image.
 """
 
 import logging
-import math
 import threading
 import time
 from collections.abc import Callable
@@ -33,6 +32,12 @@ logger = logging.getLogger(__name__)
 _PAUSE = LEASE.total_seconds() / 3
 """Seconds: a claim that is held is extended three times before its lease runs out."""
 
+_SOON = 2 * LEASE.total_seconds()
+"""Seconds until the journal is listed again after the first listing, and after failures."""
+
+_FAILURES = 3
+"""Entries in a row that can't be adopted: then the next run continues with those that follow."""
+
 
 class Recovery:
     """Extends the leases of this process, and finishes the creates of dead processes.
@@ -41,7 +46,8 @@ class Recovery:
         stores: Rows and bytes.
         claims: The claims of this process.
         adopter: Turns journal entries into images.
-        finish_deletions: Removes the files of deleted images.
+        finish_deletions: Removes the files of deleted images. It gets a function that returns
+            whether to end early.
         note_uses: Stores when API keys were used.
         observer: Gets a call for each creation that is given up as unknown.
         patience: Seconds for which a lease must stay unchanged before its process counts as dead.
@@ -54,7 +60,7 @@ class Recovery:
         stores: ImageStores,
         claims: Claims,
         adopter: ImageAdopter,
-        finish_deletions: Callable[[], None] = lambda: None,
+        finish_deletions: Callable[[Callable[[], bool]], None] = lambda _: None,
         *,
         note_uses: Callable[[], None] = lambda: None,
         observer: GenerationObserver = NO_OBSERVER,
@@ -73,7 +79,8 @@ class Recovery:
         self._seen: dict[tuple[str, str], float] = {}
         self._next_listing = 0.0
         # for the first listing, what a crash left just before this start is too young
-        self._listing_pause = 2 * LEASE.total_seconds()
+        self._lists_soon = True
+        self._position = ""
         self._stopping = threading.Event()
         self._pause = pause
         self._threads: list[threading.Thread] = []
@@ -87,7 +94,7 @@ class Recovery:
         self._start_thread("lease renewal", self._claims.extend)
 
     def close(self) -> None:
-        """End the threads; safe to call twice."""
+        """End the threads, and a run at its next item; safe to call twice."""
         self._stopping.set()
         for thread in self._threads:
             thread.join()
@@ -102,28 +109,27 @@ class Recovery:
         # a failure here may mean an outage: then forget the leases that were seen, because live
         # processes need time to extend theirs
         seen, self._seen = self._seen, {}
+        # what needs only the database comes first, for the store may be away for long
         self._claims.extend()
-        self._stores.content.verify()
-        is_listing = time.monotonic() >= self._next_listing
-        if is_listing:
-            self.adopt_journal()
         self._claims.settle()
-        self._seen = self._judge_leases(seen)
-        self._finish_deletions()
-        if is_listing:
-            self._remove_leftovers()
-            self._next_listing = time.monotonic() + min(
-                self._stores.content.listing_pause, self._listing_pause
-            )
-            self._listing_pause = math.inf
         self._stores.database.find_writer()
+        self._stores.content.verify()
+        # before what may take long: places at the provider and finished images wait for this
+        seen = self._judge_leases(seen)
+        try:
+            self._go_through_lists()
+        except StorageUnavailableError:
+            # no outage of the database
+            self._seen = seen
+            raise
+        self._seen = seen
 
     def adopt_journal(self) -> None:
         """Turn the journal's entries into images. An entry for which that fails is kept and logged.
 
         Raises:
             StoreMismatchError: The image folder belongs to another database.
-            StorageUnavailableError: The journal can't be read.
+            StorageUnavailableError: The store can't be read.
         """
         for guid in self._stores.content.list_kept():
             self._adopt(guid)
@@ -134,6 +140,38 @@ class Recovery:
         whole = [guid for guid in content.list_kept() if content.has_kept(guid)]
         self.adopt_journal()
         return [guid for guid in whole if content.has_kept(guid)]
+
+    def _go_through_lists(self) -> None:
+        is_listed = time.monotonic() >= self._next_listing and self._adopt_listed()
+        if is_listed:
+            self._plan_listing()
+        self._finish_deletions(self._stopping.is_set)
+        if is_listed:
+            self._remove_leftovers()
+
+    def _adopt_listed(self) -> bool:
+        """Adopt the journal's entries, from where the last call gave up after failures.
+
+        Returns:
+            Whether it came to the end of the list.
+        """
+        start, self._position = self._position, ""
+        failures = 0
+        for guid in sorted(self._stores.content.list_kept()):
+            if guid <= start:
+                continue
+            if self._stopping.is_set():
+                return False
+            failures = 0 if self._adopt(guid) else failures + 1
+            if failures == _FAILURES:
+                self._position = guid
+                return False
+        return True
+
+    def _plan_listing(self) -> None:
+        pause = self._stores.content.listing_pause
+        self._next_listing = time.monotonic() + (min(pause, _SOON) if self._lists_soon else pause)
+        self._lists_soon = False
 
     def _run(self) -> None:
         try:
@@ -165,9 +203,28 @@ class Recovery:
             if self._stopping.wait(self._pause):
                 return
 
-    def _adopt(self, guid: str) -> None:
+    def _adopt(self, guid: str) -> bool:
+        """Make the image of an entry visible, unless this process is storing it.
+
+        Returns:
+            False if its own files or objects can't be read or moved now.
+
+        Raises:
+            StorageUnavailableError: Nothing in the store can be read.
+        """
         if guid in self._abandoned or self._claims.holds(guid):
-            return
+            return True
+        try:
+            self._adopt_kept(guid)
+        except StoreMismatchError:
+            raise
+        except StorageUnavailableError as error:
+            self._stores.content.verify()
+            self._note_stuck(guid, error)
+            return False
+        return True
+
+    def _adopt_kept(self, guid: str) -> None:
         try:
             entry = self._find_entry(guid)
             if entry is not None:
@@ -179,15 +236,13 @@ class Recovery:
                 return
             logger.critical("image %s can't be recovered, its entry is kept: %s", guid, error)
             self._give_up_entry(guid)
-        except StoreMismatchError:
-            raise
-        except StorageUnavailableError as error:
-            # a wrong owner of the file, or a bad block: go on with the other entries
-            if guid not in self._stuck:
-                self._stuck.add(guid)
-                logger.critical(
-                    "image %s can't be read or moved, and is tried again: %s", guid, error
-                )
+
+    def _note_stuck(self, guid: str, error: StorageUnavailableError) -> None:
+        """Note that an entry is to be tried again: a wrong owner of the file, or a bad block."""
+        self._lists_soon = True
+        if guid not in self._stuck:
+            self._stuck.add(guid)
+            logger.critical("image %s can't be read or moved, and is tried again: %s", guid, error)
 
     def _find_entry(self, guid: str) -> JournalEntry | None:
         content = self._stores.content
@@ -221,6 +276,8 @@ class Recovery:
         now = time.monotonic()
         seen_now = {}
         for lease in self._stores.creations.list_leases():
+            if self._stopping.is_set():
+                break
             key = (lease.guid, lease.expires_at)
             seen_now[key] = seen.get(key, now)
             is_finished = lease.status != CreationStatus.PENDING
@@ -264,6 +321,8 @@ class Recovery:
         content = self._stores.content
         for leftover in content.list_leftovers(age):
             guid = leftover.guid
+            if self._stopping.is_set():
+                return
             if self._claims.holds(guid) or self._stores.creations.is_pending(guid):
                 continue
             # the journal last: the process that made the image may be writing the entry now

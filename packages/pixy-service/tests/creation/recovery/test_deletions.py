@@ -161,3 +161,18 @@ def test_deletions_stay_listed_while_the_volume_is_away(
     assert file.exists()
     remover.finish_deletions()
     assert not file.exists()
+
+
+def test_many_files_that_stay_stuck_hold_up_no_other(stores: ImageStores, other: Recovery) -> None:
+    guids = [f"{digit:08x}-0000-4000-8000-000000000000" for digit in range(9)]
+    for guid in (*guids, LAST):
+        stores.deletions.insert_deletion(Deletion(guid, f"{guid}.png"))
+    for guid in guids:
+        block(stores.content.locate(f"{guid}.png"))
+    file = stores.content.locate(f"{LAST}.png")
+    file.parent.mkdir()
+    file.write_bytes(b"x")
+    for _ in guids:
+        other.run_once()
+    assert not file.exists()
+    assert [deletion.guid for deletion in stores.deletions.list_deletions(99)] == guids

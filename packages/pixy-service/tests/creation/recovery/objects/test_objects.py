@@ -1,16 +1,21 @@
 """Recovery on object storage: entries without bytes, late bytes, and processes that meet."""
 
 import threading
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
-from image_samples import make_detail
+from bucket_recovery import (
+    Buckets,
+    at,
+    find_status,
+    list_keys,
+    prepare,
+    write,
+    write_bytes,
+)
 from pixy_core import (
     CreationStatus,
     Image,
@@ -19,10 +24,7 @@ from pixy_core import (
     StorageUnavailableError,
     User,
 )
-from pixy_data import Database, JournalEntry
-from pixy_data.content.objects.bucket import Bucket, Timeouts, open_bucket
 from pixy_data.content.objects.layout import entry_key, image_key
-from pixy_data.content.objects.store import ObjectStore
 from pixy_service.creation.adoption import ImageAdopter
 from pixy_service.creation.claims import Claims
 from pixy_service.creation.creator import ImageCreator
@@ -34,101 +36,7 @@ from pixy_service.stores import ImageStores
 from pixy_service.validation import DEFAULT_LIMITS
 from provider_answers import PNG
 from recovery_pieces import ASKED, expire, run_twice, status_of, take
-from s3_faults import Choose, Exchange, Fault, S3Faults, S3Request, call, forbid
-from s3_server import SeaweedFS
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
-    with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as server:
-        server.make_bucket("pixy")
-        yield server
-
-
-@pytest.fixture
-def faults(server: SeaweedFS) -> Iterator[S3Faults]:
-    with S3Faults(server.port) as faults:
-        yield faults
-
-
-class Buckets(NamedTuple):
-    """One bucket twice: through a proxy, and directly."""
-
-    proxied: Bucket
-    direct: Bucket
-    faults: S3Faults
-
-
-@pytest.fixture
-def buckets(server: SeaweedFS, faults: S3Faults, monkeypatch: pytest.MonkeyPatch) -> Buckets:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", server.access_key)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", server.secret_key)
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    url, opened = f"s3://pixy/{uuid.uuid4()}", []
-    for endpoint in (faults.url, server.url):
-        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        opened.append(open_bucket(url, Timeouts(5, 5, 5)))
-    return Buckets(*opened, faults)
-
-
-@pytest.fixture
-def stores(database: Database, buckets: Buckets, tmp_path: Path) -> ImageStores:
-    return ImageStores.over(database, ObjectStore(buckets.proxied, tmp_path, reserve=0))
-
-
-@pytest.fixture
-def others(stores: ImageStores, database: Database, buckets: Buckets, tmp_path: Path) -> Recovery:
-    """The recovery of another process, without the proxy."""
-    assert stores
-    there = ImageStores.over(database, ObjectStore(buckets.direct, tmp_path, reserve=0))
-    return Recovery(there, Claims(there), ImageAdopter(there), patience=0)
-
-
-@pytest.fixture
-def ann(people: tuple[User, ...]) -> User:
-    return people[0]
-
-
-def at(method: str, folder: str, fault: Fault) -> Choose:
-    """Choose a fault for every such request."""
-
-    def choose(request: S3Request) -> Fault | None:
-        is_meant = request.method == method and f"/{folder}/" in request.path
-        return fault if is_meant else None
-
-    return choose
-
-
-def list_keys(bucket: Bucket) -> list[str]:
-    folders = ("images", "journal", "reserved")
-    return [each.key for folder in folders for page in bucket.list(folder) for each in page]
-
-
-def prepare(stores: ImageStores, claims: Claims, owner: User) -> JournalEntry:
-    """Return the entry of an image whose process died; its claim's lease has ended."""
-    creation = take(claims, owner)
-    claims.mark_asked(creation.guid)
-    claims.end(creation.guid)
-    expire(stores.database)
-    detail = make_detail(prompt=ASKED.prompt, guid=creation.guid)
-    stored = stores.content.describe(creation.guid, "image/png", PNG)
-    image = detail.model_copy(update={**stored._asdict(), "owner": owner.username})
-    return JournalEntry(
-        image=image, owner=owner.username, class_key="red", created_at=creation.created_at
-    )
-
-
-def write(bucket: Bucket, entry: JournalEntry) -> None:
-    bucket.put(entry_key(entry.image.guid), entry.model_dump_json().encode())
-
-
-def write_bytes(bucket: Bucket, entry: JournalEntry) -> None:
-    bucket.put(image_key(entry.image.filename), PNG)
-
-
-def find_status(stores: ImageStores, entry: JournalEntry) -> CreationStatus | None:
-    found = stores.creations.find_creation(entry.image.guid, "ann")
-    return None if found is None else found.status
+from s3_faults import Exchange, call, forbid
 
 
 def test_an_entry_without_bytes_is_unknown_until_they_arrive(
