@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -217,10 +218,14 @@ class ObjectStore(ContentStore):
         return f"{QUARANTINE}/{note.guid}.answer"
 
     def set_aside(self, file: FoundFile) -> str:
-        """Copy an object to the quarantine, compare the copy, and remove the object."""
+        """Copy an object to the quarantine, compare the copy, and remove the object.
+
+        What is there already is not replaced.
+        """
         is_image = file.place.startswith(f"{IMAGES}/")
         # what is unfinished has the same name in several folders
-        target = f"{QUARANTINE}/{file.name if is_image else file.place.replace('/', '-')}"
+        name = file.name if is_image else file.place.replace("/", "-")
+        target = self._find_free(f"{QUARANTINE}/{name}")
         before = self._bucket.find(file.place)
         try:
             self._bucket.copy(file.place, target)
@@ -243,6 +248,10 @@ class ObjectStore(ContentStore):
         if found.etag is None:
             return _hash(content) == image.sha256
         return self._hashes.get(found, partial(_hash, content)) == image.sha256
+
+    def _find_free(self, key: str) -> str:
+        """Return a key that no object has: this one, or this one with a suffix."""
+        return key if self._bucket.find(key) is None else f"{key}.{secrets.token_hex(4)}"
 
     def _make_spool_folder(self) -> Path:
         folder = self._local / "spool"
