@@ -49,24 +49,17 @@ MIB = 1 << 20
 _widths = itertools.count(100)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
-    with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as server:
-        server.make_bucket("pixy")
-        yield server
-
-
 @pytest.fixture
 def deployment(
     tmp_path_factory: pytest.TempPathFactory,
     _mysql_server: "MySQLServer | None",
     provider: Provider,
-    server: SeaweedFS,
+    s3_server: SeaweedFS,
 ) -> Iterator[BucketDeployment]:
     """A running deployment on a bucket of its own; every invariant must hold after the test."""
     folder = tmp_path_factory.mktemp("bucket")
     url = f"sqlite:///{folder}/x" if _mysql_server is None else _mysql_server.create_database()
-    deployment = BucketDeployment(folder, url, provider, server, {})
+    deployment = BucketDeployment(folder, url, provider, s3_server, {})
     deployment.pixy.add_user("ada")
     with deployment.faults:
         try:

@@ -5,7 +5,9 @@ and cost money; with fewer retries than its ten in three minutes; opened in each
 """
 
 import logging
+import mmap
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +37,12 @@ _RETRIES: Any = {
 }
 _SMALL = 1024 * 1024
 """Bytes up to which a body has no more time than a read: a deletion must not wait for a minute."""
+_LARGE = 8 * 1024 * 1024
+"""Bytes from which files are sent one after the other: obstore has all of a body in memory."""
+_TURN = 60.0
+"""Seconds for which a large file waits for its turn."""
+_MOST = 64 * 1024 * 1024
+"""The most bytes that are read at once. A failed allocation in obstore ends the process."""
 
 _STORE_CODE = re.compile(r"<Code>(\w{1,40})</Code>", re.ASCII)
 """Why S3 refuses, such as NoSuchBucket or SignatureDoesNotMatch: the status does not tell."""
@@ -81,6 +89,7 @@ class Bucket:
     def __init__(self, reading: Client, writing: Client) -> None:
         self._reading = reading
         self._writing = writing
+        self._turn = threading.Lock()
 
     def put(
         self,
@@ -92,29 +101,32 @@ class Bucket:
     ) -> None:
         """Create or replace an object; when this returns, it is durable.
 
+        Bytes are not copied. Of large files, one is in memory at a time.
+
         Args:
             key: Its key.
             content: Its bytes.
             media_type: Its media type.
             sha256: The hash of the bytes, to be kept with them as metadata.
         """
-        body = content.read() if isinstance(content, SpooledFile) else content
         named = {"Content-Type": media_type, _HASH: sha256}
         attributes: Any = {name: value for name, value in named.items() if value is not None}
-        client = self._writing if len(body) > _SMALL else self._reading
-        with _translating("written", key), _requiring_bucket():
+        with _translating("written", key), _requiring_bucket(), self._load(content) as body:
+            client = self._writing if len(body) > _SMALL else self._reading
             obstore.put(client, key, body, attributes=attributes, use_multipart=False)
 
     def get(self, key: str) -> bytes | None:
-        """Return an object's bytes; None if there is none."""
+        """Return the bytes of an object that is not an image; None if there is none."""
         found = self.get_typed(key)
         return None if found is None else found[0]
 
     def get_typed(self, key: str) -> tuple[bytes, str | None] | None:
-        """Return an object's bytes and its media type; None if there is none."""
+        """Like `get`, and return its media type, too."""
         try:
             with _translating("read", key):
                 result = obstore.get(self._reading, key)
+                if result.meta["size"] > _MOST:
+                    raise OSError(f"it has {result.meta['size']} bytes")
                 return bytes(result.bytes()), _attribute(result.attributes, "Content-Type")
         except FileNotFoundError:
             return None
@@ -204,6 +216,21 @@ class Bucket:
         found = self.find(_CLOCK)
         return datetime.now(UTC) if found is None else found.modified
 
+    @contextmanager
+    def _load(self, content: bytes | SpooledFile) -> Iterator[bytes | mmap.mmap]:
+        """Return all bytes of a file, when no other large one is in memory."""
+        if not isinstance(content, SpooledFile):
+            yield content
+        elif content.size <= _LARGE:
+            yield content.read()
+        elif self._turn.acquire(timeout=_TURN):
+            try:
+                yield _load_large(content)
+            finally:
+                self._turn.release()
+        else:
+            raise TimeoutError("other large files are being sent")
+
 
 def open_bucket(url: str, timeouts: Timeouts = _TIMEOUTS) -> Bucket:
     """Return the bucket of a URL; nothing connects.
@@ -236,6 +263,14 @@ def _open(url: str, connecting: float, timeout: float) -> Client:
     config: Any = {"checksum_algorithm": "sha256"} if url.startswith("s3:") else None
     client: Client = from_url(url, config=config, client_options=options, retry_config=_RETRIES)
     return client
+
+
+def _load_large(file: SpooledFile) -> mmap.mmap:
+    """Read a file into memory that goes back to the system at once, which `bytes` may not do."""
+    buffer = mmap.mmap(-1, file.size)
+    for block in file.read_blocks():
+        buffer.write(block)
+    return buffer
 
 
 @contextmanager

@@ -6,7 +6,6 @@ row at every instant. The image is safe once its bytes are there, which is point
 What is reserved has a key of its own: a request that arrives late must not replace the entry.
 """
 
-import hashlib
 import logging
 
 from pydantic import ValidationError
@@ -16,6 +15,7 @@ from pixy_data.content.entries import JournalEntry
 from pixy_data.content.names import ENTRY, JOURNAL
 from pixy_data.content.objects.bucket import Bucket
 from pixy_data.content.objects.layout import entry_key, image_key, reserved_key
+from pixy_data.content.objects.reading import find_hash
 from pixy_data.content.parts import Reservation
 from pixy_data.content.spooled_files import SpooledFile
 
@@ -36,13 +36,11 @@ class ObjectJournal:
         entry = self._parse(guid, self._bucket.get(entry_key(guid)))
         if entry is None:
             return None
-        content = self._bucket.get(image_key(entry.image.filename))
-        if content is None:
-            return None
-        if hashlib.sha256(content).hexdigest() != entry.image.sha256:
+        if _is_stored(self._bucket, entry.image):
+            return entry
+        if self._bucket.find(image_key(entry.image.filename)) is not None:
             _logger.error("the object of image %s is damaged, and its entry is kept", guid)
-            return None
-        return entry
+        return None
 
     def has(self, guid: str) -> bool:
         """Return whether an entry and its image exist, even if one of them is damaged."""
@@ -108,5 +106,5 @@ class ObjectReservation(Reservation):
 
 
 def _is_stored(bucket: Bucket, image: ImageDetail) -> bool:
-    content = bucket.get(image_key(image.filename))
-    return content is not None and hashlib.sha256(content).hexdigest() == image.sha256
+    key = image_key(image.filename)
+    return find_hash(bucket, key, image.size or 0) == image.sha256

@@ -27,7 +27,7 @@ from pixy_data.content.objects.inventory import ObjectInventory
 from pixy_data.content.objects.journal import ObjectJournal, ObjectReservation
 from pixy_data.content.objects.layout import PROBE, entry_key, image_key, reserved_key
 from pixy_data.content.objects.previews import PartialImageObjects, ThumbnailObjects
-from pixy_data.content.objects.reading import PART_SIZE, ObjectFile
+from pixy_data.content.objects.reading import PART_SIZE, ObjectFile, find_bytes, find_hash
 from pixy_data.content.parts import ContentFile, FoundFile, Leftover, Reservation
 from pixy_data.content.quarantine import Quarantine
 from pixy_data.content.spooled_files import SpooledFile
@@ -142,7 +142,7 @@ class ObjectStore(ContentStore):
     def read(self, image: ImageDetail | FileRecord) -> bytes:
         """Return the bytes of an image that agree with its row."""
         self.verify(fresh=False)
-        content = self._bucket.get(image_key(image.filename))
+        content = find_bytes(self._bucket, image_key(image.filename), image.size or 0)
         if content is None or _hash(content) != image.sha256:
             self.verify()
             raise ContentDamagedError
@@ -153,7 +153,7 @@ class ObjectStore(ContentStore):
         key = image_key(record.filename)
         media_type = _MEDIA_TYPES[record.filename.rpartition(".")[2]]
         self._bucket.put(key, content, media_type, sha256=record.sha256)
-        if self._bucket.get(key) != content:
+        if find_hash(self._bucket, key, len(content)) != _hash(content):
             _logger.error("the object of image %s is not what was written", record.guid)
             raise StorageUnavailableError
 
