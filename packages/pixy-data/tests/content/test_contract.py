@@ -49,7 +49,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
         return open_files
     if request.param == "memory":
         client = MemoryStore()
-        bucket = Bucket(client, client)
+        bucket = Bucket(client, client, client)
     else:
         use: Callable[[str], str] = request.getfixturevalue("use_bucket")
         bucket = open_bucket(use(request.param))

@@ -142,7 +142,7 @@ def test_an_object_of_another_size_is_not_read(
 
 def test_what_is_no_image_is_not_read_if_it_is_as_large_as_one(tmp_path: Path) -> None:
     client = MemoryStore()
-    bucket = Bucket(client, client)
+    bucket = Bucket(client, client, client)
     partials, guid = ObjectStore(bucket, tmp_path, reserve=0).partials, "a guid"
     partials.write(guid, PartialImage(bytes(64 * MIB + 1), "image/png"))
     assert partials.find(guid) is None

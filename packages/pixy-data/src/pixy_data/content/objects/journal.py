@@ -43,12 +43,17 @@ class ObjectJournal:
         return None
 
     def has(self, guid: str) -> bool:
-        """Return whether an entry and its image exist, even if one of them is damaged."""
-        content = self._bucket.get(entry_key(guid))
+        """Return whether an entry and its image exist, even if one of them is damaged.
+
+        This is quick: an adoption asks within its transaction.
+        """
+        content = self._bucket.get(entry_key(guid), quick=True)
         if content is None:
             return False
         entry = self._parse(guid, content)
-        return entry is None or self._bucket.find(image_key(entry.image.filename)) is not None
+        if entry is None:
+            return True
+        return self._bucket.find(image_key(entry.image.filename), quick=True) is not None
 
     def list_guids(self) -> list[str]:
         """Return the guid of each entry, also of those without an image yet."""
