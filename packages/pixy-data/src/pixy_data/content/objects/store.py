@@ -80,7 +80,10 @@ class ObjectStore(ContentStore):
         self.verify(fresh=False)
 
     def probe(self) -> None:
-        """Write an object that is always the same, so that a versioned bucket does not grow."""
+        """Write an empty object, always with the same key.
+
+        A versioned bucket keeps each of them as an old version, until a lifecycle rule ends that.
+        """
         self.confirm()
         self._bucket.put(PROBE, b"")
 
