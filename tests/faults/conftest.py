@@ -1,14 +1,17 @@
 """Fixtures: deployments to break, whose invariants are checked after each test."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bucket_deployment import BucketDeployment
 from deployment import Deployment
 from invariants import settle
 from provider import Provider
+from s3_server import SeaweedFS
 
 if TYPE_CHECKING:
     from mysql_server import MySQLServer
@@ -106,3 +109,38 @@ def deploy(
     finally:
         for deployment in made:
             deployment.pixy.kill()
+
+
+@pytest.fixture(scope="module")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
+    with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as server:
+        server.make_bucket("pixy")
+        yield server
+
+
+@pytest.fixture
+def deploy_on_bucket(
+    tmp_path_factory: pytest.TempPathFactory,
+    _mysql_server: "MySQLServer | None",
+    provider: Provider,
+    s3_server: SeaweedFS,
+) -> Iterator[Callable[..., BucketDeployment]]:
+    """Like `deploy`, with the images in a bucket."""
+    made: list[BucketDeployment] = []
+    with ExitStack() as running:
+
+        def make(**settings: str) -> BucketDeployment:
+            folder = tmp_path_factory.mktemp("bucket")
+            is_sqlite = _mysql_server is None
+            url = f"sqlite:///{folder}/x" if is_sqlite else _mysql_server.create_database()
+            deployment = BucketDeployment(folder, url, provider, s3_server, settings)
+            running.enter_context(deployment.faults)
+            running.callback(deployment.pixy.kill)
+            deployment.pixy.add_user("ada")
+            made.append(deployment)
+            return deployment
+
+        yield make
+        for deployment in made:
+            deployment.faults.choose = lambda _: None
+            settle(deployment)

@@ -44,16 +44,11 @@ if TYPE_CHECKING:
 
 CLIENTS = 8
 READERS = 40
+FILE_THREADS = 8
+"""PIXY_THREADS, by default."""
 LEFTOVER_AGE = 31
 MIB = 1 << 20
 _widths = itertools.count(100)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
-    with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as server:
-        server.make_bucket("pixy")
-        yield server
 
 
 @pytest.fixture
@@ -61,12 +56,12 @@ def deployment(
     tmp_path_factory: pytest.TempPathFactory,
     _mysql_server: "MySQLServer | None",
     provider: Provider,
-    server: SeaweedFS,
+    s3_server: SeaweedFS,
 ) -> Iterator[BucketDeployment]:
     """A running deployment on a bucket of its own; every invariant must hold after the test."""
     folder = tmp_path_factory.mktemp("bucket")
     url = f"sqlite:///{folder}/x" if _mysql_server is None else _mysql_server.create_database()
-    deployment = BucketDeployment(folder, url, provider, server, {})
+    deployment = BucketDeployment(folder, url, provider, s3_server, {})
     deployment.pixy.add_user("ada")
     with deployment.faults:
         try:
@@ -396,6 +391,41 @@ def test_lists_and_changes_go_on_while_the_store_does_not_answer(
                 threads.shutdown()
         finally:
             released.set()
+
+
+@pytest.mark.fault("F120")
+def test_details_of_a_running_creation_are_served_while_the_store_does_not_answer(
+    deployment: BucketDeployment,
+) -> None:
+    guid, released, hung = deployment.make_image(), threading.Event(), itertools.count(1)
+    busy = threading.Event()
+
+    def hang(exchange: Exchange) -> None:
+        if "/images/" in exchange.request.path and next(hung) == FILE_THREADS:
+            busy.set()
+        released.wait()
+        exchange.cut()
+
+    with ThreadPoolExecutor(READERS + 1) as threads, contextlib.ExitStack() as stack:
+        stack.callback(released.set)
+        stack.enter_context(deployment.provider.holding())
+        before = deployment.provider.paid_requests
+        making = threads.submit(deployment.post, "while the store hangs", "a key")
+        deployment.provider.wait_for_requests(before + 1)
+        statuses = deployment.creations()
+        (running,) = (guid for guid, status in statuses.items() if status == "pending")
+        deployment.faults.choose = lambda _: hang
+        for _ in range(READERS):
+            client = stack.enter_context(deployment.client(timeout=120))
+            threads.submit(client.get, f"/image/{guid}/content")
+        assert busy.wait(30)
+        with deployment.client() as ada:
+            for _ in range(3):
+                answer = ada.get(f"/image/{running}")
+                assert (answer.status_code, answer.json()["status"]) == (200, "pending")
+        deployment.faults.choose = lambda _: None
+        released.set()
+    assert making.result().status_code == 201
 
 
 @pytest.mark.fault("F121")

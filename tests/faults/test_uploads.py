@@ -7,7 +7,7 @@ import socket
 import threading
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -204,10 +204,11 @@ def read_peak(deployment: Deployment) -> int:
 
 @pytest.mark.slow
 @pytest.mark.fault("F95")
+@pytest.mark.parametrize("place", ["deploy", "deploy_on_bucket"], ids=["files", "bucket"])
 def test_sixteen_uploads_of_50_mb_at_once_keep_memory_flat(
-    deploy: Callable[..., Deployment],
+    place: str, request: pytest.FixtureRequest
 ) -> None:
-    deployment = deploy()
+    deployment: Deployment = request.getfixturevalue(place)()
     users = ["ada", "ben", "cleo", "dora", "eve"]
     for name in users[1:]:
         deployment.pixy.add_user(name, name)
@@ -228,8 +229,9 @@ def test_sixteen_uploads_of_50_mb_at_once_keep_memory_flat(
         answers = [each.result() for each in sent]
     assert [answer.status_code for answer in answers] == [201] * 15
     together = read_peak(deployment)
-    # a block and a connection's buffers for each, and what the allocator keeps
-    assert together - alone < 100 * MIB, (alone / MIB, together / MIB)
+    # a block and a connection's buffers for each, one upload on its way to a bucket, and what the
+    # allocator keeps
+    assert together - alone < 150 * MIB, (alone / MIB, together / MIB)
 
 
 @pytest.mark.slow

@@ -149,10 +149,10 @@ def test_a_server_that_failed_twice_is_left_alone(
 
 
 def longest_stop() -> float:
-    """Return the seconds that a server may need to stop, with the default settings."""
+    """Return the seconds that a server on a bucket may need to stop, with the default settings."""
     text = (DOCS / "configuration.md").read_text()
     (timeout,) = re.findall(r"`PIXY_GENERATION_TIMEOUT` \| `([\d.]+)`", text)
-    return float(timeout) + 30
+    return float(timeout) + 120
 
 
 def test_each_system_waits_longer_than_an_image_takes() -> None:
@@ -160,12 +160,13 @@ def test_each_system_waits_longer_than_an_image_takes() -> None:
     pod: dict[str, Any] = deployment["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     _, pause = container["lifecycle"]["preStop"]["exec"]["command"]
-    assert pod["terminationGracePeriodSeconds"] - float(pause) > longest_stop()
+    assert pod["terminationGracePeriodSeconds"] - float(pause) >= longest_stop()
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert labels == deployment["spec"]["selector"]["matchLabels"]
     table = dict(re.findall(r"^\| ([\w ]+) \| `\w+[=:] ?(\d+)s?` \|", PAGE, re.MULTILINE))
     assert set(table) == {"systemd", "Docker Compose", "Kubernetes"}
-    assert {float(seconds) > longest_stop() for seconds in table.values()} == {True}
+    assert {float(seconds) >= longest_stop() for seconds in table.values()} == {True}
+    assert float(table["Kubernetes"]) == pod["terminationGracePeriodSeconds"]
 
 
 def test_systemd_takes_the_addition_to_the_unit(tmp_path: Path) -> None:

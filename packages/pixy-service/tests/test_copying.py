@@ -93,7 +93,7 @@ def target(
 ) -> Target:
     if request.param == "memory":
         client = MemoryStore()
-        bucket = Bucket(client, client)
+        bucket = Bucket(client, client, client)
         content = ObjectStore(bucket, tmp_path)
         place = BucketMark(bucket)
         marker = StoreMarker(database, place)

@@ -49,7 +49,7 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
         return open_files
     if request.param == "memory":
         client = MemoryStore()
-        bucket = Bucket(client, client)
+        bucket = Bucket(client, client, client)
     else:
         use: Callable[[str], str] = request.getfixturevalue("use_bucket")
         bucket = open_bucket(use(request.param))
@@ -284,6 +284,22 @@ def test_a_file_is_set_aside_and_not_lost(store: ContentStore) -> None:
     assert place == f"quarantine/{file.name}"
     assert not store.inventory.has(file)
     assert list(store.inventory.list_files()) == []
+
+
+def test_what_is_in_quarantine_is_never_replaced(
+    store: ContentStore, open_store: Open, tmp_path: Path
+) -> None:
+    record = record_of(make(store))
+    contents, places = [CONTENT, b"another", b"one more"], []
+    for content in contents:
+        store.copy_in(record, content)
+        ((file,),) = store.inventory.list_files()
+        places.append(store.set_aside(file))
+    if isinstance(store, FileStore):
+        kept = [(tmp_path / place).read_bytes() for place in places]
+    else:
+        kept = [open_store()[1].read(place) for place in places]
+    assert kept == contents
 
 
 def test_what_is_unfinished_is_found_and_removed(store: ContentStore) -> None:

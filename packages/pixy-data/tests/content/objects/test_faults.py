@@ -15,7 +15,7 @@ import pytest
 
 from image_samples import make_detail
 from pixy_core import ContentDamagedError, StorageUnavailableError
-from pixy_data import JournalEntry, Leftover
+from pixy_data import JournalEntry, Leftover, PartialImage
 from pixy_data.content.objects.bucket import Bucket, Timeouts, open_bucket
 from pixy_data.content.objects.journal import ObjectReservation
 from pixy_data.content.objects.layout import entry_key, image_key
@@ -329,6 +329,56 @@ def test_a_store_that_does_not_answer_is_not_a_damaged_image(
     ):
         with pytest.raises(StorageUnavailableError):
             read()
+
+
+@pytest.fixture
+def patient(url: str, tmp_path: Path) -> ObjectStore:
+    """A store that waits for long, except for what must be quick."""
+    timeouts = Timeouts(connecting=5, usual=60, large=60, quick=1)
+    return ObjectStore(open_bucket(url, timeouts), tmp_path, reserve=0)
+
+
+def hang_until(released: threading.Event) -> Fault:
+    def hang(exchange: Exchange) -> None:
+        released.wait(30)
+        exchange.send(exchange.forward())
+
+    return hang
+
+
+@pytest.mark.parametrize("folder", ["journal", "images"])
+def test_a_store_that_hangs_is_not_waited_for_within_a_transaction(
+    folder: str, patient: ObjectStore, entry: JournalEntry, faults: S3Faults
+) -> None:
+    keep(patient, entry)
+    released = threading.Event()
+    hang = hang_until(released)
+    faults.choose = lambda request: hang if f"/{folder}/" in request.path else None
+    with pytest.raises(StorageUnavailableError):
+        patient.has_kept(entry.image.guid)
+    released.set()
+    faults.choose = lambda _: None
+    assert patient.has_kept(entry.image.guid)
+
+
+def test_a_store_that_hangs_has_no_preview(patient: ObjectStore, faults: S3Faults) -> None:
+    guid, released = str(uuid.uuid4()), threading.Event()
+    patient.partials.write(guid, PartialImage(b"half", "image/png"))
+    hang = hang_until(released)
+    faults.choose = lambda _: hang
+    assert not patient.partials.has(guid)
+    released.set()
+    faults.choose = lambda _: None
+    assert patient.partials.has(guid)
+
+
+@pytest.mark.parametrize("fault", [swallow, truncate, slow_down], ids=lambda fault: fault.__name__)
+def test_an_answer_that_is_lost_once_is_asked_for_again_also_within_a_transaction(
+    fault: Fault, patient: ObjectStore, entry: JournalEntry, faults: S3Faults
+) -> None:
+    keep(patient, entry)
+    faults.choose = at_request(len(faults.requests) + 1, fault)
+    assert patient.has_kept(entry.image.guid)
 
 
 def test_a_bucket_that_is_gone_is_an_outage(

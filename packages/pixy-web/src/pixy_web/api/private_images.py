@@ -23,7 +23,7 @@ from pixy_web.http.creations import (
 )
 from pixy_web.http.json_body import read_model
 from pixy_web.http.paging import read_page, read_paging
-from pixy_web.http.partial_images import load_preview, preview_response
+from pixy_web.http.partial_images import has_preview, load_preview, preview_response
 from pixy_web.http.prefer import Preference, read_preference, wait_for_image
 from pixy_web.http.problems import NO_STORE
 from pixy_web.http.responses import image_response, images_response
@@ -60,9 +60,8 @@ async def get_image(request: Request, images: Private) -> Response:
     service = runtime.services.private_images(user)
     if isinstance(details, DetailedImage):
         return image_response(await add_details(runtime, service, details))
-    partials = service.partials
-    has_preview = await runtime.pools.files.run(partials.has, details)
-    return details_response(request, details, has_preview)
+    is_previewed = await has_preview(runtime.pools.files, service, details)
+    return details_response(request, details, is_previewed)
 
 
 @router.head("/image/{guid}/content", **openapi.HEAD_CONTENT)

@@ -3,17 +3,22 @@
 Only the owner can see them, so no response may be cached.
 """
 
+import asyncio
 import hashlib
 from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from pixy_core import Image
+from pixy_core import Creation, Image
 from pixy_service import PartialImage, PrivateImageService
 from pixy_web.http.content import PRIVATE_CACHING, SAFETY, has_tag
 from pixy_web.http.mounting import path_for_client
 from pixy_web.http.problems import NO_STORE
+from pixy_web.threads.threads import Threads, ThreadsBusyError
+
+_PATIENCE = 3.0
+"""Seconds that details wait for a disk or a bucket that may have a partial image."""
 
 
 class Preview(NamedTuple):
@@ -26,6 +31,21 @@ class Preview(NamedTuple):
 
     picture: PartialImage | Image | None
     tag: str = ""
+
+
+async def has_preview(files: Threads, service: PrivateImageService, details: Creation) -> bool:
+    """Return whether a creation has a partial image; False if that can't be told soon.
+
+    Args:
+        files: The threads that read files.
+        service: The caller's.
+        details: The creation.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await files.run(service.partials.has, details)
+    except (TimeoutError, ThreadsBusyError):
+        return False
 
 
 def load_preview(service: PrivateImageService, guid: str) -> Preview:

@@ -5,7 +5,9 @@ and cost money; with fewer retries than its ten in three minutes; opened in each
 """
 
 import logging
+import mmap
 import re
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,8 +35,16 @@ _RETRIES: Any = {
     "retry_timeout": timedelta(seconds=5),
     "backoff": {"init_backoff": timedelta(milliseconds=100), "max_backoff": timedelta(seconds=1)},
 }
+_QUICK_RETRIES: Any = _RETRIES | {"max_retries": 1, "retry_timeout": timedelta(seconds=1)}
+"""A refusal or a lost connection is tried again, a store that hangs is not."""
 _SMALL = 1024 * 1024
 """Bytes up to which a body has no more time than a read: a deletion must not wait for a minute."""
+_LARGE = 8 * 1024 * 1024
+"""Bytes from which files are sent one after the other: obstore has all of a body in memory."""
+_TURN = 60.0
+"""Seconds for which a large file waits for its turn."""
+_MOST = 64 * 1024 * 1024
+"""The most bytes that are read at once. A failed allocation in obstore ends the process."""
 
 _STORE_CODE = re.compile(r"<Code>(\w{1,40})</Code>", re.ASCII)
 """Why S3 refuses, such as NoSuchBucket or SignatureDoesNotMatch: the status does not tell."""
@@ -49,11 +59,13 @@ class Timeouts(NamedTuple):
         connecting: For the connection.
         usual: For a request and its answer, which is up to 64 MiB.
         large: For a request with a large body, and for a copy.
+        quick: For a request for which a transaction or a client's details wait.
     """
 
     connecting: float = 5.0
     usual: float = 20.0
     large: float = 60.0
+    quick: float = 3.0
 
 
 _TIMEOUTS = Timeouts()
@@ -76,11 +88,14 @@ class Bucket:
     Args:
         reading: The client for everything that is small or only reads.
         writing: The client for large bodies and copies, which has more time.
+        quick: The client for what must not take long, and may fail.
     """
 
-    def __init__(self, reading: Client, writing: Client) -> None:
+    def __init__(self, reading: Client, writing: Client, quick: Client) -> None:
         self._reading = reading
         self._writing = writing
+        self._quick = quick
+        self._turn = threading.Lock()
 
     def put(
         self,
@@ -92,29 +107,37 @@ class Bucket:
     ) -> None:
         """Create or replace an object; when this returns, it is durable.
 
+        Bytes are not copied. Of large files, one is in memory at a time.
+
         Args:
             key: Its key.
             content: Its bytes.
             media_type: Its media type.
             sha256: The hash of the bytes, to be kept with them as metadata.
         """
-        body = content.read() if isinstance(content, SpooledFile) else content
         named = {"Content-Type": media_type, _HASH: sha256}
         attributes: Any = {name: value for name, value in named.items() if value is not None}
-        client = self._writing if len(body) > _SMALL else self._reading
-        with _translating("written", key), _requiring_bucket():
+        with _translating("written", key), _requiring_bucket(), self._load(content) as body:
+            client = self._writing if len(body) > _SMALL else self._reading
             obstore.put(client, key, body, attributes=attributes, use_multipart=False)
 
-    def get(self, key: str) -> bytes | None:
-        """Return an object's bytes; None if there is none."""
-        found = self.get_typed(key)
+    def get(self, key: str, *, quick: bool = False) -> bytes | None:
+        """Return the bytes of an object that is not an image; None if there is none.
+
+        Args:
+            key: Its key.
+            quick: Whether the caller can't wait, and can go on without them.
+        """
+        found = self.get_typed(key, quick=quick)
         return None if found is None else found[0]
 
-    def get_typed(self, key: str) -> tuple[bytes, str | None] | None:
-        """Return an object's bytes and its media type; None if there is none."""
+    def get_typed(self, key: str, *, quick: bool = False) -> tuple[bytes, str | None] | None:
+        """Like `get`, and return its media type, too."""
         try:
             with _translating("read", key):
-                result = obstore.get(self._reading, key)
+                result = obstore.get(self._quick if quick else self._reading, key)
+                if result.meta["size"] > _MOST:
+                    raise OSError(f"it has {result.meta['size']} bytes")
                 return bytes(result.bytes()), _attribute(result.attributes, "Content-Type")
         except FileNotFoundError:
             return None
@@ -152,13 +175,26 @@ class Bucket:
         except (FileNotFoundError, ContentDamagedError):
             return None
 
-    def find(self, key: str) -> FoundObject | None:
-        """Return an object without its bytes; None if there is none."""
+    def find(self, key: str, *, quick: bool = False) -> FoundObject | None:
+        """Return an object without its bytes; None if there is none.
+
+        Args:
+            key: Its key.
+            quick: As for `get`.
+        """
         try:
             with _translating("read", key):
-                return _describe(obstore.head(self._reading, key))
+                return _describe(obstore.head(self._quick if quick else self._reading, key))
         except FileNotFoundError:
             return None
+
+    def peek(self, key: str) -> bool:
+        """Return whether there is an object; False if the store does not tell soon."""
+        try:
+            obstore.head(self._quick, key)
+        except (BaseError, OSError):
+            return False
+        return True
 
     def find_hashed(self, key: str) -> tuple[FoundObject, str | None] | None:
         """Return an object, and the hash that was kept with it; None if there is none."""
@@ -204,6 +240,21 @@ class Bucket:
         found = self.find(_CLOCK)
         return datetime.now(UTC) if found is None else found.modified
 
+    @contextmanager
+    def _load(self, content: bytes | SpooledFile) -> Iterator[bytes | mmap.mmap]:
+        """Return all bytes of a file, when no other large one is in memory."""
+        if not isinstance(content, SpooledFile):
+            yield content
+        elif content.size <= _LARGE:
+            yield content.read()
+        elif self._turn.acquire(timeout=_TURN):
+            try:
+                yield _load_large(content)
+            finally:
+                self._turn.release()
+        else:
+            raise TimeoutError("other large files are being sent")
+
 
 def open_bucket(url: str, timeouts: Timeouts = _TIMEOUTS) -> Bucket:
     """Return the bucket of a URL; nothing connects.
@@ -218,14 +269,15 @@ def open_bucket(url: str, timeouts: Timeouts = _TIMEOUTS) -> Bucket:
     """
     try:
         return Bucket(
-            _open(url, timeouts.connecting, timeouts.usual),
-            _open(url, timeouts.connecting, timeouts.large),
+            _open(url, timeouts.connecting, timeouts.usual, _RETRIES),
+            _open(url, timeouts.connecting, timeouts.large, _RETRIES),
+            _open(url, timeouts.connecting, timeouts.quick, _QUICK_RETRIES),
         )
     except (BaseError, ValueError) as error:
         raise ConfigurationError(f"The bucket can't be used: {_name(error)}") from error
 
 
-def _open(url: str, connecting: float, timeout: float) -> Client:
+def _open(url: str, connecting: float, timeout: float, retries: Any) -> Client:
     options: Any = {
         "connect_timeout": timedelta(seconds=connecting),
         "timeout": timedelta(seconds=timeout),
@@ -234,8 +286,16 @@ def _open(url: str, connecting: float, timeout: float) -> Client:
     }
     # the store refuses a body that differs from its hash
     config: Any = {"checksum_algorithm": "sha256"} if url.startswith("s3:") else None
-    client: Client = from_url(url, config=config, client_options=options, retry_config=_RETRIES)
+    client: Client = from_url(url, config=config, client_options=options, retry_config=retries)
     return client
+
+
+def _load_large(file: SpooledFile) -> mmap.mmap:
+    """Read a file into memory that goes back to the system at once, which `bytes` may not do."""
+    buffer = mmap.mmap(-1, file.size)
+    for block in file.read_blocks():
+        buffer.write(block)
+    return buffer
 
 
 @contextmanager

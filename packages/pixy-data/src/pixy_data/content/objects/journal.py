@@ -7,7 +7,6 @@ row at every instant. The image is safe once its bytes are there
 What is reserved has a key of its own: a request that arrives late must not replace the entry.
 """
 
-import hashlib
 import logging
 
 from pydantic import ValidationError
@@ -17,6 +16,7 @@ from pixy_data.content.entries import JournalEntry
 from pixy_data.content.names import ENTRY, JOURNAL
 from pixy_data.content.objects.bucket import Bucket
 from pixy_data.content.objects.layout import entry_key, image_key, reserved_key
+from pixy_data.content.objects.reading import find_hash
 from pixy_data.content.parts import Reservation
 from pixy_data.content.spooled_files import SpooledFile
 
@@ -37,21 +37,24 @@ class ObjectJournal:
         entry = self._parse(guid, self._bucket.get(entry_key(guid)))
         if entry is None:
             return None
-        content = self._bucket.get(image_key(entry.image.filename))
-        if content is None:
-            return None
-        if hashlib.sha256(content).hexdigest() != entry.image.sha256:
+        if _is_stored(self._bucket, entry.image):
+            return entry
+        if self._bucket.find(image_key(entry.image.filename)) is not None:
             _logger.error("the object of image %s is damaged, and its entry is kept", guid)
-            return None
-        return entry
+        return None
 
     def has(self, guid: str) -> bool:
-        """Return whether an entry and its image exist, even if one of them is damaged."""
-        content = self._bucket.get(entry_key(guid))
+        """Return whether an entry and its image exist, even if one of them is damaged.
+
+        This is quick: an adoption asks within its transaction.
+        """
+        content = self._bucket.get(entry_key(guid), quick=True)
         if content is None:
             return False
         entry = self._parse(guid, content)
-        return entry is None or self._bucket.find(image_key(entry.image.filename)) is not None
+        if entry is None:
+            return True
+        return self._bucket.find(image_key(entry.image.filename), quick=True) is not None
 
     def list_guids(self) -> list[str]:
         """Return the guid of each entry, also of those without an image yet."""
@@ -109,5 +112,5 @@ class ObjectReservation(Reservation):
 
 
 def _is_stored(bucket: Bucket, image: ImageDetail) -> bool:
-    content = bucket.get(image_key(image.filename))
-    return content is not None and hashlib.sha256(content).hexdigest() == image.sha256
+    key = image_key(image.filename)
+    return find_hash(bucket, key, image.size or 0) == image.sha256

@@ -37,11 +37,8 @@ class PartialImageObjects(PartialImageStore):
         return PartialImage(found[0], str(found[1]))
 
     def has(self, guid: str) -> bool:
-        """Return whether an image has a preview."""
-        try:
-            return self._bucket.find(partial_key(guid)) is not None
-        except StorageUnavailableError:
-            return False
+        """Return whether an image has a preview; False if the store does not tell soon."""
+        return self._bucket.peek(partial_key(guid))
 
     def delete(self, guid: str) -> None:
         """Remove an image's preview; if that fails, recovery tries again."""

@@ -1,7 +1,10 @@
 """An open image object: parts of it are read only while it is what it was."""
 
 import hashlib
+from collections.abc import Iterator
+from io import BytesIO
 
+from pixy_core import ContentDamagedError
 from pixy_data.content.objects.bucket import Bucket, FoundObject
 from pixy_data.content.parts import ContentFile
 
@@ -43,3 +46,45 @@ def hash_object(bucket: Bucket, found: FoundObject) -> str:
     for start in range(0, file.size, PART_SIZE):
         digest.update(file.read(start, min(start + PART_SIZE, file.size)))
     return digest.hexdigest()
+
+
+def find_hash(bucket: Bucket, key: str, size: int) -> str | None:
+    """Return the SHA-256 of an object in hexadecimal; one part of it is in memory.
+
+    Returns:
+        None if there is none of this size, or if it was replaced or removed meanwhile.
+    """
+    digest = hashlib.sha256()
+    try:
+        for part in _read_parts(bucket, key, size):
+            digest.update(part)
+    except ContentDamagedError:
+        return None
+    return digest.hexdigest()
+
+
+def find_bytes(bucket: Bucket, key: str, size: int) -> bytes | None:
+    """Return the bytes of an object, without reading one of another size.
+
+    Returns:
+        None if there is none of this size, or if it was replaced or removed meanwhile.
+    """
+    content = BytesIO()
+    try:
+        for part in _read_parts(bucket, key, size):
+            content.write(part)
+    except ContentDamagedError:
+        return None
+    # CPython does not copy it
+    return content.getvalue()
+
+
+def _read_parts(bucket: Bucket, key: str, size: int) -> Iterator[bytes | memoryview]:
+    opened = bucket.open(key, range(min(size, PART_SIZE)), size)
+    if opened is None:
+        raise ContentDamagedError
+    found, first = opened
+    yield first
+    file = ObjectFile(bucket, found)
+    for start in range(PART_SIZE, size, PART_SIZE):
+        yield file.read(start, min(start + PART_SIZE, size))

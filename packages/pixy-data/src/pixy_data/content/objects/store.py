@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -26,7 +27,7 @@ from pixy_data.content.objects.inventory import ObjectInventory
 from pixy_data.content.objects.journal import ObjectJournal, ObjectReservation
 from pixy_data.content.objects.layout import PROBE, entry_key, image_key, reserved_key
 from pixy_data.content.objects.previews import PartialImageObjects, ThumbnailObjects
-from pixy_data.content.objects.reading import PART_SIZE, ObjectFile
+from pixy_data.content.objects.reading import PART_SIZE, ObjectFile, find_bytes, find_hash
 from pixy_data.content.parts import ContentFile, FoundFile, Leftover, Reservation
 from pixy_data.content.quarantine import Quarantine
 from pixy_data.content.spooled_files import SpooledFile
@@ -79,7 +80,10 @@ class ObjectStore(ContentStore):
         self.verify(fresh=False)
 
     def probe(self) -> None:
-        """Write an object that is always the same, so that a versioned bucket does not grow."""
+        """Write an empty object, always with the same key.
+
+        A versioned bucket keeps each of them as an old version, until a lifecycle rule ends that.
+        """
         self.confirm()
         self._bucket.put(PROBE, b"")
 
@@ -141,7 +145,7 @@ class ObjectStore(ContentStore):
     def read(self, image: ImageDetail | FileRecord) -> bytes:
         """Return the bytes of an image that agree with its row."""
         self.verify(fresh=False)
-        content = self._bucket.get(image_key(image.filename))
+        content = find_bytes(self._bucket, image_key(image.filename), image.size or 0)
         if content is None or _hash(content) != image.sha256:
             self.verify()
             raise ContentDamagedError
@@ -152,7 +156,7 @@ class ObjectStore(ContentStore):
         key = image_key(record.filename)
         media_type = _MEDIA_TYPES[record.filename.rpartition(".")[2]]
         self._bucket.put(key, content, media_type, sha256=record.sha256)
-        if self._bucket.get(key) != content:
+        if find_hash(self._bucket, key, len(content)) != _hash(content):
             _logger.error("the object of image %s is not what was written", record.guid)
             raise StorageUnavailableError
 
@@ -217,10 +221,14 @@ class ObjectStore(ContentStore):
         return f"{QUARANTINE}/{note.guid}.answer"
 
     def set_aside(self, file: FoundFile) -> str:
-        """Copy an object to the quarantine, compare the copy, and remove the object."""
+        """Copy an object to the quarantine, compare the copy, and remove the object.
+
+        What is there already is not replaced.
+        """
         is_image = file.place.startswith(f"{IMAGES}/")
         # what is unfinished has the same name in several folders
-        target = f"{QUARANTINE}/{file.name if is_image else file.place.replace('/', '-')}"
+        name = file.name if is_image else file.place.replace("/", "-")
+        target = self._find_free(f"{QUARANTINE}/{name}")
         before = self._bucket.find(file.place)
         try:
             self._bucket.copy(file.place, target)
@@ -243,6 +251,10 @@ class ObjectStore(ContentStore):
         if found.etag is None:
             return _hash(content) == image.sha256
         return self._hashes.get(found, partial(_hash, content)) == image.sha256
+
+    def _find_free(self, key: str) -> str:
+        """Return a key that no object has: this one, or this one with a suffix."""
+        return key if self._bucket.find(key) is None else f"{key}.{secrets.token_hex(4)}"
 
     def _make_spool_folder(self) -> Path:
         folder = self._local / "spool"

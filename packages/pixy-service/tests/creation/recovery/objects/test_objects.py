@@ -204,6 +204,36 @@ def test_a_deletion_holds_no_transaction_while_the_store_works(
     assert list_keys(buckets.direct) == []
 
 
+def test_an_adoption_holds_no_transaction_for_long_while_the_store_hangs(
+    stores: ImageStores, claims: Claims, others: Recovery, ann: User, buckets: Buckets
+) -> None:
+    entry = prepare(stores, claims, ann)
+    write(buckets.direct, entry)
+    write_bytes(buckets.direct, entry)
+    creation = stores.creations.find_creation(entry.image.guid, "ann")
+    assert creation is not None
+    asked, released = threading.Event(), threading.Event()
+
+    def hang(exchange: Exchange) -> None:
+        asked.set()
+        released.wait()
+        exchange.cut()
+
+    buckets.faults.choose = at("GET", "journal", hang)
+    with ThreadPoolExecutor(1) as threads:
+        adopting = threads.submit(ImageAdopter(stores).show, creation, entry)
+        try:
+            assert asked.wait(10)
+            # it waits for a lock of two seconds, and tries again some times
+            other = take(claims, ann, "another key")
+            assert stores.creations.is_pending(other.guid)
+            assert adopting.result() is creation
+        finally:
+            released.set()
+    others.adopt_journal()
+    assert find_status(stores, entry) == CreationStatus.READY
+
+
 def test_one_image_that_can_not_be_read_does_not_stop_the_others(
     stores: ImageStores,
     claims: Claims,
