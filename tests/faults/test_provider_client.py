@@ -32,7 +32,7 @@ def test_settings_that_no_client_can_use_are_refused_at_the_start(
     for name, value in UNUSABLE.items():
         environment[name] = value
         with pytest.raises(subprocess.CalledProcessError) as caught:
-            deployment.pixy.run("serve")
+            deployment.pixy.run("serve", "--port", "0")
         said = caught.value.stderr
         assert (caught.value.returncode, f"\npixy: {name} " in f"\n{said}") == (2, True), said
         assert "Traceback" not in said

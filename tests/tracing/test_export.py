@@ -151,7 +151,7 @@ def test_a_wrong_variable_of_the_sdk_is_refused(
 ) -> None:
     name, _, value = variable.partition("=")
     pixy = make_pixy(**{name: value}, PIXY_WORKERS=workers)
-    code, told = run(pixy, "serve")
+    code, told = run(pixy, "serve", "--port", "0")
     assert code == 2
     assert "PIXY_TRACING: an OTEL_… variable can't be used: " in told
     assert reason in told
@@ -164,7 +164,7 @@ def test_without_the_extra_the_line_to_type_is_named(make_pixy: Make, tmp_path: 
     hidden.mkdir(parents=True)
     (hidden / "__init__.py").write_text("raise ImportError")
     pixy = make_pixy(PYTHONPATH=str(tmp_path))
-    code, told = run(pixy, "serve")
+    code, told = run(pixy, "serve", "--port", "0")
     assert code == 2
     assert told.endswith("are not installed: pip install 'pixy-web[otel]'\n")
 

@@ -24,7 +24,8 @@ def run(fresh: RunningService, tmp_path: Path) -> Callable[..., subprocess.Compl
         return subprocess.run(
             [str(Path(sys.executable).parent / "pixy"), *arguments],
             cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", "PIXY_DATA_DIR": str(data_dir)} | environment,
+            env={"PATH": "/usr/bin:/bin", "PIXY_DATA_DIR": str(data_dir), "PIXY_PORT": "0"}
+            | environment,
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> Run:
         return subprocess.run(
             [PIXY, *arguments],
             cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", **environment},
+            env={"PATH": "/usr/bin:/bin", "PIXY_PORT": "0", **environment},
             input=stdin,
             capture_output=True,
             text=True,

@@ -92,7 +92,7 @@ def test_the_library_is_found() -> None:
 
 
 def test_without_the_library_the_port_is_refused_with_the_line_to_type(tmp_path: Path) -> None:
-    told = run_without_library(tmp_path, "serve", PIXY_METRICS_PORT="9464")
+    told = run_without_library(tmp_path, "serve", "--port=0", PIXY_METRICS_PORT="9464")
     assert told.returncode == 2
     assert told.stderr.endswith(
         "pixy: PIXY_METRICS_PORT needs a library that is not installed: "
