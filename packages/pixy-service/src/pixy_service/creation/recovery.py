@@ -113,13 +113,13 @@ class Recovery:
         self._claims.extend()
         self._claims.settle()
         self._stores.database.find_writer()
-        self._stores.content.verify()
-        # before what may take long: places at the provider and finished images wait for this
-        seen = self._judge_leases(seen)
         try:
+            self._stores.content.verify()
+            # before what may take long: places at the provider and finished images wait for this
+            seen = self._judge_leases(seen)
             self._go_through_lists()
         except StorageUnavailableError:
-            # no outage of the database
+            # no outage of the database: live processes extend their leases meanwhile
             self._seen = seen
             raise
         self._seen = seen

@@ -77,3 +77,24 @@ def test_an_outage_of_the_database_late_in_a_run_gives_processes_time_to_extend_
             recovery.run_once()
         stores.database.initialised = True
     assert status_of(stores, creation) == CreationStatus.PENDING
+
+
+def test_an_outage_of_the_store_does_not_keep_the_places_of_dead_processes(
+    claims: Claims, stores: ImageStores, people: tuple[User, ...], tmp_path: Path
+) -> None:
+    creation = take(claims, people[0])
+    claims.mark_asked(creation.guid)
+    claims.end(creation.guid)
+    expire(stores.database)
+    marker = StoreMarker(stores.database, FolderMark(tmp_path / "images"))
+    marked = replace(stores, content=FileStore(tmp_path / "images", marker=marker))
+    recovery = Recovery(marked, claims, ImageAdopter(marked), patience=0)
+    recovery.run_once()
+    mark = tmp_path / "images" / ".store"
+    right = mark.read_text()
+    mark.write_text("0" * 64 + "\n")
+    with pytest.raises(StoreMismatchError):
+        recovery.run_once()
+    mark.write_text(right)
+    recovery.run_once()
+    assert status_of(stores, creation) == CreationStatus.UNKNOWN
