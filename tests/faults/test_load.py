@@ -1,19 +1,18 @@
 """Many concurrent creates, and clients that never read: rows F18 and F19."""
 
-import re
 import socket
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from deployment import Deployment, wait_until
 from installed_pixy import PASSWORD
+from lazy_downloads import lazy_downloads, read_resident_memory
 from provider_answers import LARGE_PNG
 
 
@@ -68,32 +67,13 @@ def test_clients_that_never_read_delay_nobody(deployment: Deployment) -> None:
 def test_clients_that_never_read_take_no_memory(deployment: Deployment) -> None:
     deployment.provider.behave("large")
     guid = deployment.make_image()
-    address = urlsplit(deployment.pixy.url)
-    credentials = b64encode(f"ada:{PASSWORD}".encode()).decode()
-    head = (
-        f"GET /image/{guid}/content HTTP/1.1\r\n"
-        f"Host: 127.0.0.1\r\nAuthorization: Basic {credentials}\r\n\r\n"
-    )
+    path = f"/image/{guid}/content"
     with deployment.client() as ada:
-        assert ada.get(f"/image/{guid}/content").content == LARGE_PNG
-    before = _resident_memory(deployment.pixy.pid)
-    with ExitStack() as stack:
-        for _ in range(40):
-            lazy = stack.enter_context(socket.socket())
-            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-            lazy.connect((address.hostname, address.port))
-            lazy.sendall(head.encode())
-            assert lazy.recv(12) == b"HTTP/1.1 200"
+        assert ada.get(path).content == LARGE_PNG
+    before = read_resident_memory(deployment.pixy.pid)
+    with lazy_downloads(deployment.pixy, path, 40):
         # each holds one part, not the 12 MB that it has requested
-        growth = _resident_memory(deployment.pixy.pid) - before
+        growth = read_resident_memory(deployment.pixy.pid) - before
         assert growth < 2 * len(LARGE_PNG)
         deployment.killed_in_flight += len(deployment.requests_without_end())
     deployment.provider.behave("png")
-
-
-def _resident_memory(process: int) -> int:
-    """Return the resident bytes of a process."""
-    status = Path(f"/proc/{process}/status").read_text()
-    kibibytes = re.search(r"^VmRSS:\s+(\d+) kB$", status, re.MULTILINE)
-    assert kibibytes is not None
-    return int(kibibytes[1]) * 1024

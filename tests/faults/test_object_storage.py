@@ -4,26 +4,21 @@ import contextlib
 import itertools
 import os
 import random
-import resource
 import signal
-import socket
 import threading
 import time
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
 from bucket_deployment import BucketDeployment
 from deployment import wait_until
-from installed_pixy import PASSWORD
 from invariants import settle
+from lazy_downloads import lazy_downloads, read_resident_memory
 from provider import Provider
 from provider_answers import LARGE_PNG, make_png
 from s3_faults import (
@@ -434,31 +429,14 @@ def test_clients_that_never_read_hold_one_part_of_an_object(deployment: BucketDe
     guid = deployment.make_image()
     deployment.provider.behave("png")
     small = deployment.make_image()
-    address = urlsplit(deployment.pixy.url)
-    credentials = b64encode(f"ada:{PASSWORD}".encode()).decode()
-    head = (
-        f"GET /image/{guid}/content HTTP/1.1\r\n"
-        f"Host: 127.0.0.1\r\nAuthorization: Basic {credentials}\r\n\r\n"
-    )
+    path = f"/image/{guid}/content"
     with deployment.client() as ada:
-        assert ada.get(f"/image/{guid}/content").content == LARGE_PNG
+        assert ada.get(path).content == LARGE_PNG
     before = read_resident_memory(deployment.pixy.pid)
-    with contextlib.ExitStack() as stack:
-        for _ in range(READERS):
-            lazy = stack.enter_context(socket.socket())
-            lazy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
-            lazy.connect((address.hostname, address.port))
-            lazy.sendall(head.encode())
-            assert lazy.recv(12) == b"HTTP/1.1 200"
+    with lazy_downloads(deployment.pixy, path, READERS):
         growth = read_resident_memory(deployment.pixy.pid) - before
         with deployment.client() as ada:
             assert ada.get(f"/image/{small}/content").status_code == 200
         # a part of 2 MiB each, and what the parts under way need; not the 12 MB of the image
         assert growth < READERS * 3 * MIB
         deployment.killed_in_flight += len(deployment.requests_without_end())
-
-
-def read_resident_memory(process: int) -> int:
-    """Return the resident bytes of a process."""
-    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    return pages * resource.getpagesize()

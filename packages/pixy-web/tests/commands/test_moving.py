@@ -149,7 +149,7 @@ def test_a_pipe_that_takes_a_part_of_the_bytes_does_not_lose_the_rest(
         text=True,
     ) as process:
         os.close(writing)
-        # it must not report an archive of which a part is lost
+        # part of the archive is lost, so it must not report success
         told = process.communicate(timeout=60)[1]
     os.close(reading)
     assert process.returncode == 3

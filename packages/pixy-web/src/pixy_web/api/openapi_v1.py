@@ -197,28 +197,29 @@ _IMAGES = {
 }
 _STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 _MODEL = {"id": "gpt-image-2.6-flare", "object": "model", "created": 0, "owned_by": "pixyproxy"}
+_MADE = _with_errors(
+    {
+        200: answer(
+            "The images, or a stream of events.",
+            "Location",
+            content=json_content(reference(ImagesAnswer), _IMAGES) | _STREAM,
+        )
+    },
+    404,
+    408,
+    409,
+    410,
+    413,
+    415,
+    424,
+    429,
+)
 
 GENERATE = operation(
     "v1_generate_images",
     "Make images from a prompt, as the OpenAI API does",
     BEARER,
-    _with_errors(
-        {
-            200: answer(
-                "The images, or a stream of events.",
-                "Location",
-                content=json_content(reference(ImagesAnswer), _IMAGES) | _STREAM,
-            )
-        },
-        404,
-        408,
-        409,
-        410,
-        413,
-        415,
-        424,
-        429,
-    ),
+    _MADE,
     tag="v1",
     requestBody=body(ImagesRequest, {"prompt": "a lighthouse at dusk", "size": "1536x1024"}),
 )
@@ -226,23 +227,7 @@ EDIT = operation(
     "v1_edit_images",
     "Make images from others, as the OpenAI API does",
     BEARER,
-    _with_errors(
-        {
-            200: answer(
-                "The images, or a stream of events.",
-                "Location",
-                content=json_content(reference(ImagesAnswer), _IMAGES) | _STREAM,
-            )
-        },
-        404,
-        408,
-        409,
-        410,
-        413,
-        415,
-        424,
-        429,
-    ),
+    _MADE,
     tag="v1",
     requestBody={
         "required": True,

@@ -69,7 +69,7 @@ export class ApiKeys {
     button.disabled = true;
     await this.#attempt(async () => {
       const made = await this.#api.makeKey(wanted);
-      // whoever closed the dialog meanwhile finds the key in the list, and can revoke it
+      // if the user has closed the dialog, the key is in the list, and can be revoked there
       if (!this.#dialog.open) return;
       const { key, ...listed } = made;
       this.#keys.unshift(listed);

@@ -23,7 +23,7 @@ from pixy_web.http.v1.requests import Wanted
 
 
 class Noted:
-    """Stands for the images of a request, and notes what it is told."""
+    """Takes the place of the images of a request, and records the calls."""
 
     def __init__(self) -> None:
         self.has_left = False

@@ -52,7 +52,7 @@ def find_hash(bucket: Bucket, key: str, size: int) -> str | None:
     """Return the SHA-256 of an object in hexadecimal; one part of it is in memory.
 
     Returns:
-        None if there is none of this size, or if it was replaced or removed meanwhile.
+        None if there is none of this size, or it was replaced or removed while it was read.
     """
     digest = hashlib.sha256()
     try:
@@ -67,7 +67,7 @@ def find_bytes(bucket: Bucket, key: str, size: int) -> bytes | None:
     """Return the bytes of an object, without reading one of another size.
 
     Returns:
-        None if there is none of this size, or if it was replaced or removed meanwhile.
+        None if there is none of this size, or it was replaced or removed while it was read.
     """
     content = BytesIO()
     try:

@@ -21,7 +21,7 @@ from s3_faults import Choose, Fault, S3Request, call, forbid
 
 @pytest.fixture
 def stores(database: Database, buckets: Buckets, tmp_path: Path) -> ImageStores:
-    """Stores whose bucket has a mark, by which an outage is told from a single bad object."""
+    """Stores whose bucket has a mark: if it can be read, only a single object is bad."""
     marker = StoreMarker(database, BucketMark(buckets.proxied))
     content = ObjectStore(buckets.proxied, tmp_path, reserve=0, marker=marker)
     content.verify()

@@ -1,7 +1,7 @@
 """The answer to a request for a stream: server-sent events, as OpenAI sends them.
 
 https://html.spec.whatwg.org/multipage/server-sent-events.html has the format. A slow reader keeps
-the partial images of its image in memory, of which there are MAX_PARTIALS at most.
+the partial images of its image in memory: at most MAX_PARTIALS.
 """
 
 import asyncio
