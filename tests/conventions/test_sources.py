@@ -56,7 +56,9 @@ def test_a_test_is_only_skipped_for_a_reason() -> None:
 
 
 def test_tests_that_cross_packages_import_none_of_them() -> None:
-    crossing = [m for m in TESTS if {"e2e", "browser", "clients", "demo", "faults"} & set(m.parts)]
+    kinds = {"e2e", "browser", "clients", "demo", "faults"}
+    # the clone may lie in a folder with such a name
+    crossing = [m for m in TESTS if kinds & set(m.relative_to(ROOT).parts)]
     assert len(crossing) > 3
     for place, node in find_nodes(ast.Import | ast.ImportFrom, crossing):
         module = getattr(node, "module", None) or node.names[0].name
@@ -64,7 +66,7 @@ def test_tests_that_cross_packages_import_none_of_them() -> None:
 
 
 def test_a_migration_imports_nothing_that_changes() -> None:
-    migrations = [m for m in SOURCES if "versions" in m.parts]
+    migrations = [m for m in SOURCES if "versions" in m.relative_to(ROOT).parts]
     assert len(migrations) >= 5
     for place, node in find_nodes(ast.Import | ast.ImportFrom, migrations):
         module = getattr(node, "module", None) or node.names[0].name
