@@ -3,6 +3,7 @@
 Each says which settings the replicas get, and looks into the store from outside.
 """
 
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -30,6 +31,9 @@ class SharedContent(Protocol):
 
     def list_durable(self) -> set[str]:
         """Return the guids of images that can't be lost any more, and may have no row yet."""
+
+    def find_durable(self, guids: Iterable[str]) -> set[str]:
+        """Return those of these guids that `list_durable` has, without listing all."""
 
     def restart(self) -> None:
         """Kill its server and start it again."""
@@ -64,6 +68,10 @@ class SharedFolder:
         """Return the guids of the journal's entries: an entry is written after the bytes."""
         return self.list_entries()
 
+    def find_durable(self, guids: Iterable[str]) -> set[str]:
+        """Return those of these guids that `list_durable` has."""
+        return self.list_durable().intersection(guids)
+
     def restart(self) -> None:
         """Do nothing: there is no server."""
 
@@ -93,20 +101,22 @@ class SharedBucket:
 
     def list_images(self) -> dict[str, int]:
         """Return the size of each image, by file name."""
-        objects = self._server.client.list_objects(_BUCKET, f"{_PREFIX}/images/")
-        return {PurePosixPath(key).name: size for key, size in objects.items()}
+        return {PurePosixPath(key).name: size for key, size in self._list("images/").items()}
 
     def list_entries(self) -> set[str]:
         """Return the guids of the journal's entries whose images are there.
 
         An entry without one stays for two hours: its image may still be on its way.
         """
-        objects = self._server.client.list_objects(_BUCKET, f"{_PREFIX}/journal/")
-        return {PurePosixPath(key).stem for key in objects} & self.list_durable()
+        return {PurePosixPath(key).stem for key in self._list("journal/")} & self.list_durable()
 
     def list_durable(self) -> set[str]:
         """Return the guids of the images: an entry is written before the bytes."""
         return {PurePosixPath(name).stem for name in self.list_images()}
+
+    def find_durable(self, guids: Iterable[str]) -> set[str]:
+        """Return those of these guids that `list_durable` has, by one short list each."""
+        return {guid for guid in guids if self._list(f"images/{guid[:2]}/{guid}")}
 
     def restart(self) -> None:
         """Kill the server and start it again on the same data."""
@@ -116,6 +126,9 @@ class SharedBucket:
     def close(self) -> None:
         """Stop the server."""
         self._server.stop()
+
+    def _list(self, beginning: str) -> dict[str, int]:
+        return self._server.client.list_objects(_BUCKET, f"{_PREFIX}/{beginning}")
 
 
 CONTENTS: dict[str, type[SharedFolder] | type[SharedBucket]] = {
