@@ -100,7 +100,8 @@ class Kills:
 
     Attributes:
         counts: Number of kills of each part.
-        durable: Guids of images that could not be lost any more when something was killed.
+        durable: Guids of images that could not be lost any more when something was killed, and
+            had no row.
     """
 
     def __init__(self, fleet: Fleet, server: "MySQLServer", chance: random.Random) -> None:
@@ -223,7 +224,8 @@ def tell(fleet: Fleet, clients: Clients, kills: Kills) -> str:
     assert not any(figures.values()), shown
     # an image is bought, and known to nobody, only if its process was killed meanwhile
     assert len(bought) - len(rows) <= unknown + len(clients.unsettled), (len(bought), len(rows))
-    return f"{counted}; {clients.asked} wanted, {len(rows)} made, {unknown} unknown; {shown}"
+    made = f"{clients.asked} wanted, {len(rows)} made, {unknown} unknown"
+    return f"{counted}; {made}, {len(kills.durable)} durable at a kill; {shown}"
 
 
 def make_many_at_once(fleet: Fleet) -> None:
