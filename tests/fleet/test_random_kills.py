@@ -37,12 +37,14 @@ class Clients:
         promised: The guids of answers with 201 or 202.
         unsettled: The keys (also the prompts) of requests without a final answer.
         asked: Number of images wanted.
+        refusals: How often a request failed, by the answer's code.
     """
 
     def __init__(self, fleet: Fleet) -> None:
         self.promised: set[str] = set()
         self.unsettled: set[str] = set()
         self.asked = 0
+        self.refusals = Counter[str]()
         self._fleet = fleet
         self._stopping = threading.Event()
         self._threads = [
@@ -87,11 +89,15 @@ class Clients:
         try:
             answer = client.post("/image", json={"prompt": name}, headers=headers)
         except httpx2.TransportError:
+            self.refusals["no answer"] += 1
             return None
         if answer.headers["content-type"] not in ("application/json", "application/problem+json"):
+            self.refusals["by the proxy"] += 1
             return None
         if answer.status_code in (201, 202):
             self.promised.add(answer.json()["guid"])
+        else:
+            self.refusals[answer.json()["code"]] += 1
         return answer.status_code
 
 
@@ -225,7 +231,9 @@ def tell(fleet: Fleet, clients: Clients, kills: Kills) -> str:
     # an image is bought, and known to nobody, only if its process was killed meanwhile
     assert len(bought) - len(rows) <= unknown + len(clients.unsettled), (len(bought), len(rows))
     made = f"{clients.asked} wanted, {len(rows)} made, {unknown} unknown"
-    return f"{counted}; {made}, {len(kills.durable)} durable at a kill; {shown}"
+    refused = ", ".join(f"{code} {count}" for code, count in clients.refusals.most_common())
+    facts = (counted, made, f"{len(kills.durable)} durable at a kill", shown, f"refused: {refused}")
+    return "; ".join(facts)
 
 
 def make_many_at_once(fleet: Fleet) -> None:
