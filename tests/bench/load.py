@@ -1,8 +1,10 @@
 """The load: wrk for concurrent requests, a plain client for sequential ones."""
 
+import contextlib
 import http.client
 import json
 import re
+import socket
 import statistics
 import subprocess
 import tempfile
@@ -10,12 +12,14 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from contenders import find_program
 
 SCRIPT = Path(__file__).with_name("wrk.lua")
+READ_AT_ONCE = 10_000
+"""Bytes that a slow reader reads once a second."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +99,57 @@ def post_one_by_one(
     return statistics.median(durations) * 1000
 
 
+class SlowReaders:
+    """Connections that read one file each, at 10 kB/s. A context manager.
+
+    Args:
+        url: The server.
+        path: The file; larger than the buffers of its connection.
+        headers: Further headers of the requests.
+        count: Number of connections.
+    """
+
+    def __init__(self, url: str, path: str, headers: dict[str, str], count: int) -> None:
+        self._address = urlsplit(url)
+        lines = {"Host": self._address.netloc, **headers}
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        self._request = f"GET {path} HTTP/1.1\r\n{head}\r\n".encode()
+        self._count = count
+        self._readers: list[socket.socket] = []
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+
+    def __enter__(self) -> Self:
+        for _ in range(self._count):
+            reader = socket.socket()
+            self._readers.append(reader)
+            # a larger buffer would take the whole file at once
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, READ_AT_ONCE)
+            reader.connect((self._address.hostname, self._address.port))
+            reader.sendall(self._request)
+            if reader.recv(12) != b"HTTP/1.1 200":
+                raise RuntimeError("the answer was not 200")
+            reader.setblocking(False)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        for reader in self._readers:
+            reader.close()
+
+    def _read(self) -> None:
+        while True:
+            for reader in self._readers:
+                # one after the other: the load is even
+                if self._stopping.wait(1 / len(self._readers)):
+                    return
+                with contextlib.suppress(BlockingIOError):
+                    reader.recv(READ_AT_ONCE)
+
+
 class WaitingPosts:
     """Many concurrent posts, each in its own thread and on its own connection."""
 
@@ -127,6 +182,17 @@ class WaitingPosts:
             self.failures.append(error)
         finally:
             connection.close()
+
+
+def upload(url: str, image: bytes, headers: dict[str, str]) -> str:
+    """Upload a PNG to a PixyProxy, and return the path of its details."""
+    connection = _connect(url)
+    connection.request("POST", "/image/upload", image, {"Content-Type": "image/png", **headers})
+    response = connection.getresponse()
+    _expect(response, 201)
+    path = response.headers["Location"]
+    connection.close()
+    return path
 
 
 def get_json(url: str, path: str, headers: dict[str, str]) -> tuple[Any, str]:

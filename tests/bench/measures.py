@@ -5,6 +5,7 @@ import time
 
 from contenders import MODEL, make_stand_in
 from load import (
+    SlowReaders,
     WaitingPosts,
     count_requests,
     download_list,
@@ -18,6 +19,7 @@ from targets import ADDED, BARE, FRONT, LITELLM, NGINX, PIXY, STORE, TEXTBOOK, F
 
 CONNECTIONS = 32
 WAITING = 200
+READERS = 200
 POSTS = 15
 GENERATIONS = "/v1/images/generations"
 REQUEST = {"prompt": PROMPT["prompt"], "model": MODEL, "n": 1}
@@ -90,6 +92,20 @@ def bucket(setting: Setting) -> Figures:
     return figures | {ADDED: figures[PIXY] - figures[STORE]}
 
 
+def readers(setting: Setting) -> Figures:
+    """Details of a new server whose images are in a bucket, with slow readers and without."""
+    images, _ = get_json(setting.bucket_pixy.url, PAGE, {})
+    details = [f"/image/{image['guid']}" for image in images]
+    path = f"{setting.large_image}/content"
+    with setting.make_bucket_pixy("readers") as pixy:
+        idle = _p99(setting, pixy, details)
+        before = pixy.memory()
+        with SlowReaders(pixy.url, path, SIGNED_IN, READERS):
+            busy = _p99(setting, pixy, details)
+            growth = pixy.memory() - before
+    return {"200 readers": busy, "idle": idle, "MiB for each reader": growth / READERS}
+
+
 def unchanged(setting: Setting) -> Figures:
     """Requests for files that the client has already (304), compared with details."""
     known = {"If-None-Match": setting.tags[0]}
@@ -150,13 +166,13 @@ def waiting(setting: Setting) -> Figures:
     slow = make_stand_in(setting.folder / "slow-provider", 20)
     pixy = setting.make_pixy("waiting", slow, PIXY_GENERATION_CONCURRENCY=str(WAITING))
     with slow, pixy:
-        idle = _p99(setting, pixy)
+        idle = _p99(setting, pixy, setting.details)
         # otherwise all of them would check the password, which is not remembered yet
         get_json(pixy.url, "/image?limit=1", SIGNED_IN)
         posts = WaitingPosts(pixy.url, "/image", PROMPT, SIGNED_IN, WAITING)
         try:
             _wait_for_posts(slow, WAITING)
-            busy = _p99(setting, pixy)
+            busy = _p99(setting, pixy, setting.details)
             asked, _ = get_json(slow.url, "/", {})
         finally:
             posts.join()
@@ -204,10 +220,10 @@ def _p50(setting: Setting, url: str, paths: list[str]) -> float:
     return run_wrk(url, paths, connections=1, seconds=setting.seconds, headers={}).p50
 
 
-def _p99(setting: Setting, process: Process) -> float:
+def _p99(setting: Setting, process: Process, paths: list[str]) -> float:
     return run_wrk(
         process.url,
-        setting.details,
+        paths,
         connections=CONNECTIONS,
         seconds=setting.seconds,
         headers={},

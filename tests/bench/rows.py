@@ -53,6 +53,16 @@ ROWS = (
         (Target(ADDED, None, 3, at_most=True, unit=" ms"),),
     ),
     Row(
+        "readers",
+        "Details while 200 clients read from a bucket at 10 kB/s, 99th percentile",
+        "ms",
+        measures.readers,
+        (
+            Target("200 readers", "idle", 1.5, 1.1, at_most=True),
+            Target("MiB for each reader", None, 2, at_most=True, unit=" MiB"),
+        ),
+    ),
+    Row(
         "unchanged",
         "Content that the client has (If-None-Match), and details",
         "requests/s",

@@ -13,9 +13,10 @@ from typing import Any, Self
 import contenders
 import stock
 from bucket import ImageBucket
-from load import get_json, post_one_by_one
+from load import get_json, post_one_by_one, upload
 from mysql_server import MySQLServer
 from processes import Process
+from provider_answers import LARGE_PNG
 
 USER, PASSWORD = "reader", "a long enough password"
 SIGNED_IN = {"Authorization": "Basic " + base64.b64encode(f"{USER}:{PASSWORD}".encode()).decode()}
@@ -161,17 +162,28 @@ class Setting:
         """A bucket for images."""
         return self._stack.enter_context(ImageBucket(self.folder / "bucket"))
 
+    def make_bucket_pixy(self, name: str) -> Process:
+        """Return another PixyProxy whose images are in the bucket, not started."""
+        folder, url = self.folder / name, self._bucket_database
+        return contenders.make_pixy(
+            folder, url, folder / "data", self.provider.url, **self.bucket.environment
+        )
+
+    @cached_property
+    def _bucket_database(self) -> str:
+        return self._make_database()
+
     @cached_property
     def bucket_pixy(self) -> Process:
         """A PixyProxy with some images, which are in the bucket."""
-        folder, settings = self.folder / "on-a-bucket", self.bucket.environment
-        pixy = self.run(
-            contenders.make_pixy(
-                folder, self._make_database(), folder / "data", self.provider.url, **settings
-            )
-        )
+        pixy = self.run(self.make_bucket_pixy("on-a-bucket"))
         post_one_by_one(pixy.url, "/image", PROMPT, SIGNED_IN, count=PICTURES, status=201)
         return pixy
+
+    @cached_property
+    def large_image(self) -> str:
+        """The path of a private image in the bucket, which is larger than any socket's buffers."""
+        return upload(self.bucket_pixy.url, LARGE_PNG, SIGNED_IN)
 
     @cached_property
     def deep_pixy(self) -> Process:
