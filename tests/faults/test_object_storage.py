@@ -5,6 +5,7 @@ import itertools
 import os
 import random
 import signal
+import statistics
 import threading
 import time
 from collections import Counter
@@ -215,6 +216,10 @@ class Client:
         deployment: The deployment.
         number: Its number, which is also its seed.
         series: A part of its prompts, which no other test has.
+
+    Attributes:
+        outcomes: How often each kind of answer came.
+        list_times: The milliseconds of each list.
     """
 
     def __init__(self, deployment: BucketDeployment, number: int, series: str) -> None:
@@ -224,6 +229,7 @@ class Client:
         self._chance = random.Random(number)
         self._made: list[str] = []
         self.outcomes = Counter[str]()
+        self.list_times: list[float] = []
 
     def run(self, stopping: threading.Event) -> None:
         for count in itertools.count():
@@ -233,6 +239,7 @@ class Client:
             with self._deployment.client() as ada:
                 listed = ada.get("/image", params={"limit": 10})
                 assert listed.status_code == 200, listed.text
+                self.list_times.append(listed.elapsed.total_seconds() * 1000)
                 answer = action(ada, f"client {self._number}, image {count}, {self._series}")
             if answer is not None:
                 self.outcomes[f"{answer.request.method} {answer.status_code}"] += 1
@@ -270,24 +277,42 @@ class Client:
     ids=["short", "long"],
 )
 def test_answers_are_lost_refused_cut_and_late(
-    deployment: BucketDeployment, seconds: int, pause: int
+    deployment: BucketDeployment,
+    seconds: int,
+    pause: int,
+    record_property: Callable[[str, object], None],
 ) -> None:
+    calm = run_clients(deployment, seconds // 4, f"a good day, {seconds} s")
     shares = {swallow: 0.05, slow_down: 0.05, truncate: 0.01, stall(pause): 0.005}
     deployment.faults.choose = at_random("a bad day", shares)
-    stopping = threading.Event()
-    clients = [Client(deployment, number, f"{seconds} s") for number in range(CLIENTS)]
-    with ThreadPoolExecutor(CLIENTS) as threads:
-        running = [threads.submit(client.run, stopping) for client in clients]
-        time.sleep(seconds)
-        stopping.set()
-        for each in running:
-            each.result()
+    clients = run_clients(deployment, seconds, f"a bad day, {seconds} s")
     outcomes = sum((client.outcomes for client in clients), Counter[str]())
     assert outcomes["POST 201"] > 0, outcomes
     deployment.faults.choose = lambda _: None
     # a start lists the journal
     deployment.pixy.stop()
     deployment.pixy.start()
+    record_property("figures", f"{tell_lists(calm)} before the faults, {tell_lists(clients)} then")
+
+
+def run_clients(deployment: BucketDeployment, seconds: int, series: str) -> list[Client]:
+    """Let some clients work for some seconds, and return them."""
+    stopping = threading.Event()
+    clients = [Client(deployment, number, series) for number in range(CLIENTS)]
+    with ThreadPoolExecutor(CLIENTS) as threads:
+        running = [threads.submit(client.run, stopping) for client in clients]
+        time.sleep(seconds)
+        stopping.set()
+        for each in running:
+            each.result()
+    return clients
+
+
+def tell_lists(clients: list[Client]) -> str:
+    """Return how many lists there were, and their median and 99th percentile."""
+    times = [time for client in clients for time in client.list_times]
+    p99 = statistics.quantiles(times, n=100)[-1]
+    return f"{len(times)} lists in {statistics.median(times):.1f} ms (p99 {p99:.1f})"
 
 
 @pytest.mark.fault("F118")
