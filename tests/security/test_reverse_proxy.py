@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -80,27 +80,40 @@ def pair(tmp_path: Path) -> Iterator[tuple[Front, list[InstalledPixy]]]:
         server.kill()
 
 
-def test_two_servers_are_restarted_in_turn_without_an_error_for_readers(
-    pair: tuple[Front, list[InstalledPixy]],
-) -> None:
-    front, servers = pair
+def restart_in_turn(
+    front: Front, servers: list[InstalledPixy], end: Callable[[InstalledPixy], object]
+) -> set[int | str]:
+    """End and start each server while others read, and return what came of the reads."""
     is_over = threading.Event()
 
-    def read() -> set[int]:
-        statuses = set()
+    def read() -> set[int | str]:
+        outcomes = set[int | str]()
         while not is_over.is_set():
-            statuses.add(front.ask("GET", "/image").status_code)
-        return statuses
+            try:
+                outcomes.add(front.ask("GET", "/image").status_code)
+            except httpx2.RemoteProtocolError:
+                outcomes.add("cut")
+        return outcomes
 
     with ThreadPoolExecutor(2) as threads:
         readers = [threads.submit(read) for _ in range(2)]
-        for end in (InstalledPixy.stop, InstalledPixy.kill):
+        try:
             for server in servers:
                 port = urlsplit(server.url).port
                 end(server)
                 server.start(port=port)
-        is_over.set()
-        assert [reader.result() for reader in readers] == [{200}, {200}]
+        finally:
+            is_over.set()
+        return readers[0].result() | readers[1].result()
+
+
+def test_two_servers_are_restarted_in_turn_without_an_error_for_readers(
+    pair: tuple[Front, list[InstalledPixy]],
+) -> None:
+    front, servers = pair
+    assert restart_in_turn(front, servers, InstalledPixy.stop) == {200}
+    # nginx can't ask again for an answer that it has begun to send
+    assert restart_in_turn(front, servers, InstalledPixy.kill) - {"cut"} == {200}
 
 
 def test_an_image_is_made_and_shown_over_tls(front: Front) -> None:
