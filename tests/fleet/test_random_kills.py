@@ -185,7 +185,7 @@ def test_no_image_is_lost_or_paid_twice(
     try:
         for done in range(cycles):
             if done % 100 == 0:
-                print(f"{done} cycles in {time.monotonic() - began:.0f} s")
+                print(f"{done} cycles in {time.monotonic() - began:.0f} s", flush=True)
             time.sleep(chance.uniform(0.05, 0.5))
             kills.kill_something()
     finally:
