@@ -156,5 +156,5 @@ def require_memory(size: int) -> None:
     Raises:
         MemoryError: They could not.
     """
-    # the system gives pages only when they are touched
-    bytearray(size)
+    # the system gives pages only when they are touched, and a bytearray would touch all
+    bytes(size)
