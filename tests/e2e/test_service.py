@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import httpx2
 import pytest
 
-from deployment import connect
+from database_sessions import connect
 from installed_pixy import PASSWORD, InstalledPixy
 from log_format import END, LINE, START
 from provider import Provider
@@ -33,7 +33,7 @@ def wait_until(is_true: object) -> None:
 
 
 def test_an_image_is_made_found_shared_and_deleted(pixy: InstalledPixy) -> None:
-    pixy.add_user("ada")
+    pixy.add_user_by_command("ada")
     pixy.start()
     with pixy.client("ada") as ada, pixy.client() as stranger:
         path = make_image(ada, "a lighthouse 🦩")

@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from deployment import Deployment, connect, wait_until
+from database_sessions import connect
+from deployment import Deployment, wait_until
 from tcp_proxy import TcpProxy
 
 if TYPE_CHECKING:

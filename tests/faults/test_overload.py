@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from deployment import Deployment, connect, wait_until
+from database_sessions import connect
+from deployment import Deployment, wait_until
 from tcp_proxy import Alter, TcpProxy, drip, send_half, send_twice
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deployment import Deployment, connect, wait_until
+from database_sessions import connect
+from deployment import Deployment, wait_until
 from earlier_version import NoHistoryError, install_version_before
 from installed_pixy import InstalledPixy
 from invariants import settle
@@ -194,7 +195,8 @@ def earlier(
     url = sqlite if _mysql_server is None else _mysql_server.create_database()
     deployment = Deployment(tmp_path, url, provider, {})
     deployment.pixy.program = earlier_pixy
-    deployment.pixy.add_user("ada")
+    # not `add_user`, which makes the tables of this version
+    deployment.pixy.add_user_by_command("ada")
     yield deployment
     deployment.pixy.kill()
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from deployment import connect
+from database_sessions import connect
 from markdown_pages import PageRun, Sample
 from s3_server import S3Server
 

@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deployment import connect, wait_until
+from database_sessions import connect
+from deployment import wait_until
 from fleet import Fleet
 from installed_pixy import PASSWORD, InstalledPixy
 from provider_answers import LARGE_PNG

@@ -5,7 +5,7 @@ import random
 import uuid
 from pathlib import Path
 
-from deployment import connect
+from database_sessions import connect
 from provider_answers import make_png
 
 _PIXEL = make_png(1, 1)

@@ -8,16 +8,15 @@ import itertools
 import json
 import os
 import re
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx2
 
+from database_sessions import connect
 from installed_pixy import InstalledPixy
 from provider import Provider
 
@@ -184,24 +183,3 @@ def wait_until(is_so: Callable[[], object], what: str = "it to be so") -> None:
     while not is_so():
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.05)
-
-
-@contextlib.contextmanager
-def connect(url: str) -> Iterator[Any]:
-    """Open a session of a database's own driver, with the driver's transactions."""
-    if url.startswith("sqlite:///"):
-        connection: Any = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=30)
-    else:
-        import MySQLdb  # noqa: PLC0415 - not installed where only SQLite is tested
-
-        parts = urlsplit(url)
-        connection = MySQLdb.connect(
-            host="127.0.0.1",
-            port=parts.port,
-            user=parts.username,
-            password=parts.password,
-            database=parts.path[1:],
-            charset="utf8mb4",
-        )
-    with contextlib.closing(connection):
-        yield connection

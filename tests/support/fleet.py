@@ -13,7 +13,8 @@ from typing import Any
 
 import httpx2
 
-from deployment import connect, wait_until
+from database_sessions import connect
+from deployment import wait_until
 from installed_pixy import PASSWORD, InstalledPixy
 from lasting_ports import find_lasting_port
 from provider import Provider

@@ -1,9 +1,8 @@
-"""The installed command `pixy`, as processes; nothing here imports PixyProxy."""
+"""The installed command `pixy`, as processes."""
 
 import contextlib
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 import httpx2
 
 from lasting_ports import find_lasting_port
+from new_users import add_users
 
 PASSWORD = "a long enough password"
 
@@ -83,28 +83,28 @@ class InstalledPixy:
             text=True,
         )
 
-    def add_user(self, name: str, class_key: str = "class") -> None:
-        """Add a user with PASSWORD."""
+    @property
+    def database_url(self) -> str:
+        """The URL of its database."""
+        default = Path(self.environment.get("PIXY_DATA_DIR", "pixy-data"), "pixy.sqlite3")
+        return self.environment.get("PIXY_DATABASE_URL", f"sqlite:///{self.folder / default}")
+
+    def add_user_by_command(self, name: str, class_key: str = "class") -> None:
+        """Add a user with PASSWORD, and create missing tables, as operators do."""
         options = ("--class-key", class_key, "--create", "--password-stdin")
         self.run("user", "add", name, *options, stdin=PASSWORD)
 
+    def add_user(self, name: str, class_key: str = "class") -> None:
+        """Add a user with PASSWORD, quickly."""
+        self.add_users(**{name: class_key})
+
     def add_users(self, **class_keys: str) -> None:
-        """Add users of these classes with PASSWORD, quickly, to a database on SQLite.
+        """Add users of these classes with PASSWORD, quickly.
 
         Args:
-            class_keys: By user name. The first user is added by the command, the others as copies
-                of its row.
+            class_keys: By user name.
         """
-        (first, first_key), *others = class_keys.items()
-        self.add_user(first, first_key)
-        url = self.environment.get("PIXY_DATABASE_URL", "sqlite:///pixy-data/pixy.sqlite3")
-        path = self.folder / url.removeprefix("sqlite:///")
-        with contextlib.closing(sqlite3.connect(path)) as database, database:
-            database.executemany(
-                "INSERT INTO users (username, class_key, password, disabled, created_at)"
-                " SELECT ?, ?, password, disabled, created_at FROM users WHERE username = ?",
-                [(name, class_key, first) for name, class_key in others],
-            )
+        add_users(self.database_url, PASSWORD, class_keys)
 
     @property
     def is_running(self) -> bool:
@@ -215,7 +215,3 @@ class InstalledPixy:
 
     def _environment(self) -> dict[str, str]:
         return {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), **self.environment}
-
-
-def _program() -> str:
-    return str(Path(sys.executable).parent / "pixy")

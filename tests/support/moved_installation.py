@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from deployment import connect
+from database_sessions import connect
 from installed_pixy import InstalledPixy
 from s3_server import S3Server
 

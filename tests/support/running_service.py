@@ -1,6 +1,5 @@
 """PixyProxy on a real socket, in a thread of the test process."""
 
-import functools
 import itertools
 import logging
 import threading
@@ -13,9 +12,10 @@ from typing import Any
 
 import httpx2
 
-from pixy_core import Scope, User
+from new_databases import create_tables
+from new_users import add_users
+from pixy_core import Scope
 from pixy_service import open_keys, open_users
-from pixy_service.accounts.passwords import hash_password
 from pixy_web.app import create_app
 from pixy_web.server.log_lines import FORMATTERS
 from pixy_web.server.run import bind, build_server
@@ -38,10 +38,7 @@ class RunningService:
     def add_user(self, name: str | None = None, class_key: str = "class") -> str:
         """Return the name of a new user, whose password is PASSWORD."""
         name = name or f"user{next(_names)}"
-        with self.open_users() as users:
-            users.user_repo.insert_user(
-                User(username=name, password=_hash_once(), class_key=class_key)
-            )
+        add_users(self.settings.database_url.get_secret_value(), PASSWORD, {name: class_key})
         return name
 
     def open_users(self) -> Any:
@@ -94,17 +91,13 @@ class RunningService:
         return self.log.getvalue().splitlines()
 
 
-@functools.cache
-def _hash_once() -> str:
-    """Return the hash of PASSWORD, which all users share: hashing takes longer than most tests."""
-    return hash_password(PASSWORD)
-
-
 def run_service(data_dir: Path, **overrides: object) -> RunningService:
     """Run a service in a thread of this process."""
     settings = Settings.load(
         **{"data_dir": data_dir, "generator": "sketch", "port": 0, **overrides}
     )
+    if settings.database_url.get_secret_value().startswith("sqlite:"):
+        create_tables(settings.database_url.get_secret_value())
     log = StringIO()
     handler = logging.StreamHandler(log)
     handler.setFormatter(FORMATTERS[settings.log_format]())

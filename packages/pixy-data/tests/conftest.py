@@ -4,12 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from new_databases import create_tables
 from pixy_core import User
 from pixy_data import Database, ImageRepository, UserRepository, open_database
 
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
+    create_tables(database_url)
     database = open_database(database_url, pool_size=10)
     yield database
     database.close()

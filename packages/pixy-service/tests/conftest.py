@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import argon2.low_level
 import pytest
 
+from new_databases import create_tables
 from pixy_core import Image, ImageDetailCreate, User, Visibility
 from pixy_data import (
     Database,
@@ -61,6 +62,7 @@ def generator(provider: Provider) -> ImageGenerator:
 
 @pytest.fixture
 def services(tmp_path: Path, database_url: str, generator: ImageGenerator) -> Iterator[Services]:
+    create_tables(database_url)
     with open_services(
         database_url=database_url, data_dir=tmp_path, generator=generator, generation_concurrency=2
     ) as services:

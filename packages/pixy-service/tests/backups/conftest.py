@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from backup_places import Places
+from new_databases import create_tables
 from pixy_service import ImageGenerator, Services, open_services
 
 
@@ -29,6 +30,7 @@ def places(database_url: str, tmp_path: Path, generator: ImageGenerator) -> Plac
 @pytest.fixture
 def services(places: Places) -> Iterator[Services]:
     """The services, with their data in a folder of its own."""
+    create_tables(places.url)
     with open_services(
         database_url=places.url, data_dir=places.data, generator=places.generator
     ) as services:

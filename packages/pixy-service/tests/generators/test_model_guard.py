@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from new_databases import create_tables
 from pixy_core import ConfigurationError
 from pixy_service import (
     ModelInfo,
@@ -64,6 +65,7 @@ def wait_for_warnings(services: Services) -> list[str]:
 
 @pytest.fixture
 def open_guarded(tmp_path: Path, database_url: str, provider: Provider) -> Callable[..., Services]:
+    create_tables(database_url)
     return lambda *further: open_services(
         database_url=database_url, data_dir=tmp_path, generator=open_generator(provider, *further)
     )

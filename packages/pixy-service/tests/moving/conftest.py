@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from moving_house import House
+from new_databases import create_tables
 from pixy_core import Image, ImageRequest, Visibility
-from pixy_service import PrivateImageService, Services, upgrade_database
+from pixy_service import PrivateImageService, Services
 from stored_images import content_of
 
 
@@ -22,7 +23,7 @@ def old(services: Services, database_url: str, tmp_path: Path) -> House:
 def new(tmp_path: Path) -> House:
     """An empty installation."""
     house = House(f"sqlite:///{tmp_path}/new/pixy.sqlite3", tmp_path / "new")
-    upgrade_database(house.url)
+    create_tables(house.url)
     return house
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from new_databases import create_tables
 from pixy_core import (
     Creation,
     Image,
@@ -25,6 +26,7 @@ from recovery_pieces import ASKED, LosesDatabase
 # without services, which recover by themselves
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
+    create_tables(database_url)
     database = open_database(database_url)
     yield database
     database.close()

@@ -1,0 +1,27 @@
+"""New users, added without a command: a process and a hash take longer than most tests."""
+
+import functools
+from collections.abc import Mapping
+
+from new_databases import create_tables
+from pixy_core import User
+from pixy_service import open_users
+from pixy_service.accounts.passwords import hash_password
+
+
+def add_users(url: str, password: str, class_keys: Mapping[str, str]) -> None:
+    """Add users to a database, which gets its tables first if it is new.
+
+    Args:
+        url: `sqlite:///path` or `mysql://user:password@host:port/name`.
+        password: The password of all.
+        class_keys: By user name.
+    """
+    create_tables(url)
+    with open_users(url) as users:
+        for name, class_key in class_keys.items():
+            user = User(username=name, password=_hash_once(password), class_key=class_key)
+            users.user_repo.insert_user(user)
+
+
+_hash_once = functools.cache(hash_password)
