@@ -55,7 +55,7 @@ def _mysql_server(
         server.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def mysql_server(_mysql_server: MySQLServer | None) -> MySQLServer:
     """A running server, for tests that SQLite can't run; skips without `--mysqld`."""
     if _mysql_server is None:

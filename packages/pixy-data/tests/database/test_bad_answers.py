@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from new_databases import create_tables
 from pixy_core import DBConnectionError, ImageDetail, User
 from pixy_data import Database, ImageRepository, UserRepository, open_database
 from pixy_data.database.greenlets import GreenletPool
@@ -30,7 +31,9 @@ def proxy(mysql_server: "MySQLServer") -> Iterator[TcpProxy]:
 def open_through(
     proxy: TcpProxy, mysql_server: "MySQLServer", *, tls: bool = False, read_timeout: int = 10
 ) -> Database:
-    url = mysql_server.create_database().replace(f":{mysql_server.port}/", f":{proxy.port}/")
+    url = mysql_server.create_database()
+    create_tables(url)
+    url = url.replace(f":{mysql_server.port}/", f":{proxy.port}/")
     database = open_database(
         f"{url}?ssl_mode={'REQUIRED' if tls else 'DISABLED'}",
         read_timeout=read_timeout,

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from new_databases import create_tables
 from pixy_core import (
     ConfigurationError,
     DatabaseBusyError,
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
 
 BERT = User(username="bert", password="hash", class_key="red")
 CONNECTION_ID = "SELECT CONNECTION_ID()"
+
+
+@pytest.fixture
+def database_url(database_url: str) -> str:
+    """The URL of a new database with tables."""
+    create_tables(database_url)
+    return database_url
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from new_databases import create_tables
 from pixy_core import DBConnectionError
 from pixy_data import Database, DatabaseContext, open_database
 from pixy_data.database.greenlets import GreenletPool
@@ -56,13 +57,18 @@ def on_loop(test: Callable[[GreenletPool, Fallback], Awaitable[T]], size: int = 
         return runner.run(run())
 
 
+@pytest.fixture(scope="module")
+def server_url(mysql_server: "MySQLServer") -> str:
+    """The URL of a database with tables, for all tests of the module."""
+    url = mysql_server.create_database()
+    create_tables(url)
+    return url
+
+
 @pytest.fixture(params=["DISABLED", "REQUIRED"])
-def server_database(
-    mysql_server: "MySQLServer", request: pytest.FixtureRequest
-) -> Iterator[Database]:
+def server_database(server_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
     """A database with four open connections, in the clear and over TLS."""
-    url = f"{mysql_server.create_database()}?ssl_mode={request.param}"
-    database = open_database(url, read_timeout=1)
+    database = open_database(f"{server_url}?ssl_mode={request.param}", read_timeout=1)
     connections = [database.runner.acquire() for _ in range(4)]
     for connection in connections:
         database.runner.release(connection)
