@@ -5,7 +5,6 @@ is tried again.
 """
 
 import logging
-import re
 import time
 import uuid
 from datetime import UTC, datetime
@@ -38,7 +37,6 @@ _TWIN_PAUSE = 0.05
 """Seconds between two looks at another upload of the same bytes."""
 
 _NAMELESS = "upload"
-_path = re.compile(r".*[/\\]", re.DOTALL)
 
 
 class Uploaded(NamedTuple):
@@ -103,7 +101,7 @@ class ImageUploader:
         if prompt is not None:
             return validate_create({"prompt": prompt}, self._limits.prompt_length)
         try:
-            name = _path.sub("", filename or "")
+            name = (filename or "").replace("\\", "/").rpartition("/")[2]
             return validate_create({"prompt": name}, self._limits.prompt_length)
         except InvalidInputError:
             return ImageRequest(prompt=_NAMELESS)
