@@ -12,6 +12,7 @@ import argon2.low_level
 import pytest
 
 from new_databases import create_tables
+from one_authority import write_authority
 from pixy_core import Image, ImageDetailCreate, User, Visibility
 from pixy_data import (
     Database,
@@ -42,6 +43,14 @@ class People(NamedTuple):
     ann: User
     ben: User
     cleo: User
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _trust_one_authority(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let generators load one certificate authority: the provider of the tests has no TLS."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", write_authority(tmp_path_factory.mktemp("authority")))
+        yield
 
 
 @pytest.fixture
