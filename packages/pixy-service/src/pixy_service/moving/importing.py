@@ -6,6 +6,7 @@ one file without a row, which the next run of the import writes again.
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
@@ -115,12 +116,15 @@ class ArchiveImport:
             self._owner = None
             yield Finding.of(FindingKind.REFUSED, "", f"user {name}")
 
+    @cached_property
+    def _unknown_password(self) -> str:
+        """The hash of what nobody knows; it takes as long to refuse as that of any password."""
+        return hash_password(secrets.token_urlsafe(32))
+
     def _add_user(self, archived: ArchivedUser) -> User:
         if archived.username in self._names:
             raise ConstraintViolationError
-        # nobody knows it, so it takes as long to refuse as any other password
-        password = hash_password(secrets.token_urlsafe(32))
-        user = User(password=password, **archived.model_dump())
+        user = User(password=self._unknown_password, **archived.model_dump())
         try:
             added = self._stores.users.insert_user(user)
         except ConstraintViolationError:
