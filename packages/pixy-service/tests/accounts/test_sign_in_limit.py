@@ -102,21 +102,13 @@ def test_right_passwords_are_not_counted(credentials: CredentialService) -> None
     assert outcome_of(credentials, "ann", "wrong") == "blocked"
 
 
-@pytest.mark.parametrize(
-    ("other", "is_same"),
-    [
-        ("2001:db8:1:2::2", True),
-        ("2001:db8:1:2:ffff::", True),
-        ("2001:db8:1:3::1", False),
-        ("192.0.2.1", False),
-    ],
-)
-def test_of_an_ipv6_address_the_network_counts(
-    credentials: CredentialService, other: str, is_same: bool
-) -> None:
+def test_of_an_ipv6_address_the_network_counts(credentials: CredentialService) -> None:
     for number in range(MAX_FAILURES):
         outcome_of(credentials, "ann", f"wrong {number}", "2001:db8:1:2::1")
-    assert outcome_of(credentials, "ann", "wrong", other) == ("blocked" if is_same else "wrong")
+    for same in ("2001:db8:1:2::2", "2001:db8:1:2:ffff::"):
+        assert outcome_of(credentials, "ann", "wrong", same) == "blocked"
+    for other in ("2001:db8:1:3::1", "192.0.2.1"):
+        assert outcome_of(credentials, "ann", "wrong", other) == "wrong"
 
 
 def test_an_ipv4_address_is_the_same_in_ipv6(blocked: CredentialService) -> None:

@@ -118,10 +118,10 @@ def test_a_source_that_is_stored_rotated_is_drawn_as_people_see_it(tmp_path: Pat
     assert (upper[0] > upper[2], lower[0] > lower[2]) == (True, False)
 
 
-@pytest.mark.parametrize("size", [(1, 1), (3000, 2), (2, 3000), (5000, 5000)])
+@pytest.mark.parametrize("size", [(1, 1), (3000, 2), (2, 3000), (2881, 2881)])
 def test_a_source_of_any_size_gives_a_picture(save: Save, size: tuple[int, int]) -> None:
     drawn = draw(sources=(save(Picture.new("RGB", size, "red")),))
-    assert drawn.size == ((2880, 2880) if size == (5000, 5000) else size)
+    assert drawn.size == ((2880, 2880) if size == (2881, 2881) else size)
 
 
 def test_a_source_that_can_t_be_read_costs_nothing(tmp_path: Path) -> None:

@@ -155,7 +155,7 @@ from PIL import Image
 from pixy_core import ImageNotStoredError
 from pixy_service.pixels.inspection import decode_in_turn, inspect_image
 file = io.BytesIO()
-Image.new("RGB", (4096, 4096)).save(file, {media_type!r})
+Image.new("RGB", (4096, 4096)).save(file, {media_type!r}, compress_level=1, method=0)
 content = file.getvalue()
 inspect = lambda: inspect_image(content)
 inspect()

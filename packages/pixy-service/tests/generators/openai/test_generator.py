@@ -28,7 +28,7 @@ from pixy_service.generators.interface import ImageOrder
 from pixy_service.generators.openai.bodies import MAX_ANSWER_BYTES
 from pixy_service.generators.openai.generator import OpenAIGenerator
 from provider import ANSWERS, BEHAVIOURS, STREAMS, Provider
-from provider_answers import JPEG, LARGE_PNG, LARGE_TEXT_PNG, PNG, RATE_LIMIT_SECONDS, WEBP, Answer
+from provider_answers import JPEG, LARGE_PNG, LARGE_TEXT_PNG, PNG, RATE_LIMIT_SECONDS, WEBP
 from provider_oddities import ODD_ANSWERS
 
 KEY = "sk-secret-of-the-server"
