@@ -87,10 +87,10 @@ def test_a_key_may_come_with_its_owner_s_name(services: Services, keys: KeyServi
         assert keys.recall(present(token, name=name)).username == "b\u00e4r"
 
 
-@pytest.mark.parametrize("name", ["ben", "nobody", "Ann", "ann ", "", "a" * 65, "\0", "\ud83d"])
-def test_another_name_is_refused(keys: KeyService, issued: IssuedKey, name: str) -> None:
-    with pytest.raises(InvalidKeyError):
-        keys.recall(present(issued.token, name=name))
+def test_another_name_is_refused(keys: KeyService, issued: IssuedKey) -> None:
+    for name in ("ben", "nobody", "Ann", "ann ", "", "a" * 65, "\0", "\ud83d"):
+        with pytest.raises(InvalidKeyError):
+            keys.recall(present(issued.token, name=name))
 
 
 def test_what_is_no_key_or_an_unknown_one_is_refused(keys: KeyService, issued: IssuedKey) -> None:
