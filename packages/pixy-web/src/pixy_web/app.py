@@ -103,9 +103,9 @@ def create_app(
     app.router.routes += _by_path(public_images.router, private_images.router)
     for router in (v1.router, keys.router, health.router, build_pages_router()):
         app.router.routes.extend(router.routes)
-    document = build_document(app, settings.max_prompt_length)
     if settings.openapi:
-        app.router.routes.extend(build_document_router(document).routes)
+        build = partial(build_document, app, settings.max_prompt_length)
+        app.router.routes.extend(build_document_router(build).routes)
         app.router.routes.extend(build_reference_router().routes)
     return app
 

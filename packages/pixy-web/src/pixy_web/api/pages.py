@@ -5,6 +5,7 @@ contain a hash of all of them, so browsers cache them for good. Only `/` is requ
 answered with 304 until a part changes.
 """
 
+import asyncio
 import gzip
 import hashlib
 import json
@@ -107,17 +108,30 @@ def build_pages_router() -> APIRouter:
     return router
 
 
-def build_document_router(document: dict[str, Any]) -> APIRouter:
+def build_document_router(build: Callable[[], dict[str, Any]]) -> APIRouter:
     """Return a router for the OpenAPI document.
 
     Args:
-        document: The document, as JSON.
+        build: Returns the document, as JSON. It is called at the first request, in a thread,
+            because it takes longer than the rest of a start.
     """
-    content = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
     router = APIRouter(dependencies=LOGGED, include_in_schema=False)
-    answer = _answer_with(Page(content, "application/json"), CHECKED)
-    router.add_api_route("/openapi.json", answer, methods=READ)
+    known: Page | None = None
+
+    async def answer_document(request: Request) -> Response:
+        """Return the document."""
+        nonlocal known
+        if known is None:
+            known = await asyncio.to_thread(lambda: _encode_document(build()))
+        return known.answer(request, CHECKED)
+
+    router.add_api_route("/openapi.json", answer_document, methods=READ)
     return router
+
+
+def _encode_document(document: dict[str, Any]) -> Page:
+    content = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return Page(content.encode(), "application/json")
 
 
 def _read_files() -> tuple[dict[str, bytes], str]:
