@@ -1,4 +1,4 @@
-"""The commands `pixy backup` and `pixy restore`, run as separate processes."""
+"""The commands `pixy backup` and `pixy restore`."""
 
 import subprocess
 from collections.abc import Callable
@@ -9,6 +9,7 @@ import pytest
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.mark.usefixtures("running")
 def test_a_running_service_is_backed_up_and_restored(run: Run, file: Path, tmp_path: Path) -> None:
     told = run("backup", "copy")
     assert (told.returncode, told.stderr) == (0, "")

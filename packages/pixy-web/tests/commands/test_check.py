@@ -1,4 +1,4 @@
-"""The command `pixy check`, run as a separate process next to a running service."""
+"""The command `pixy check`."""
 
 import json
 import subprocess
@@ -16,6 +16,7 @@ def check(run: Run) -> Run:
     return partial(run, "check")
 
 
+@pytest.mark.usefixtures("running")
 def test_without_problems_it_exits_with_0(check: Run) -> None:
     told = check()
     assert (told.returncode, told.stderr) == (0, "")
@@ -48,6 +49,7 @@ def test_json_output_has_one_object_per_line(check: Run, file: Path) -> None:
     assert summary == {"summary": {"images": 1, "files": 1, "remaining": 1}}
 
 
+@pytest.mark.usefixtures("running")
 def test_a_complete_repair_exits_with_0(check: Run, file: Path) -> None:
     orphan = file.with_name(f"{file.name[:-8]}aaaa.png")
     orphan.touch()

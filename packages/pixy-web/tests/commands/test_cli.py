@@ -1,4 +1,4 @@
-"""The command `pixy`, run as a separate process."""
+"""The command `pixy`: users, settings, and what it says about failures."""
 
 import os
 import subprocess
@@ -9,7 +9,9 @@ from pathlib import Path
 import argon2
 import pytest
 
-from pixy_service import open_users, upgrade_database
+from new_databases import create_tables
+from new_users import add_users
+from pixy_service import open_users
 from provider import Provider
 from provider_answers import Answer
 from terminal import PIXY, Terminal
@@ -21,48 +23,47 @@ ADD = ("user", "add", "ada", "--class-key", "maths")
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(run_here: Run) -> Run:
     """Run `pixy` in an empty folder, and return the process with its output."""
-
-    def run_pixy(
-        *arguments: str, stdin: str = "", **environment: str
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [PIXY, *arguments],
-            cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin", "PIXY_PORT": "0", **environment},
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run_pixy
+    return run_here
 
 
 @pytest.fixture
-def run_on_new(run: Run, tmp_path: Path) -> Run:
+def database(tmp_path: Path) -> str:
+    """The URL of a new database, which is where `run` looks for one."""
+    url = f"sqlite:///{tmp_path}/pixy-data/pixy.sqlite3"
+    create_tables(url)
+    return url
+
+
+@pytest.fixture
+def run_on_new(run: Run, database: str) -> Run:
     """Run `pixy` like `run`, on a new database."""
-    upgrade_database(f"sqlite:///{tmp_path}/pixy-data/pixy.sqlite3")
     return run
 
 
-def test_version_is_that_of_the_package(run: Run) -> None:
-    assert run("--version").stdout.strip() == f"pixy, version {version('pixy-web')}"
+def test_the_installed_command_has_the_version_of_the_package_and_reaches_its_database(
+    tmp_path: Path,
+) -> None:
+    for arguments, output in (
+        (["--version"], f"pixy, version {version('pixy-web')}\n"),
+        (["db", "upgrade"], "The database is up to date: /"),
+    ):
+        told = subprocess.run(
+            [PIXY, *arguments],
+            cwd=tmp_path,
+            env={"PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert told.stdout.startswith(output)
+        assert told.stderr == ""
+    assert (tmp_path / "pixy-data" / "pixy.sqlite3").is_file()
 
 
-def test_without_a_terminal_the_option_for_a_password_is_named(tmp_path: Path) -> None:
-    failed = subprocess.run(
-        [PIXY, *ADD, "--create"],
-        cwd=tmp_path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        # without a controlling terminal
-        start_new_session=True,
-    )
+def test_without_a_terminal_the_option_for_a_password_is_named(run: Run) -> None:
+    failed = run(*ADD, "--create")
     assert failed.returncode == 2
     assert "use --password-stdin" in failed.stderr
     assert "Warning" not in failed.stderr
@@ -209,34 +210,28 @@ def test_at_a_terminal_it_asks_before_it_creates_a_database(tmp_path: Path, run:
     ],
 )
 def test_errors_are_reported_before_a_password_is_asked_for(
-    run_on_new: Run, tmp_path: Path, arguments: tuple[str, ...], message: str
+    run: Run, database: str, arguments: tuple[str, ...], message: str
 ) -> None:
-    run_on_new(*ADD, "--password-stdin", stdin="a password\n")
-    with Terminal(tmp_path, *arguments) as terminal:
-        assert message in terminal.read()
-        assert terminal.wait() in (1, 2)
-    assert "Password" not in terminal.text
+    add_users(database, "a password", {"ada": "maths"})
+    failed = run(*arguments)
+    assert message in failed.stderr
+    assert failed.returncode in (1, 2)
+    # this is told, without a terminal, when it asks
+    assert "--password-stdin" not in failed.stderr
 
 
-def test_a_byte_order_mark_is_not_part_of_a_password(run_on_new: Run, tmp_path: Path) -> None:
-    run_on_new(*ADD, "--password-stdin", stdin="\ufeffa password\r\n")
-    with open_users(f"sqlite:///{tmp_path}/pixy-data/pixy.sqlite3") as users:
+def test_a_byte_order_mark_is_not_part_of_a_password(run: Run, database: str) -> None:
+    run(*ADD, "--password-stdin", stdin="\ufeffa password\r\n")
+    with open_users(database) as users:
         stored = users.authenticate_user("ada").password
     assert argon2.PasswordHasher().verify(stored, "a password")
 
 
-def test_a_password_that_is_not_utf_8_is_refused(tmp_path: Path, run_on_new: Run) -> None:
-    failed = subprocess.run(
-        [PIXY, *ADD, "--password-stdin"],
-        cwd=tmp_path,
-        input=b"a pass\xffword\n",
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
+def test_a_password_that_is_not_utf_8_is_refused(run_on_new: Run) -> None:
+    failed = run_on_new(*ADD, "--password-stdin", stdin=b"a pass\xffword\n")
     assert failed.returncode == 2
-    assert b"not UTF-8" in failed.stderr
-    assert b"Traceback" not in failed.stderr
+    assert "not UTF-8" in failed.stderr
+    assert "Traceback" not in failed.stderr
 
 
 @pytest.mark.parametrize(

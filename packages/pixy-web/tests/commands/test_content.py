@@ -1,4 +1,4 @@
-"""The command `pixy content copy`, run as a separate process."""
+"""The command `pixy content copy`."""
 
 import os
 import pty
@@ -13,6 +13,7 @@ from running_service import RunningService
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.mark.usefixtures("running")
 def test_the_images_of_a_running_service_are_copied(run: Run, file: Path, tmp_path: Path) -> None:
     told = run("content", "copy", "--to", "new")
     assert (told.returncode, told.stderr) == (0, "")
@@ -41,11 +42,9 @@ def test_damaged_images_are_reported_and_exit_with_1(run: Run, file: Path, tmp_p
     assert (tmp_path / "new/images/.store").exists()
 
 
-def test_images_that_were_deleted_since_are_counted(
-    run: Run, file: Path, fresh: RunningService
-) -> None:
-    ada = fresh.sign_in()
-    guid = fresh.make_image(ada)["guid"]
+def test_images_that_were_deleted_since_are_counted(run: Run, running: RunningService) -> None:
+    ada = running.sign_in()
+    guid = running.make_image(ada)["guid"]
     run("content", "copy", "--to", "new")
     assert ada.delete(f"/image/{guid}").status_code == 204
     told = run("content", "copy", "--to", "new")

@@ -37,9 +37,11 @@ def workers(process_id: int) -> list[int]:
     return [pid for pid, command in commands.items() if b"spawn_main" in command]
 
 
-# the first and the last compiled module that is imported
-@pytest.mark.parametrize("library", ["_pydantic_core", "httptools"])
-@pytest.mark.parametrize("command", ["serve", "demo"])
+# the first and the last compiled module that is imported; the first before the command is known
+@pytest.mark.parametrize(
+    ("command", "library"),
+    [("serve", "_pydantic_core"), ("serve", "httptools"), ("demo", "httptools")],
+)
 def test_ctrl_c_during_imports_is_quiet(command: str, library: str, tmp_path: Path) -> None:
     with Terminal(tmp_path, command, "--port", "0", PIXY_GENERATOR="sketch") as terminal:
         wait_until(lambda: has_loaded(terminal.process_id, library))
@@ -52,31 +54,24 @@ def test_ctrl_c_during_imports_is_quiet(command: str, library: str, tmp_path: Pa
 def test_ctrl_c_does_not_end_a_worker_that_starts(tmp_path: Path) -> None:
     arguments = ("serve", "--port", "0", "--workers", "2")
     with Terminal(tmp_path, *arguments, PIXY_GENERATOR="sketch") as terminal:
-        wait_until(lambda: len(workers(terminal.process_id)) == 2)
-        first, second = workers(terminal.process_id)
-        wait_until(lambda: has_loaded(first, "_pydantic_core"))
-        os.kill(first, signal.SIGINT)
-        wait_until(lambda: has_loaded(second, "_pydantic_core"))
+        # from before the first line of both until they have done a part of their imports
+        interrupted: set[int] = set()
+        while len(interrupted) < 2 or not all(has_loaded(x, "_pydantic_core") for x in interrupted):
+            interrupt(interrupted, terminal.process_id)
+            time.sleep(0.001)
+        interrupt(interrupted, terminal.process_id)
+        assert set(workers(terminal.process_id)) == interrupted
         terminal.interrupt()
         terminal.read_until("Stopping parent process")
         assert "Traceback" not in terminal.read()
         assert terminal.wait() == 0
 
 
-def test_ctrl_c_does_not_end_a_worker_before_its_first_line(tmp_path: Path) -> None:
-    arguments = ("serve", "--port", "0", "--workers", "2")
-    with Terminal(tmp_path, *arguments, PIXY_GENERATOR="sketch") as terminal:
-        # until both have done a part of their imports
-        interrupted: set[int] = set()
-        while len(interrupted) < 2 or not all(has_loaded(x, "_pydantic_core") for x in interrupted):
-            for process_id in workers(terminal.process_id):
-                interrupted.add(process_id)
-                os.kill(process_id, signal.SIGINT)
-            time.sleep(0.001)
-        assert set(workers(terminal.process_id)) == interrupted
-        terminal.interrupt()
-        assert "Traceback" not in terminal.read()
-        assert terminal.wait() == 0
+def interrupt(interrupted: set[int], process_id: int) -> None:
+    """Interrupt all workers of a process, and add them to those that were."""
+    for worker in workers(process_id):
+        interrupted.add(worker)
+        os.kill(worker, signal.SIGINT)
 
 
 def test_ctrl_c_at_the_password_prompt_restores_the_terminal(tmp_path: Path) -> None:

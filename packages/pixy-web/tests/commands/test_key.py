@@ -1,16 +1,17 @@
-"""The commands `pixy key`, run as processes of their own."""
+"""The commands `pixy key`."""
 
 import re
 import sqlite3
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from new_users import add_users
 from pixy_core import Scope
-from pixy_service import KeyCredentials, open_keys, open_users
-from terminal import PIXY
+from pixy_service import KeyCredentials, open_keys
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 TOKEN = re.compile(r"pixy_([A-Za-z0-9]{10})_[A-Za-z0-9]{43}\n")
@@ -19,28 +20,14 @@ TOKEN = re.compile(r"pixy_([A-Za-z0-9]{10})_[A-Za-z0-9]{43}\n")
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     url = f"sqlite:///{tmp_path}/pixy-data/pixy.sqlite3"
-    with open_users(url) as users:
-        for name in ("ada", "bob"):
-            users.add_user(name, "a password", "maths")
+    add_users(url, "a password", {"ada": "maths", "bob": "maths"})
     return url
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(run_here: Run) -> Run:
     """Run `pixy key` in a folder."""
-
-    def run_pixy(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [PIXY, "key", *arguments],
-            cwd=tmp_path,
-            env={"PATH": "/usr/bin:/bin"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    return run_pixy
+    return partial(run_here, "key")
 
 
 def test_an_added_key_is_all_of_standard_output_and_works(run: Run, url: str) -> None:

@@ -1,4 +1,4 @@
-"""The commands `pixy export` and `pixy import`, run as separate processes."""
+"""The commands `pixy export` and `pixy import`."""
 
 import hashlib
 import os
@@ -13,18 +13,21 @@ from pathlib import Path
 import pytest
 
 from archive_samples import ANN, pack_images
+from new_databases import create_tables
+from new_users import add_users
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 PIXY = Path(sys.executable).parent / "pixy"
 
 
 @pytest.fixture
-def new(run: Run, tmp_path: Path) -> Path:
+def new(tmp_path: Path) -> Path:
     """The data folder of an empty installation."""
-    assert run("db", "upgrade", data_dir=tmp_path / "new").returncode == 0
+    create_tables(f"sqlite:///{tmp_path}/new/pixy.sqlite3")
     return tmp_path / "new"
 
 
+@pytest.mark.usefixtures("running")
 def test_the_images_of_a_running_service_move(run: Run, file: Path, new: Path) -> None:
     size = file.stat().st_size
     told = run("export", "moving.tar.zst")
@@ -60,17 +63,17 @@ def test_the_printed_command_is_safe_for_a_shell(
     line = run("import", "x", data_dir=new).stdout.splitlines()[0]
     assert line.startswith(f"new user   {name}  has no password: pixy user password ")
     command = line.partition("has no password: ")[2]
-    told = subprocess.run(
-        command.replace("user password", "user password --password-stdin"),
-        shell=True,
-        env={"PATH": f"{PIXY.parent}:/usr/bin:/bin", "PIXY_DATA_DIR": str(new)},
-        cwd=tmp_path,
-        input="a long password",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    # what a shell makes of it
+    pixy = tmp_path / "pixy"
+    pixy.write_text("#!/bin/sh\nprintf '%s\\0' \"$@\"\n")
+    pixy.chmod(0o700)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    printed = subprocess.run(
+        command, shell=True, env=environment, cwd=tmp_path, capture_output=True, check=True
+    ).stdout
+    first, second, *others = printed.decode().split("\0")[:-1]
+    assert [first, second, others[-1]] == ["user", "password", name]
+    told = run(first, second, "--password-stdin", *others, data_dir=new, stdin="a long password")
     assert told.returncode == 0, told.stderr
     assert not (tmp_path / "evil").exists()
 
@@ -112,18 +115,10 @@ def test_an_archive_goes_through_a_pipe(file: Path, new: Path, tmp_path: Path) -
     assert told.stdout.splitlines()[-1].startswith("Imported 1 images from -, ")
 
 
-def test_a_pipe_that_ends_stops_an_export(file: Path) -> None:
+def test_a_pipe_that_ends_stops_an_export(run: Run) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    told = subprocess.run(
-        [PIXY, "export", "-"],
-        env={"PATH": "/usr/bin:/bin", "PIXY_DATA_DIR": str(file.parents[2])},
-        stdout=writing,
-        stderr=subprocess.PIPE,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    told = run("export", "-", stdout=writing)
     os.close(writing)
     assert told.returncode == 3
     assert told.stderr == ("pixy: the export stopped: The archive can't be written: Broken pipe\n")
@@ -189,22 +184,11 @@ def test_a_closed_standard_input_is_told(new: Path) -> None:
     assert told.stderr.endswith("Error: Standard input is closed.\n")
 
 
-def test_a_full_standard_output_stops_an_import_and_an_export(
-    run: Run, file: Path, tmp_path: Path
-) -> None:
+def test_a_full_standard_output_stops_an_import_and_an_export(run: Run) -> None:
     run("export", "x")
     for arguments in (["import", "x"], ["import", "--check", "x"], ["export", "y"]):
         with Path("/dev/full").open("wb") as full:
-            told = subprocess.run(
-                [PIXY, *arguments],
-                env={"PATH": "/usr/bin:/bin", "PIXY_DATA_DIR": str(file.parents[2])},
-                cwd=tmp_path,
-                stdout=full,
-                stderr=subprocess.PIPE,
-                text=True,
-                timeout=60,
-                check=False,
-            )
+            told = run(*arguments, stdout=full.fileno())
         assert told.returncode == 3, told.stderr
         assert told.stderr == (
             f"pixy: the {'check' if '--check' in arguments else arguments[0]} stopped: "
@@ -232,14 +216,7 @@ def test_damaged_images_are_reported_and_exit_with_1(run: Run, file: Path, new: 
 
 
 def add_user(data_dir: Path, name: str, class_key: str) -> None:
-    subprocess.run(
-        [PIXY, "user", "add", name, "--class-key", class_key, "--password-stdin"],
-        env={"PATH": "/usr/bin:/bin", "PIXY_DATA_DIR": str(data_dir)},
-        input="a long password",
-        text=True,
-        check=True,
-        capture_output=True,
-    )
+    add_users(f"sqlite:///{data_dir}/pixy.sqlite3", "a long password", {name: class_key})
 
 
 def test_a_user_of_another_class_is_reported_until_it_is_named(run: Run, new: Path) -> None:
@@ -326,16 +303,9 @@ def test_wrong_usage_and_wrong_settings_exit_with_2(
     assert "Traceback" not in told.stderr
 
 
-def test_an_archive_is_not_printed_to_a_terminal(run: Run, tmp_path: Path) -> None:
+def test_an_archive_is_not_printed_to_a_terminal(run: Run) -> None:
     terminal, end = os.openpty()
-    told = subprocess.run(
-        [PIXY, "export", "-"],
-        env={"PATH": "/usr/bin:/bin", "PIXY_DATA_DIR": str(tmp_path)},
-        stdout=end,
-        stderr=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    told = run("export", "-", stdout=end)
     os.close(end)
     os.close(terminal)
     assert told.returncode == 2
