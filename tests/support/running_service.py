@@ -38,7 +38,8 @@ class RunningService:
     def add_user(self, name: str | None = None, class_key: str = "class") -> str:
         """Return the name of a new user, whose password is PASSWORD."""
         name = name or f"user{next(_names)}"
-        add_users(self.settings.database_url.get_secret_value(), PASSWORD, {name: class_key})
+        url = self.settings.database_url.get_secret_value()
+        add_users(url, PASSWORD, {name: class_key}, quick=True)
         return name
 
     def open_users(self) -> Any:
