@@ -1,5 +1,6 @@
 """PixyProxy on a real socket, in a thread of the test process."""
 
+import contextlib
 import itertools
 import logging
 import threading
@@ -20,9 +21,11 @@ from pixy_web.app import create_app
 from pixy_web.server.log_lines import FORMATTERS
 from pixy_web.server.run import bind, build_server
 from pixy_web.settings import Settings
+from provider_answers import make_png
 
 PASSWORD = "correct horse: bättery"
 _names = itertools.count()
+_numbers = itertools.count()
 
 
 @dataclass
@@ -73,9 +76,37 @@ class RunningService:
         return client
 
     def make_image(
+        self,
+        client: httpx2.Client,
+        prompt: str = "a lighthouse",
+        visibility: str = "private",
+        content: bytes | None = None,
+    ) -> dict[str, Any]:
+        """Return the details of a new image.
+
+        Args:
+            client: Its owner.
+            prompt: Its prompt.
+            visibility: Who may see it.
+            content: The file; None for a tiny one, because drawing one takes much longer.
+        """
+        if content is None:
+            # the same file again would be the same image
+            number = next(_numbers)
+            content = make_png(1 + number % 1000, 1 + number // 1000)
+        files, texts = {"file": ("image", content)}, {"prompt": prompt}
+        response = client.post("/image/upload", files=files, data=texts)
+        assert response.status_code == 201, response.text
+        if visibility != "private":
+            path = response.headers["location"]
+            response = client.patch(path, json={"visibility": visibility})
+        details: dict[str, Any] = response.json()
+        return details
+
+    def draw_image(
         self, client: httpx2.Client, prompt: str = "a lighthouse", visibility: str = "private"
     ) -> dict[str, Any]:
-        """Return the details of a new image."""
+        """Return the details of a new image that the service's generator has made."""
         response = client.post("/image", json={"prompt": prompt, "visibility": visibility})
         assert response.status_code == 201, response.text
         details: dict[str, Any] = response.json()
@@ -97,8 +128,10 @@ def run_service(data_dir: Path, **overrides: object) -> RunningService:
     settings = Settings.load(
         **{"data_dir": data_dir, "generator": "sketch", "port": 0, **overrides}
     )
-    if settings.database_url.get_secret_value().startswith("sqlite:"):
-        create_tables(settings.database_url.get_secret_value())
+    url = settings.database_url.get_secret_value()
+    if url.startswith("sqlite:"):
+        with contextlib.suppress(OSError):  # a test may have blocked the path
+            create_tables(url)
     log = StringIO()
     handler = logging.StreamHandler(log)
     handler.setFormatter(FORMATTERS[settings.log_format]())

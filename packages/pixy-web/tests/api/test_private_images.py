@@ -239,7 +239,7 @@ def test_a_paid_image_is_kept_whatever_form_the_answer_has(
 ) -> None:
     provider.behave(behaviour)
     client = paid.sign_in()
-    image = paid.make_image(client)
+    image = paid.draw_image(client)
     assert image["media_type"] == media_type
     assert client.get(f"/image/{image['guid']}/content").content == content
 

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import httpx2
 import pytest
 
-from provider import Provider
 from provider_answers import LARGE_PNG
 from running_service import RunningService
 
@@ -64,21 +63,20 @@ class Reader:
         self.connection.close()
 
 
-def serve_large(start: Callable[..., RunningService], provider: Provider, **settings: str) -> Large:
-    provider.behave("large")
-    service = start(
-        generator="openai",
-        openai_api_key="sk-of-the-test",
-        openai_base_url=provider.base_url,
-        **settings,
-    )
+def add_large(service: RunningService) -> Large:
     owner = service.sign_in()
-    return Large(service, owner, service.make_image(owner, visibility="public")["guid"])
+    return Large(service, owner, service.make_image(owner, "x", "public", LARGE_PNG)["guid"])
+
+
+@pytest.fixture(scope="module")
+def large(service: RunningService) -> Large:
+    """One for all tests that don't change it."""
+    return add_large(service)
 
 
 @pytest.fixture
-def large(start_service: Callable[..., RunningService], provider: Provider) -> Large:
-    return serve_large(start_service, provider)
+def own_large(fresh: RunningService) -> Large:
+    return add_large(fresh)
 
 
 def wait_for_end(large: Large) -> list[str]:
@@ -132,11 +130,11 @@ def test_a_client_that_leaves_is_no_error(large: Large) -> None:
     assert not [line for line in large.service.log_lines() if " ERROR " in line]
 
 
-def test_a_client_that_leaves_before_the_answer_begins_is_no_error(large: Large) -> None:
+def test_a_client_that_leaves_before_the_answer_begins_is_no_error(own_large: Large) -> None:
     for _ in range(20):
-        with large.ask():
+        with own_large.ask():
             pass
-    lines = large.service.log_lines()
+    lines = own_large.service.log_lines()
     statuses = {line.split()[8] for line in lines if "REQUEST END" in line and "ms" in line}
     assert statuses <= {"200", "201", "499"}
     assert not [line for line in lines if " ERROR " in line]
@@ -150,38 +148,38 @@ def test_a_client_that_closes_its_sending_side_gets_the_whole_file(large: Large)
         assert begun + reader.read(len(LARGE_PNG) - SOME) == LARGE_PNG
 
 
-def test_an_image_that_is_deleted_during_the_response_is_sent_whole(large: Large) -> None:
-    with large.ask() as reader:
+def test_an_image_that_is_deleted_during_the_response_is_sent_whole(own_large: Large) -> None:
+    with own_large.ask() as reader:
         reader.head()
         begun = reader.read(SOME)
-        assert large.owner.delete(f"/image/{large.guid}").status_code == 204
+        assert own_large.owner.delete(f"/image/{own_large.guid}").status_code == 204
         assert begun + reader.read(len(LARGE_PNG) - SOME) == LARGE_PNG
 
 
 @pytest.mark.parametrize("damage", ["shorten", "change"])
-def test_a_file_that_is_damaged_during_the_response_ends_early(large: Large, damage: str) -> None:
-    with large.ask() as reader:
+def test_a_file_that_is_damaged_during_the_response_ends_early(
+    own_large: Large, damage: str
+) -> None:
+    with own_large.ask() as reader:
         reader.head()
         received = reader.read(SOME)
         if damage == "shorten":
-            os.truncate(large.path, 9_000_000)
+            os.truncate(own_large.path, 9_000_000)
         else:
-            with large.path.open("r+b") as file:
+            with own_large.path.open("r+b") as file:
                 file.seek(len(LARGE_PNG) - 100)
                 file.write(b"not what was stored")
         received += reader.read(len(LARGE_PNG))
     assert LARGE_PNG.startswith(received)
     assert len(received) < len(LARGE_PNG)
-    lines = wait_for_end(large)
+    lines = wait_for_end(own_large)
     assert lines[-1].split()[8] == "500"
     assert any("breaks off: ContentDamagedError" in line for line in lines)
     assert not any("Traceback" in line for line in lines)
 
 
-def test_the_other_parser_sends_the_same(
-    start_service: Callable[..., RunningService], provider: Provider
-) -> None:
-    large = serve_large(start_service, provider, http_parser="h11")
+def test_the_other_parser_sends_the_same(start_service: Callable[..., RunningService]) -> None:
+    large = add_large(start_service(http_parser="h11"))
     with large.ask() as reader:
         reader.head()
         assert reader.read(len(LARGE_PNG)) == LARGE_PNG

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from pixy_service import open_users
+from new_users import add_users
 from pixy_web.app import create_app
 from pixy_web.server.run import bind
 from pixy_web.settings import Settings
@@ -50,8 +50,8 @@ def inner(tmp_path: Path, provider: Provider) -> FastAPI:
         openai_base_url=provider.base_url,
         partial_images=1,
     )
-    with open_users(settings.database_url.get_secret_value()) as users:
-        users.add_user("ada", PASSWORD, "class")
+    url = settings.database_url.get_secret_value()
+    add_users(url, PASSWORD, {"ada": "class"}, quick=True)
     return create_app(settings)
 
 

@@ -17,7 +17,7 @@ def check_image(service: RunningService, provider: Provider, name: str) -> dict[
     """Make an odd image, fail if it or a thumbnail looks wrong, and return its details."""
     image, client = ODD_IMAGES[name], service.client()
     provider.answer_with(image.content)
-    details = service.make_image(service.sign_in(), visibility="public")
+    details = service.draw_image(service.sign_in(), visibility="public")
     assert (details["width"], details["height"]) == image.size, name
     path = f"/image/{details['guid']}/content"
     assert client.get(path).content == image.content

@@ -17,15 +17,17 @@ from pixy_service import THUMBNAIL_TYPES, THUMBNAIL_WIDTHS
 from pixy_service.pixels.shrinking import VERSION
 from pixy_web.http.error_handler import STATUSES
 from pixy_web.threads.threads import Threads, ThumbnailsBusyError
+from provider_answers import make_png
 from running_service import RunningService
 
+WIDE = make_png(1024, 1024)
 AVIF = "image/avif,image/webp,image/apng,image/*,*/*;q=0.8"
 
 
 @pytest.fixture
 def image_path(service: RunningService) -> str:
     """The path of the content of a new public image without thumbnails."""
-    image = service.make_image(service.sign_in(), visibility="public")
+    image = service.make_image(service.sign_in(), "grey", "public", WIDE)
     return f"/image/{image['guid']}/content"
 
 
@@ -56,10 +58,9 @@ def test_a_width_gives_a_thumbnail_of_that_width(
 
 
 @pytest.mark.case("C440")
-def test_a_thumbnail_shows_what_the_original_shows(
-    service: RunningService, image_path: str
-) -> None:
-    client = service.client()
+def test_a_thumbnail_shows_what_the_original_shows(service: RunningService) -> None:
+    client = service.sign_in()
+    image_path = f"/image/{service.draw_image(client)['guid']}/content"
     whole = open_picture(client.get(image_path)).convert("RGB").resize((16, 16))
     for accept in ("*/*", AVIF):
         answer = client.get(image_path, params={"width": 640}, headers={"Accept": accept})
@@ -232,7 +233,8 @@ def test_an_original_that_was_only_touched_keeps_its_thumbnails(
 def test_deleting_an_image_removes_its_thumbnails(service: RunningService) -> None:
     owner = service.sign_in()
     first, second = (
-        f"/image/{service.make_image(owner, visibility='public')['guid']}" for _ in range(2)
+        f"/image/{service.make_image(owner, 'x', 'public', make_png(1024, 1000 + n))['guid']}"
+        for n in range(2)
     )
     for path in (first, second):
         for width in THUMBNAIL_WIDTHS:
@@ -261,7 +263,7 @@ def test_the_folder_may_be_deleted_while_the_service_runs(
 @pytest.mark.case("C450")
 def test_thumbnails_are_served_even_if_their_folder_can_t_be_written(fresh: RunningService) -> None:
     (fresh.settings.data_dir / "thumbnails").write_text("no folder")
-    guid = fresh.make_image(fresh.sign_in(), visibility="public")["guid"]
+    guid = fresh.make_image(fresh.sign_in(), "grey", "public", WIDE)["guid"]
     client = fresh.client()
     for _ in range(2):
         answer = client.get(f"/image/{guid}/content?width=160")
