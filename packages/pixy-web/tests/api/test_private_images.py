@@ -56,7 +56,7 @@ def test_a_prompt_gives_a_stored_private_image_of_the_caller(service: RunningSer
 @pytest.mark.case("C202")
 @pytest.mark.parametrize("visibility", ["private", "class", "public"])
 def test_an_image_has_the_requested_visibility(service: RunningService, visibility: str) -> None:
-    assert service.make_image(service.sign_in(), "x", visibility)["visibility"] == visibility
+    assert service.draw_image(service.sign_in(), "x", visibility)["visibility"] == visibility
 
 
 @pytest.mark.case("C203")
@@ -123,7 +123,7 @@ def test_a_prompt_that_breaks_the_rules_is_refused(
 )
 def test_an_unusual_prompt_is_kept_byte_for_byte(service: RunningService, prompt: str) -> None:
     client = service.sign_in()
-    guid = service.make_image(client, prompt)["guid"]
+    guid = service.draw_image(client, prompt)["guid"]
     assert client.get(f"/image/{guid}").json()["prompt"] == prompt
     assert client.get("/image").json()[0]["prompt"] == prompt
 

@@ -198,7 +198,7 @@ def test_a_search_of_wrong_length_or_given_twice_is_refused(library: Library) ->
 def test_each_caller_finds_only_visible_images(library: Library) -> None:
     service = library.service
     owner, mate, other = service.sign_in("x"), service.sign_in("x"), service.sign_in("y")
-    image = service.make_image(owner, "a zeppelin over 山川")
+    image = service.draw_image(owner, "a zeppelin over 山川")
     callers = {"owner": owner, "mate": mate, "other": other, "stranger": library.stranger}
     for visibility, seen in (
         ("private", {"owner"}),

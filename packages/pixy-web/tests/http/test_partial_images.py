@@ -205,7 +205,7 @@ def test_head_answers_as_get(pending: Pending, provider: Provider) -> None:
 def test_invalid_partial_images_are_not_shown(watched: RunningService, provider: Provider) -> None:
     owner = watched.sign_in()
     provider.behave("events_with_bad_partials")
-    image = watched.make_image(owner)
+    image = watched.draw_image(owner)
     assert owner.get(f"/image/{image['guid']}/content").content == PNG
 
 
@@ -214,7 +214,7 @@ def test_a_partial_image_that_can_t_be_removed_is_not_shown(
     watched: RunningService, provider: Provider
 ) -> None:
     owner = watched.sign_in()
-    watched.make_image(owner)
+    watched.draw_image(owner)
     staging = watched.settings.data_dir / "images" / ".staging"
     with provider.unfinished():
         path = ask(owner)

@@ -13,12 +13,7 @@ from pixy_core import ConfigurationError
 from pixy_web.metrics.folder import check_library, join_folder, make_folder
 from small_disk import SmallDisk
 
-WITHOUT_LIBRARY = """
-import sys
-sys.modules["prometheus_client"] = None
-from pixy_web.commands.entry import main
-main()
-"""
+WITHOUT_LIBRARY = "import sys; sys.modules['prometheus_client'] = None"
 
 
 def test_the_folder_is_for_this_user_only_and_can_be_removed_twice() -> None:
@@ -92,7 +87,8 @@ def test_the_library_is_found() -> None:
 
 
 def test_without_the_library_the_port_is_refused_with_the_line_to_type(tmp_path: Path) -> None:
-    told = run_without_library(tmp_path, "serve", "--port=0", PIXY_METRICS_PORT="9464")
+    code = f"{WITHOUT_LIBRARY}\nfrom pixy_web.commands.entry import main\nmain()"
+    told = run_without_library(tmp_path, code, "serve", "--port=0", PIXY_METRICS_PORT="9464")
     assert told.returncode == 2
     assert told.stderr.endswith(
         "pixy: PIXY_METRICS_PORT needs a library that is not installed: "
@@ -102,22 +98,23 @@ def test_without_the_library_the_port_is_refused_with_the_line_to_type(tmp_path:
 
 
 def test_without_the_library_everything_else_works(tmp_path: Path) -> None:
-    assert run_without_library(tmp_path, "db", "upgrade").returncode == 0
     code = (
-        "import sys; sys.modules['prometheus_client'] = None\n"
+        f"{WITHOUT_LIBRARY}\n"
+        "from pixy_web.commands.cli import commands\n"
         "from pixy_web.app import create_app; from pixy_web.settings import Settings\n"
+        "commands(['db', 'upgrade'], standalone_mode=False)\n"
         "create_app(Settings.load())"
     )
-    settings = {"PATH": "/usr/bin:/bin", "PIXY_GENERATOR": "sketch"}
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=settings, check=True)
+    told = run_without_library(tmp_path, code)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.startswith("The database is up to date")
 
 
 def run_without_library(
-    folder: Path, *arguments: str, **settings: str
+    folder: Path, code: str, *arguments: str, **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run `pixy` in an environment that lacks prometheus-client."""
     return subprocess.run(
-        [sys.executable, "-c", WITHOUT_LIBRARY, *arguments],
+        [sys.executable, "-c", code, *arguments],
         cwd=folder,
         env={"PATH": "/usr/bin:/bin", "PIXY_GENERATOR": "sketch", **settings},
         capture_output=True,

@@ -42,7 +42,7 @@ def test_a_prompt_over_the_configured_limit_is_refused(limited: RunningService) 
         assert answer.json()["errors"] == [
             {"location": ["body", "prompt"], "reason": "must have at most 100 characters"}
         ]
-    assert limited.make_image(client, "🦊" * 100)["prompt"] == "🦊" * 100
+    assert limited.draw_image(client, "🦊" * 100)["prompt"] == "🦊" * 100
 
 
 @pytest.mark.case("C290")
