@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -124,13 +125,19 @@ def test_an_installation_that_runs_shows_what_is_imported(
 
 
 def test_a_new_user_signs_in_once_it_has_a_password(
-    new: House, archive: Path, exported: object, generator: ImageGenerator
+    new: House,
+    archive: Path,
+    exported: object,
+    generator: ImageGenerator,
+    counting_hashes: Callable[[], AbstractContextManager[list[str]]],
 ) -> None:
     new.take(archive)
     with open_services(database_url=new.url, data_dir=new.data, generator=generator) as services:
         credentials = Credentials("ann", "a long password")
-        with pytest.raises(InvalidCredentialsError):
+        with counting_hashes() as hashes, pytest.raises(InvalidCredentialsError):
             services.credentials.check(credentials)
+        # as long as any other password
+        assert hashes == ["verify_secret"]
         services.users.set_password("ann", "a long password")
         assert services.credentials.check(credentials).username == "ann"
 
