@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from provider import Provider
-from scrape import CONCURRENCY, MeasuredPixy
+from scrape import MeasuredPixy, install_measured
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -23,15 +23,7 @@ def provider() -> Iterator[Provider]:
 
 @pytest.fixture
 def pixy(tmp_path: Path, database_url: str, provider: Provider) -> Iterator[MeasuredPixy]:
-    """The command with two workers and images from the provider; it is not started."""
-    measured = MeasuredPixy(
-        tmp_path,
-        PIXY_DATABASE_URL=database_url,
-        PIXY_DATA_DIR=str(tmp_path / "data"),
-        PIXY_WORKERS="2",
-        PIXY_GENERATION_CONCURRENCY=str(CONCURRENCY),
-        OPENAI_API_KEY="sk-of-the-test",
-        OPENAI_BASE_URL=provider.base_url,
-    )
+    """The command for a test that starts it."""
+    measured = install_measured(tmp_path, database_url, provider)
     yield measured
     measured.kill()

@@ -21,9 +21,3 @@ def test_the_commands_install_the_extra_and_set_the_port(pixy: MeasuredPixy) -> 
     host = next(line for line in shown if line.startswith("PIXY_METRICS_HOST="))
     target = f"{host.partition('=')[2]}:{line.partition('=')[2]}"
     assert f'- targets: ["{target}"]' in CONFIGURATION
-
-
-def test_the_log_names_the_address(pixy: MeasuredPixy) -> None:
-    pixy.start()
-    (announced,) = re.findall("`(will serve metrics on )http://", PAGE)
-    assert f"{announced}{pixy.metrics_url}\n" in pixy.log

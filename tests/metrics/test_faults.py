@@ -28,16 +28,21 @@ def post(client: httpx2.Client, prompt: str) -> None:
 
 
 @pytest.mark.fault("F122")
-def test_workers_are_killed(pixy: MeasuredPixy, provider: Provider) -> None:
+def test_workers_are_killed_and_give_back_what_they_did_not_use(
+    pixy: MeasuredPixy, provider: Provider
+) -> None:
     pixy.add_user("ada")
     pixy.start()
+    wait_until(lambda: pixy.log.count("Application startup complete") == 2)
+    folder, old = pixy.find_folder(), pixy.workers()
+    files = [folder / f"histogram_{pid}.db" for pid in old]
+    allocated = [file.stat().st_blocks for file in files]
     with pixy.client("ada") as ada, ThreadPoolExecutor(3) as threads:
         assert ada.get("/image").status_code == 200
         with provider.holding():
             for number in range(3):
                 threads.submit(post, ada, f"number {number}")
             before = pixy.scrape_until(lambda scrape: is_busy(scrape, 3))
-            old = pixy.workers()
             for pid in old:
                 os.kill(pid, signal.SIGKILL)
             wait_until(lambda: len(set(pixy.workers()) - set(old)) == 2)
@@ -48,26 +53,14 @@ def test_workers_are_killed(pixy: MeasuredPixy, provider: Provider) -> None:
     for scrape in (after, total):
         now = scrape.counters()
         assert [name for name, value in before.counters().items() if now.get(name, 0) < value] == []
+    for pid, file, blocks in zip(old, files, allocated, strict=True):
+        assert file.stat().st_blocks < blocks / 2
+        assert not (folder / f"gauge_livesum_{pid}.db").exists()
 
 
 def is_busy(scrape: Scrape, count: int) -> bool:
     used = scrape.total("pixy_generation_places", state="used")
     return (scrape.total("pixy_http_active_requests"), used) == (count, count)
-
-
-@pytest.mark.fault("F122")
-def test_dead_workers_give_back_what_they_did_not_use(pixy: MeasuredPixy) -> None:
-    pixy.start()
-    wait_until(lambda: pixy.log.count("Application startup complete") == 2)
-    folder = pixy.find_folder()
-    (killed, _) = pixy.workers()
-    file = folder / f"histogram_{killed}.db"
-    allocated = file.stat().st_blocks
-    os.kill(killed, signal.SIGKILL)
-    wait_until(lambda: killed not in pixy.workers() and len(pixy.workers()) == 2)
-    wait_until(lambda: file.stat().st_blocks < allocated / 2)
-    assert not (folder / f"gauge_livesum_{killed}.db").exists()
-    assert pixy.scrape().total("pixy_generation_places", state="total") <= 2 * CONCURRENCY
 
 
 def with_memory_of(size: str, pixy: MeasuredPixy) -> None:
@@ -84,6 +77,7 @@ def with_memory_of(size: str, pixy: MeasuredPixy) -> None:
 @pytest.mark.fault("F123")
 def test_there_is_no_memory_for_the_metrics(pixy: MeasuredPixy) -> None:
     with_memory_of("512k", pixy)
+    pixy.environment["PIXY_WORKERS"] = "1"
     pixy.start()
     assert "this worker is missing in the metrics" in pixy.log
     with pixy.client() as client:
@@ -112,25 +106,26 @@ def test_the_memory_of_the_metrics_fills_up_while_they_count(pixy: MeasuredPixy)
 
 
 @pytest.mark.fault("F124")
-def test_the_database_is_away(pixy: MeasuredPixy, mysql_server: "MySQLServer") -> None:
-    pixy.start()
-    assert pixy.scrape().total("pixy_database_up") == 1
+def test_the_database_is_down_at_the_start_and_goes_away_and_hangs_later(
+    pixy: MeasuredPixy, mysql_server: "MySQLServer"
+) -> None:
+    pixy.environment["PIXY_PROVIDER_PLACES"] = "2"
+    mysql_server.kill()
+    try:
+        pixy.start(until="/health/live")
+        assert pixy.scrape().samples("pixy_database_up")[0].value == 0
+    finally:
+        mysql_server.restart()
+    wait_for_database(pixy)
     mysql_server.kill()
     try:
         shown = pixy.scrape_until(lambda scrape: scrape.total("pixy_database_up") == 0)
-        assert shown.total(COUNT, route="/health/ready") > 0
+        assert shown.total(COUNT, route="/health/live") > 0
         assert shown.total("pixy_store_free_bytes") > 0
         assert shown.samples("pixy_database_up")
     finally:
         mysql_server.restart()
-    pixy.scrape_until(lambda scrape: scrape.total("pixy_database_up") == 1)
-
-
-@pytest.mark.fault("F124")
-def test_the_database_hangs(pixy: MeasuredPixy, mysql_server: "MySQLServer") -> None:
-    pixy.environment["PIXY_PROVIDER_PLACES"] = "2"
-    pixy.start()
-    pixy.scrape_until(lambda scrape: scrape.samples("pixy_generation_places", state="fleet_used"))
+    wait_for_database(pixy)
     mysql_server.suspend()
     try:
         shown = pixy.scrape()
@@ -139,15 +134,13 @@ def test_the_database_hangs(pixy: MeasuredPixy, mysql_server: "MySQLServer") -> 
         assert not shown.samples("pixy_generation_places", state="fleet_used")
     finally:
         mysql_server.resume()
-    pixy.scrape_until(lambda scrape: scrape.total("pixy_database_up") == 1)
+    wait_for_database(pixy)
 
 
-@pytest.mark.fault("F124")
-def test_the_database_is_down_at_the_start(pixy: MeasuredPixy, mysql_server: "MySQLServer") -> None:
-    mysql_server.kill()
-    try:
-        pixy.start(until="/health/live")
-        assert pixy.scrape().samples("pixy_database_up")[0].value == 0
-    finally:
-        mysql_server.restart()
-    pixy.scrape_until(lambda scrape: scrape.total("pixy_database_up") == 1)
+def wait_for_database(pixy: MeasuredPixy) -> None:
+    pixy.scrape_until(
+        lambda scrape: (
+            scrape.total("pixy_database_up") == 1
+            and scrape.samples("pixy_generation_places", state="fleet_used")
+        )
+    )

@@ -1,6 +1,7 @@
 """What `/metrics` shows, read by prometheus-client's own parser, and the folder of the workers."""
 
 import contextlib
+import copy
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,8 @@ from prometheus_client.samples import Sample
 
 from installed_pixy import InstalledPixy
 from lasting_ports import find_lasting_port
+from new_databases import create_tables
+from provider import Provider
 
 PATIENCE = 60
 """Seconds within which a value must appear."""
@@ -20,6 +23,12 @@ CONCURRENCY = 4
 """Images that each worker makes at once."""
 
 FOLDER = "pixy-metrics-"
+
+COUNTING = ("counter", "histogram")
+"""Types of families whose values never fall."""
+
+Key = tuple[str, frozenset[tuple[str, str]]]
+"""The name and the labels of a sample."""
 
 
 class Scrape:
@@ -47,14 +56,23 @@ class Scrape:
         """Return the sum of these samples; 0 if there are none."""
         return sum(sample.value for sample in self.samples(name, **labels))
 
-    def counters(self) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    def counters(self) -> dict[Key, float]:
         """Return the value of each sample that must never fall."""
         return {
-            (sample.name, frozenset(sample.labels.items())): sample.value
+            _key(sample): sample.value
             for family in self.families.values()
-            if family.type in ("counter", "histogram")
+            if family.type in COUNTING
             for sample in family.samples
         }
+
+    def since(self, earlier: "Scrape") -> "Scrape":
+        """Return a scrape that shows by how much each counter grew; those that rested are absent.
+
+        Gauges stay as they are.
+        """
+        then, grown = earlier.counters(), copy.copy(self)
+        grown.families = {name: _subtract(family, then) for name, family in self.families.items()}
+        return grown
 
     def label_values(self) -> set[str]:
         """Return every value of a label."""
@@ -64,6 +82,19 @@ class Scrape:
             for sample in family.samples
             for value in sample.labels.values()
         }
+
+
+def _key(sample: Sample) -> Key:
+    return sample.name, frozenset(sample.labels.items())
+
+
+def _subtract(family: Metric, then: dict[Key, float]) -> Metric:
+    if family.type not in COUNTING:
+        return family
+    rest = copy.copy(family)
+    changes = [s._replace(value=s.value - then.get(_key(s), 0)) for s in family.samples]
+    rest.samples = [sample for sample in changes if sample.value]
+    return rest
 
 
 class MeasuredPixy(InstalledPixy):
@@ -111,6 +142,26 @@ class MeasuredPixy(InstalledPixy):
         """Return the folder in which the workers count, which this server holds open."""
         (folder,) = set(_list_folders(self.pid))
         return folder
+
+
+def install_measured(folder: Path, database_url: str, provider: Provider) -> MeasuredPixy:
+    """Return the command with two workers and images from the provider; it is not started.
+
+    Args:
+        folder: The working directory.
+        database_url: A new database, which gets its tables.
+        provider: The provider of its images.
+    """
+    create_tables(database_url)
+    return MeasuredPixy(
+        folder,
+        PIXY_DATABASE_URL=database_url,
+        PIXY_DATA_DIR=str(folder / "data"),
+        PIXY_WORKERS="2",
+        PIXY_GENERATION_CONCURRENCY=str(CONCURRENCY),
+        OPENAI_API_KEY="sk-of-the-test",
+        OPENAI_BASE_URL=provider.base_url,
+    )
 
 
 def _list_folders(pid: int) -> Iterator[Path]:
