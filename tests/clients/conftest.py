@@ -1,7 +1,7 @@
 """Stock clients against the installed command, and the command against the stand-in provider.
 
 Tests that use `target` run each client twice: against the stand-in itself, which shows that the
-script is right, and against PixyProxy. Nothing here imports PixyProxy.
+script is right, and against PixyProxy.
 """
 
 from collections.abc import Iterator
@@ -12,6 +12,7 @@ import pytest
 
 from edited_pictures import MASK, PICTURES
 from installed_pixy import InstalledPixy
+from new_users import add_key
 from provider import Provider
 from stock_clients import MODEL, Front, StockClient, Target, find_clients
 
@@ -61,9 +62,7 @@ def running_front(
         OPENAI_BASE_URL=running_provider.base_url,
     )
     pixy.add_user(USER)
-    # the key is the last word that the command prints
-    scopes = ("--scope", "read", "--scope", "create")
-    key = pixy.run("key", "add", "clients", "--user", USER, *scopes).split()[-1]
+    key = add_key(pixy.database_url, USER, "read", "create")
     pixy.start()
     front = Front(Target(f"{pixy.url}/v1", key), pixy)
     try:

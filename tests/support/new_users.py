@@ -1,4 +1,4 @@
-"""New users, added without a command: a process and a hash take longer than most tests."""
+"""New users and keys, added without a command: a process and a hash take longer than most tests."""
 
 import functools
 from collections.abc import Mapping
@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import argon2
 
 from new_databases import create_tables
-from pixy_core import User
-from pixy_service import open_users
+from pixy_core import Scope, User
+from pixy_service import open_keys, open_users
 from pixy_service.accounts.passwords import hash_password
 
 
@@ -29,6 +29,18 @@ def add_users(
         for name, class_key in class_keys.items():
             user = User(username=name, password=hashed, class_key=class_key)
             users.user_repo.insert_user(user)
+
+
+def add_key(url: str, user: str, *scopes: str) -> str:
+    """Return a new API key of a user.
+
+    Args:
+        url: As for `add_users`.
+        user: The name.
+        scopes: What it may do, such as "read" and "create".
+    """
+    with open_keys(url) as keys:
+        return keys.add_key(user, "test", tuple(map(Scope, scopes))).token
 
 
 _hash_once = functools.cache(hash_password)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from installed_pixy import InstalledPixy
+from new_databases import create_tables
 from otlp_receiver import OtlpReceiver
 from provider import Provider
 
@@ -40,6 +41,7 @@ def make_pixy(
             "OPENAI_BASE_URL": provider.base_url,
         }
         pixy = InstalledPixy(tmp_path_factory.mktemp("pixy"), **settings | environment)
+        create_tables(pixy.database_url)
         made.append(pixy)
         return pixy
 

@@ -14,6 +14,7 @@ import pytest
 
 from edited_pictures import make_rgba_png
 from installed_pixy import PASSWORD, InstalledPixy
+from new_users import add_key
 from otlp_receiver import OtlpReceiver, Span
 from provider import Provider
 
@@ -70,8 +71,7 @@ def ada(pixy: InstalledPixy) -> Iterator[httpx2.Client]:
 @pytest.fixture(scope="module")
 def key(pixy: InstalledPixy) -> str:
     """An API key of the same user."""
-    scopes = ("--scope", "read", "--scope", "create")
-    return pixy.run("key", "add", "traces", "--user", USER, *scopes).split()[-1]
+    return add_key(pixy.database_url, USER, "read", "create")
 
 
 @pytest.fixture
@@ -112,32 +112,39 @@ def make_image(client: httpx2.Client, **more: Any) -> dict[str, Any]:
     return details
 
 
+@pytest.fixture(scope="module")
+def guid(pixy: InstalledPixy) -> str:
+    """An image of the user."""
+    with connect(pixy, PROXY, USER) as client:
+        return str(make_image(client)["guid"])
+
+
 @pytest.mark.parametrize(
-    ("method", "path", "expected"),
+    ("first_line", "expected"),
     [
-        ("GET", "/image", (200, "/image")),
-        ("GET", "/image?q=lighthouse&limit=1", (200, "/image")),
-        ("GET", "/image/{guid}", (200, "/image/{guid}")),
-        ("HEAD", "/image/{guid}", (200, "/image/{guid}")),
-        ("GET", "/image/{guid}/content", (200, "/image/{guid}/content")),
-        ("GET", "/image/00000000-0000-4000-8000-000000000000", (404, "/image/{guid}")),
-        ("GET", "/image/nonsense", (422, "/image/{guid}")),
-        ("PATCH", "/image/{guid}", (415, "/image/{guid}")),
-        ("PUT", "/image", (405, "/image")),
-        ("GET", "/v1/models", (401, "/v1/models")),
-        ("GET", "/nowhere", (404, None)),
-        ("GET", "/", (200, "/")),
+        ("GET /image", (200, "/image")),
+        ("GET /image?q=lighthouse&limit=1", (200, "/image")),
+        ("GET /image/{guid}", (200, "/image/{guid}")),
+        ("HEAD /image/{guid}", (200, "/image/{guid}")),
+        ("GET /image/{guid}/content", (200, "/image/{guid}/content")),
+        ("GET /image/00000000-0000-4000-8000-000000000000", (404, "/image/{guid}")),
+        ("GET /image/nonsense", (422, "/image/{guid}")),
+        ("PATCH /image/{guid}", (415, "/image/{guid}")),
+        ("PUT /image", (405, "/image")),
+        ("GET /v1/models", (401, "/v1/models")),
+        ("GET /nowhere", (404, None)),
+        ("GET /", (200, "/")),
     ],
 )
 def test_a_request_has_a_span_with_route_and_status(
     ada: httpx2.Client,
     receiver: OtlpReceiver,
-    method: str,
-    path: str,
+    guid: str,
+    first_line: str,
     expected: tuple[int, str | None],
 ) -> None:
+    method, path = first_line.split()
     status, route = expected
-    guid = make_image(ada)["guid"]
     trace = Trace()
     answer = ada.request(method, path.replace("{guid}", guid), headers=trace.headers)
     assert answer.status_code == status, answer.text
