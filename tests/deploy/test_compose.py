@@ -20,7 +20,8 @@ import yaml
 from dockerfiles import read_dockerfile
 from door import OWNER, Door
 from front import read_configurations, replace_all, run_front
-from installed_pixy import InstalledPixy
+from installed_pixy import PASSWORD, InstalledPixy
+from new_users import add_users
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -240,7 +241,8 @@ def start_options(service: dict[str, Any]) -> list[str]:
 
 
 def test_two_replicas_serve_behind_nginx_as_the_second_file_says(folder: Path) -> None:
-    secrets = secrets_for(folder, folder / "pixy.sqlite3")
+    database = folder / "pixy.sqlite3"
+    secrets = secrets_for(folder, database)
     shared = {"PIXY_CONTENT": "", "PIXY_GENERATOR": "sketch", "PIXY_TRUSTED_PROXIES": "127.0.0.1"}
     shared["PIXY_DATA_DIR"] = str(folder / "data")
     replicas = [
@@ -248,7 +250,8 @@ def test_two_replicas_serve_behind_nginx_as_the_second_file_says(folder: Path) -
         for name, service in pixies(FLEET).items()
     ]
     replicas[0].run("db", "upgrade")
-    replicas[0].add_user(OWNER)
+    # which database that is, only the secret says
+    add_users(f"sqlite:///{database}", PASSWORD, {OWNER: "class"})
     try:
         for service, pixy in zip(pixies(FLEET).values(), replicas, strict=True):
             pixy.start(*start_options(service))

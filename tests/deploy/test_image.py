@@ -16,6 +16,7 @@ import pytest
 from deployment import wait_until
 from dockerfiles import Builder, Stage, read_dockerfile
 from installed_pixy import PASSWORD, InstalledPixy
+from new_databases import create_tables
 from reverse_proxies import find_free_port
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,7 @@ def test_the_health_check_tells_a_server_that_answers_from_one_that_does_not(
     tmp_path: Path,
 ) -> None:
     pixy = InstalledPixy(tmp_path, PIXY_GENERATOR="sketch", PIXY_ALLOWED_HOSTS="pixy.example")
+    create_tables(pixy.database_url)
     try:
         pixy.start()
         port = pixy.url.rpartition(":")[2]

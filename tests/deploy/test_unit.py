@@ -17,6 +17,7 @@ import pytest
 
 from deployment import wait_until
 from installed_pixy import PASSWORD
+from new_users import add_users
 from provider import Provider
 from reverse_proxies import find_free_port
 
@@ -90,8 +91,8 @@ class Service:
         credentials = folder / "credentials"
         for path in (self.folder, credentials):
             path.mkdir()
-        database = f"sqlite:///{self.folder}/of-the-credential.sqlite3"
-        values = {"OPENAI_API_KEY": "sk-of-a-file\n", "PIXY_DATABASE_URL": database}
+        self.database = f"sqlite:///{self.folder}/of-the-credential.sqlite3"
+        values = {"OPENAI_API_KEY": "sk-of-a-file\n", "PIXY_DATABASE_URL": self.database}
         assert set(values) == set(CREDENTIALS)
         for name, value in values.items():
             (credentials / name).write_text(value)
@@ -119,14 +120,7 @@ class Service:
             )
 
     def add_user(self) -> None:
-        subprocess.run(
-            [self.program, "user", "add", "ada", "--class-key=red", "--create", "--password-stdin"],
-            cwd=self.folder,
-            env=self.environment,
-            input=PASSWORD.encode(),
-            check=True,
-            capture_output=True,
-        )
+        add_users(self.database, PASSWORD, {"ada": "red"})
 
     def is_ready(self) -> bool:
         try:
@@ -154,13 +148,12 @@ def test_the_command_takes_key_and_database_from_the_files_that_systemd_loads(
         process = service.run()
         try:
             wait_until(service.is_ready, "the server")
-            service.make_image()
+            service.make_image()  # as a user of that database
             keys = {request.headers["authorization"] for request in provider.requests}
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=60)
     assert keys == {"Bearer sk-of-a-file"}
-    assert (service.folder / "of-the-credential.sqlite3").exists()
     images = list((service.folder / "pixy-data" / "images").glob("[0-9a-f][0-9a-f]/*"))
     assert [oct(path.stat().st_mode & 0o777) for path in images] == ["0o640"]
 
