@@ -29,11 +29,13 @@ def create_tables(url: str) -> None:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             path.touch(mode=0o600)
             path.write_bytes(_migrated_file())
-    elif not _steps:
+    elif _has_tables(url):
+        return  # a server that uses them has also written rows, so they are no model for others
+    elif _steps:
+        _follow_steps(url)
+    else:
         open_database(url).close()
         _steps.extend(_describe(url))
-    else:
-        _follow_steps(url)
 
 
 @functools.cache
@@ -42,6 +44,11 @@ def _migrated_file() -> bytes:
         path = Path(folder, "pixy.sqlite3")
         open_database(f"sqlite:///{path}").close()
         return path.read_bytes()
+
+
+def _has_tables(url: str) -> bool:
+    with connect(url) as connection:
+        return bool(connection.cursor().execute("SHOW TABLES"))
 
 
 def _describe(url: str) -> list[_Step]:
@@ -62,8 +69,6 @@ def _describe(url: str) -> list[_Step]:
 def _follow_steps(url: str) -> None:
     with connect(url) as connection:
         cursor = connection.cursor()
-        if cursor.execute("SHOW TABLES"):
-            return
         for statement, rows in _steps:
             if rows:
                 cursor.executemany(statement, rows)
