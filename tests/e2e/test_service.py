@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import httpx2
-import pytest
 
 from database_sessions import connect
 from installed_pixy import PASSWORD, InstalledPixy
@@ -45,7 +44,14 @@ def test_an_image_is_made_found_shared_and_deleted(pixy: InstalledPixy) -> None:
         assert content.headers["cache-control"] == "public, max-age=60"
         assert ada.delete(path).status_code == 204
         assert stranger.get(path).status_code == 404
+    stop(pixy, workers=1)
+
+
+def stop(pixy: InstalledPixy, workers: int) -> None:
+    """Stop a server, whose log ends with the end of each process."""
     assert pixy.stop() in (0, -signal.SIGTERM)
+    assert pixy.log.count("Application shutdown complete") == workers
+    assert pixy.log.count("Finished server process") == workers
 
 
 def test_a_list_with_short_and_long_prompts_is_complete(
@@ -86,55 +92,51 @@ def copy_row(database_url: str, prompts: list[str]) -> None:
         connection.commit()
 
 
-def test_images_are_found_and_have_thumbnails_after_a_restart(pixy: InstalledPixy) -> None:
+def test_a_restart_keeps_everything(pixy: InstalledPixy) -> None:
     pixy.add_user("ada")
     pixy.start()
     with pixy.client("ada") as ada:
         for prompt in ("ein Café am Fluß", "an ox", "東京都の夜景"):
             path = make_image(ada, prompt, "public")
-    pixy.stop()
-    pixy.start()
-    with pixy.client() as stranger:
-        for q, found in (
-            ("cafe fluss", [0]),
-            ("ox", [1]),
-            ("東京", [2]),
-            ("caf*", [0]),
-            ("o*", []),
-        ):
-            images = stranger.get("/image", params={"q": q, "visibility": "public"}).json()
-            assert [image["prompt"][:2] for image in images] == [
-                ("ei", "an", "東京")[number] for number in found
-            ]
-        small = stranger.get(f"{path}/content?width=160")
-        assert small.headers["content-type"] == "image/webp"
-        again = stranger.get(
-            f"{path}/content?width=160", headers={"If-None-Match": small.headers["etag"]}
-        )
-        assert (again.status_code, again.content) == (304, b"")
-    with pixy.client("ada") as ada:
-        assert ada.delete(path).status_code == 204
-        assert ada.get("/image", params={"q": "東京"}).json() == []
-
-
-def test_a_restart_keeps_everything(pixy: InstalledPixy) -> None:
-    pixy.add_user("ada")
-    pixy.start()
-    with pixy.client("ada") as ada:
-        for number in range(3):
-            make_image(ada, f"image {number}")
         before = ada.get("/image").json()
         cursor = ada.get("/image?limit=2").links["next"]["url"]
     pixy.stop()
     pixy.start()
-    with pixy.client("ada") as ada:
+    with pixy.client("ada") as ada, pixy.client() as stranger:
         assert ada.get("/image").json() == before
         assert ada.get(cursor).json() == before[2:]
         for image in before:
             assert len(ada.get(f"/image/{image['guid']}/content").content) == image["size"]
+        check_search(stranger)
+        check_thumbnail(stranger, path)
+        assert ada.delete(path).status_code == 204
+        assert ada.get("/image", params={"q": "東京"}).json() == []
 
 
-def test_several_workers_serve_one_database(pixy: InstalledPixy) -> None:
+def check_search(stranger: httpx2.Client) -> None:
+    for q, found in (
+        ("cafe fluss", ["ein Café am Fluß"]),
+        ("ox", ["an ox"]),
+        ("東京", ["東京都の夜景"]),
+        ("caf*", ["ein Café am Fluß"]),
+        ("o*", []),
+    ):
+        images = stranger.get("/image", params={"q": q, "visibility": "public"}).json()
+        assert [image["prompt"] for image in images] == found
+
+
+def check_thumbnail(stranger: httpx2.Client, path: str) -> None:
+    small = stranger.get(f"{path}/content?width=160")
+    assert small.headers["content-type"] == "image/webp"
+    again = stranger.get(
+        f"{path}/content?width=160", headers={"If-None-Match": small.headers["etag"]}
+    )
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_several_workers_serve_one_database_and_a_killed_one_is_replaced(
+    pixy: InstalledPixy,
+) -> None:
     # no table exists yet: the workers and the first requests start with a new database
     pixy.start("--workers", "3")
     pixy.add_user("ada")
@@ -156,49 +158,41 @@ def test_several_workers_serve_one_database(pixy: InstalledPixy) -> None:
             # a cursor of one worker is valid in every other
             with pixy.client("ada") as again:
                 assert len(again.get(page.links["next"]["url"]).json()) == 12
-
-
-def test_a_killed_worker_is_replaced(pixy: InstalledPixy) -> None:
-    pixy.add_user("ada")
-    pixy.start("--workers", "2")
-    # a worker that dies during a health check is replaced after 30 s, the time it has to answer
-    wait_until(lambda: pixy.log.count("Application startup complete") == 2)
-    victim = min(pixy.workers())
-    os.kill(victim, signal.SIGKILL)
-    wait_until(lambda: len(set(pixy.workers()) - {victim}) == 2)
+    replace_worker(pixy)
     with pixy.client("ada") as ada:
         make_image(ada, "still there")
-    assert pixy.stop() in (0, -signal.SIGTERM)
+    stop(pixy, workers=3)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stop_lets_running_creates_finish(
-    paid: InstalledPixy, provider: Provider, number: signal.Signals
-) -> None:
+def replace_worker(pixy: InstalledPixy) -> None:
+    """Kill one of three workers, and wait until another one has started."""
+    # a worker that dies during a health check is replaced after 30 s, the time it has to answer
+    wait_until(lambda: pixy.log.count("Application startup complete") == 3)
+    victim = min(pixy.workers())
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: len(set(pixy.workers()) - {victim}) == 3)
+    wait_until(lambda: pixy.log.count("Application startup complete") == 4)
+
+
+def test_a_stop_lets_running_creates_finish(paid: InstalledPixy, provider: Provider) -> None:
     paid.add_user("ada")
     paid.start()
-    with paid.client("ada") as ada, ThreadPoolExecutor(1) as threads:
-        with provider.holding():
-            running = threads.submit(ada.post, "/image", json={"prompt": "slow"})
-            provider.wait_for_requests(1)
-            paid.signal(number)
-            wait_until(lambda: "Shutting down" in paid.log)
-        assert running.result().status_code == 201
-    assert paid.wait() in (0, -number)
+    for count, number in enumerate((signal.SIGTERM, signal.SIGINT), start=1):
+        size = len(paid.log.encode())
+        with paid.client("ada") as ada, ThreadPoolExecutor(1) as threads:
+            with provider.holding():
+                running = threads.submit(ada.post, "/image", json={"prompt": f"slow {count}"})
+                provider.wait_for_requests(count)
+                paid.signal(number)
+                wait_until(lambda size=size: "Shutting down" in paid.log_from(size))
+            assert running.result().status_code == 201
+        assert paid.wait() in (0, -number)
+        paid.start()
+        with paid.client("ada") as ada:
+            kept = [image["prompt"] for image in ada.get("/image").json()]
+        assert kept == [f"slow {number}" for number in range(count, 0, -1)]
+        assert provider.paid_requests == count
     assert "Traceback" not in paid.log
-    paid.start()
-    with paid.client("ada") as ada:
-        assert [image["prompt"] for image in ada.get("/image").json()] == ["slow"]
-    assert provider.paid_requests == 1
-
-
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_log_ends_with_the_end_of_each_process(pixy: InstalledPixy, workers: int) -> None:
-    pixy.start("--workers", str(workers))
-    wait_until(lambda: pixy.log.count("Application startup complete") == workers)
-    pixy.stop()
-    assert pixy.log.count("Application shutdown complete") == workers
-    assert pixy.log.count("Finished server process") == workers
 
 
 def test_every_line_of_the_log_has_the_format_and_no_secret(
