@@ -160,7 +160,7 @@ def test_an_allowed_origin_may_read_a_cached_answer(
     assert other.header("access-control-allow-origin") is None
 
 
-def test_an_unpublished_picture_leaves_each_cache_after_its_max_age(
+def test_an_unpublished_picture_leaves_the_cache_after_its_max_age(
     short: Door, caches: dict[str, ReverseProxy]
 ) -> None:
     path = f"/image/{short.make_image('public')['guid']}"
