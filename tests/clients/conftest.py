@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running_provider() -> Iterator[Provider]:
     with Provider() as running:
         yield running
@@ -47,7 +47,7 @@ def provider(running_provider: Provider) -> Provider:
     return running_provider
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running_front(
     running_provider: Provider, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Front]:

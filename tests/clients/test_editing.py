@@ -19,36 +19,26 @@ def hash_files(*paths: Path) -> list[str]:
 
 
 @with_each(*CLIENTS)
-def test_a_client_edits_one_picture(
-    client: StockClient, target: Target, provider: Provider, prompt: str, pictures: list[Path]
-) -> None:
-    parameters = {"prompt": prompt, "model": MODEL}
-    report = client.call(target, "edit", parameters=parameters, images=[str(pictures[0])])
-    assert [image["sha256"] for image in report["images"]] == [SHA256]
-    (request,) = provider.requests
-    assert (request.path, request.body["prompt"]) == (EDITS_PATH, prompt)
-    assert [part.sha256 for part in request.files] == hash_files(pictures[0])
-
-
-@pytest.mark.slow
-@with_each(*CLIENTS)
-def test_a_client_edits_several_pictures_with_a_mask(
+def test_a_client_edits_one_picture_and_several_with_a_mask(
     client: StockClient, target: Target, provider: Provider, prompt: str, pictures: list[Path]
 ) -> None:
     *images, mask = pictures
-    report = client.call(
-        target,
-        "edit",
-        parameters={"prompt": prompt, "model": MODEL, "quality": "low"},
-        images=[str(path) for path in images],
-        mask=str(mask),
-    )
-    assert [image["sha256"] for image in report["images"]] == [SHA256]
-    (request,) = provider.requests
-    sent = [part.sha256 for part in request.files if part.name != "mask"]
+    one = {"parameters": {"prompt": prompt, "model": MODEL}, "images": [str(pictures[0])]}
+    several = {
+        "parameters": {"prompt": f"{prompt} masked", "model": MODEL, "quality": "low"},
+        "images": [str(path) for path in images],
+        "mask": str(mask),
+    }
+    reports = client.finish(client.start(target, ("edit", one), ("edit", several)))
+    for report in reports:
+        assert [image["sha256"] for image in report["images"]] == [SHA256]
+    first, second = provider.requests
+    assert (first.path, first.body["prompt"]) == (EDITS_PATH, prompt)
+    assert [part.sha256 for part in first.files] == hash_files(pictures[0])
+    sent = [part.sha256 for part in second.files if part.name != "mask"]
     assert sent == hash_files(*images), "in their order"
-    assert [part.sha256 for part in request.files if part.name == "mask"] == hash_files(mask)
-    assert request.body["quality"] == "low"
+    assert [part.sha256 for part in second.files if part.name == "mask"] == hash_files(mask)
+    assert second.body["quality"] == "low"
 
 
 @pytest.mark.slow

@@ -11,24 +11,16 @@ OLD_MODELS = {"dall-e-2", "dall-e-3", "gpt-image-1"}
 
 
 @with_each(*SDKS)
-def test_a_client_lists_models(client: StockClient, target: Target) -> None:
-    models = client.call(target, "models")["models"]
-    assert MODEL in {model["id"] for model in models}
-    for model in models:
+def test_a_client_lists_models_and_retrieves_one(client: StockClient, target: Target) -> None:
+    calls = (("models", {}), ("model", {"model": MODEL}), ("model", {"model": "no-such-model"}))
+    listed, retrieved, unknown = client.finish(client.start(target, *calls))
+    assert MODEL in {model["id"] for model in listed["models"]}
+    for model in listed["models"]:
         assert model["object"] == "model"
         assert isinstance(model["created"], int)
         assert model["owned_by"]
-
-
-@with_each(*SDKS)
-def test_a_client_retrieves_a_model(client: StockClient, target: Target) -> None:
-    (model,) = client.call(target, "model", model=MODEL)["models"]
-    assert model["id"] == MODEL
-
-
-@with_each(*SDKS)
-def test_a_client_is_told_of_an_unknown_model(client: StockClient, target: Target) -> None:
-    error = client.call(target, "model", model="no-such-model")["error"]
+    assert [model["id"] for model in retrieved["models"]] == [MODEL]
+    error = unknown["error"]
     assert (error["class"], error["status"]) == ("NotFoundError", 404)
     assert error["code"] == "model_not_found"
 

@@ -19,64 +19,44 @@ def make_data_url(path: Path) -> str:
 
 
 @with_each("open-webui")
-def test_open_webui_gets_an_image_with_its_default_size(
-    client: StockClient, target: Target, provider: Provider, prompt: str
+def test_open_webui_gets_an_image_with_its_default_size_and_edits_one_picture(
+    client: StockClient, target: Target, provider: Provider, prompt: str, pictures: list[Path]
 ) -> None:
-    form = {"prompt": prompt}
-    report = client.call(target, "generations", model=MODEL, form=form)
-    assert report["images"] == [IMAGE]
-    assert provider.purchases == [prompt]
+    edited = {"prompt": f"{prompt} edited", "image": make_data_url(pictures[0])}
+    calls = (
+        ("generations", {"model": MODEL, "form": {"prompt": prompt}}),
+        ("edit", {"model": MODEL, "form": edited}),
+    )
+    for report in client.finish(client.start(target, *calls)):
+        assert report["images"] == [IMAGE]
+    assert provider.purchases == [prompt, f"{prompt} edited"]
+    assert len(provider.requests[1].files) == 1
 
 
 @with_each("open-webui")
-def test_open_webui_gets_two_images_of_an_old_model(
-    client: StockClient, front: Front, prompt: str
+def test_open_webui_gets_two_images_and_edits_two_pictures_of_old_models_and_buys_once_what_fails(
+    client: StockClient, front: Front, provider: Provider, prompt: str, pictures: list[Path]
 ) -> None:
-    given = {"model": "dall-e-3", "size": "1024x1024", "form": {"prompt": prompt, "n": 2}}
-    report = client.call(front.target, "generations", **given)
-    assert report["images"] == [IMAGE] * 2
-
-
-@with_each("open-webui")
-def test_open_webui_edits_one_picture(
-    client: StockClient,
-    target: Target,
-    provider: Provider,
-    prompt: str,
-    pictures: list[Path],
-) -> None:
-    form = {"prompt": prompt, "image": make_data_url(pictures[0])}
-    report = client.call(target, "edit", model=MODEL, form=form)
-    assert report["images"] == [IMAGE]
-    assert len(provider.requests[0].files) == 1
-
-
-@with_each("open-webui")
-def test_open_webui_edits_two_pictures_with_a_version_of_the_api(
-    client: StockClient,
-    front: Front,
-    provider: Provider,
-    prompt: str,
-    pictures: list[Path],
-) -> None:
-    given = {
+    two = {"model": "dall-e-3", "size": "1024x1024", "form": {"prompt": prompt, "n": 2}}
+    edit = {
         "model": "gpt-image-1",
         "size": "1024x1024",
         "api_version": "2025-04-01-preview",
-        "form": {"prompt": prompt, "n": 1, "image": [make_data_url(path) for path in pictures[:2]]},
+        "form": {
+            "prompt": f"{prompt} edited",
+            "n": 1,
+            "image": [make_data_url(path) for path in pictures[:2]],
+        },
     }
-    report = client.call(front.target, "edit", **given)
-    assert report["images"] == [IMAGE]
-    sent = [part.sha256 for part in provider.requests[0].files]
+    failing = {"model": MODEL, "form": {"prompt": f"{prompt} failed"}}
+    provider.behave("png", "png", "png", "server_error")
+    calls = (("generations", two), ("edit", edit), ("generations", failing))
+    made, edited, failed = client.finish(client.start(front.target, *calls))
+    assert made["images"] == [IMAGE] * 2
+    assert edited["images"] == [IMAGE]
+    *_, edit_request, failed_request = provider.requests
+    sent = [part.sha256 for part in edit_request.files]
     assert sent == [hashlib.sha256(path.read_bytes()).hexdigest() for path in pictures[:2]]
-
-
-@with_each("open-webui")
-def test_open_webui_buys_once_what_fails(
-    client: StockClient, front: Front, provider: Provider, prompt: str
-) -> None:
-    provider.behave("server_error")
-    given = {"model": MODEL, "form": {"prompt": prompt}}
-    report = client.call(front.target, "generations", **given)
-    assert report["error"]["status"] == 400  # for every error of the API
-    assert provider.paid_requests == 1
+    assert failed["error"]["status"] == 400  # for every error of the API
+    assert failed_request.body["prompt"] == f"{prompt} failed"
+    assert provider.paid_requests == 4

@@ -11,12 +11,14 @@ ATTEMPTS = 3
 """Of each client, with its defaults."""
 
 
-@pytest.mark.parametrize("behaviour", ["server_error", "reset"])
 @with_each(*NAMES)
 def test_a_client_repeats_what_the_provider_may_have_charged_for(
-    client: StockClient, provider: Provider, behaviour: str
+    client: StockClient, provider: Provider
 ) -> None:
-    provider.behave(behaviour)
+    prompts = ("server_error", "reset")
+    provider.behave(*["server_error"] * ATTEMPTS, "reset")
     target = Target(provider.base_url, "sk-of-the-test")
-    client.call(target, "generate", parameters={"prompt": "a lighthouse", "model": MODEL})
-    assert provider.paid_requests == ATTEMPTS
+    calls = [("generate", {"parameters": {"prompt": p, "model": MODEL}}) for p in prompts]
+    client.finish(client.start(target, *calls))
+    sent = [request.body["prompt"] for request in provider.requests]
+    assert sent == [prompt for prompt in prompts for _ in range(ATTEMPTS)]

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from provider import Provider
 from provider_answers import PNG, USAGE
@@ -23,30 +24,27 @@ def check(events: list[dict[str, Any]], kind: str) -> None:
 
 
 @with_each(*SDKS)
-def test_a_client_gets_partial_images(
-    client: StockClient, target: Target, provider: Provider, prompt: str
+def test_a_client_gets_partial_images_and_one_that_is_kept(
+    client: StockClient,
+    target: Target,
+    front: Front,
+    provider: Provider,
+    pictures: list[Path],
 ) -> None:
-    parameters = {"prompt": prompt, "model": MODEL, "partial_images": 2}
-    check(client.call(target, "stream", parameters=parameters)["events"], "image_generation")
-    assert provider.purchases == [prompt]
-
-
-@with_each(*SDKS)
-def test_a_client_gets_partial_images_of_an_edit(
-    client: StockClient, target: Target, provider: Provider, prompt: str, pictures: list[Path]
-) -> None:
-    parameters = {"prompt": prompt, "model": MODEL, "partial_images": 2}
-    images = [str(pictures[0])]
-    report = client.call(target, "stream_edit", parameters=parameters, images=images)
-    check(report["events"], "image_edit")
-    assert provider.purchases == [prompt]
-
-
-@with_each(*SDKS)
-def test_a_streamed_image_is_kept(client: StockClient, front: Front, prompt: str) -> None:
-    parameters = {"prompt": prompt, "model": MODEL, "partial_images": 1}
-    events = client.call(front.target, "stream", parameters=parameters)["events"]
-    assert front.get(f"/image/{events[-1]['guid']}/content").content == PNG
+    prompts = [str(uuid4()) for _ in range(2)]
+    made, edited = [
+        {"parameters": {"prompt": prompt, "model": MODEL, "partial_images": 2}}
+        for prompt in prompts
+    ]
+    edited["images"] = [str(pictures[0])]
+    calls = (("stream", made), ("stream_edit", edited))
+    reports = client.finish(client.start(target, *calls))
+    for report, kind in zip(reports, ("image_generation", "image_edit"), strict=True):
+        check(report["events"], kind)
+        if target == front.target:
+            guid = report["events"][-1]["guid"]
+            assert front.get(f"/image/{guid}/content").content == PNG
+    assert provider.purchases == prompts
 
 
 @with_each(*SDKS)

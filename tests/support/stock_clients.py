@@ -1,4 +1,4 @@
-"""Runs the stock clients of the OpenAI API, each call in a process of its own.
+"""Runs the stock clients of the OpenAI API, as processes.
 
 `nox -s clients` installs them. The scripts that they run are in tests/clients/scripts.
 """
@@ -32,7 +32,10 @@ APPLICATIONS = {"n8n": "n8n_node.mjs", "open-webui": "open_webui_router.py"}
 MODEL = "gpt-image-2"
 """What the clients ask for: a model of the provider that stays."""
 SECONDS = 120
-"""How long a call may take, starts of processes on a busy machine included."""
+"""How long a process may take, its start on a busy machine included."""
+
+Call = tuple[str, dict[str, Any]]
+"""An action of a script, and its arguments."""
 
 
 def with_each(*names: str) -> pytest.MarkDecorator:
@@ -103,8 +106,8 @@ class StockClient:
     command: str
     script: str
 
-    def start(self, target: Target, action: str, **arguments: Any) -> subprocess.Popen[str]:
-        """Start one call."""
+    def start(self, target: Target, *calls: Call) -> subprocess.Popen[str]:
+        """Start calls that one process makes, one after the other."""
         environment = {
             "PATH": os.environ["PATH"],
             "OPENAI_BASE_URL": target.base_url,
@@ -112,15 +115,15 @@ class StockClient:
             "OPENAI_API_KEY": target.api_key,
         }
         return subprocess.Popen(
-            [self.command, self.script, action, json.dumps(arguments)],
+            [self.command, self.script, json.dumps(calls)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
 
-    def finish(self, process: subprocess.Popen[str]) -> dict[str, Any]:
-        """Return what the client got, once it has ended.
+    def finish(self, process: subprocess.Popen[str]) -> list[dict[str, Any]]:
+        """Return what the client got for each call, once it has ended.
 
         Raises:
             RuntimeError: It failed in a way that its script doesn't know.
@@ -131,12 +134,13 @@ class StockClient:
             process.kill()
         if process.returncode:
             raise RuntimeError(errors)
-        report: dict[str, Any] = json.loads(output.splitlines()[-1])
-        return report
+        reports: list[dict[str, Any]] = json.loads(output.splitlines()[-1])
+        return reports
 
     def call(self, target: Target, action: str, **arguments: Any) -> dict[str, Any]:
         """Do one call and return what the client got."""
-        return self.finish(self.start(target, action, **arguments))
+        (report,) = self.finish(self.start(target, (action, arguments)))
+        return report
 
 
 def find_clients(folder: Path) -> dict[str, StockClient]:

@@ -1,4 +1,4 @@
-// One call of the Vercel AI SDK, with its defaults: ai_sdk.mjs ACTION JSON.
+// Calls of the Vercel AI SDK, with its defaults: ai_sdk.mjs [[ACTION, ARGUMENTS], ...].
 // The base URL and the key come from the environment, as in any program that uses it.
 
 import { readFile } from "node:fs/promises";

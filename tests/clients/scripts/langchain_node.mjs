@@ -1,4 +1,4 @@
-// One call of LangChain's tool for images, with its defaults: langchain_node.mjs generate JSON.
+// Calls of LangChain's tool for images, with its defaults: langchain_node.mjs [["generate", ARGUMENTS], ...].
 // The key comes from the environment; the tool takes the base URL as an argument only.
 
 import { DallEAPIWrapper } from "@langchain/openai";

@@ -1,4 +1,6 @@
-"""One call of LangChain's wrapper for images, with its defaults: langchain_python.py generate JSON.
+"""Calls of LangChain's wrapper for images, with its defaults.
+
+langchain_python.py [["generate", ARGUMENTS], ...]
 
 The base URL and the key come from the environment, as in any program that uses it.
 """
@@ -9,23 +11,21 @@ import openai
 from langchain_community.tools.openai_dalle_image_generation import OpenAIDALLEImageGenerationTool
 from langchain_community.utilities.dalle_image_generator import DallEAPIWrapper
 
-from report import print_report, read_arguments
+from report import make_calls
 
 
-def main() -> None:
-    _, arguments = read_arguments()
+def act(_action: str, arguments: dict[str, Any]) -> dict[str, Any]:
     options: dict[str, Any] = dict(arguments["parameters"])
     prompt = options.pop("prompt")
     options |= {name: arguments[name] for name in ("api_key", "timeout") if name in arguments}
     tool = OpenAIDALLEImageGenerationTool(api_wrapper=DallEAPIWrapper(**options))
     try:
-        report: dict[str, Any] = {"images": [{"url": url} for url in tool.invoke(prompt).split()]}
+        return {"images": [{"url": url} for url in tool.invoke(prompt).split()]}
     except openai.APIError as error:
         status = getattr(error, "status_code", None)
         members = {"class": type(error).__name__, "status": status, "code": error.code}
-        report = {"error": members | {"type": error.type, "message": error.message}}
-    print_report(report)
+        return {"error": members | {"type": error.type, "message": error.message}}
 
 
 if __name__ == "__main__":
-    main()
+    make_calls(act)

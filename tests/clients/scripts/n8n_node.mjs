@@ -1,4 +1,4 @@
-// One run of n8n's OpenAI node for images: n8n_node.mjs generate|edit JSON.
+// Runs of n8n's OpenAI node for images: n8n_node.mjs [["generate" or "edit", ARGUMENTS], ...].
 // The operation and the HTTP client are n8n's own; of its workflow engine only the parameters of the
 // node, its credentials and its input files are handed in.
 

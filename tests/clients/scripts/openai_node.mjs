@@ -1,4 +1,4 @@
-// One call of openai-node, with its defaults: openai_node.mjs ACTION [JSON].
+// Calls of openai-node, with its defaults: openai_node.mjs [[ACTION, ARGUMENTS], ...].
 // The base URL and the key come from the environment, as in any program that uses it.
 
 import { createReadStream } from "node:fs";

@@ -1,26 +1,23 @@
-"""One call of openai-python, with its defaults: openai_python.py ACTION [JSON].
+"""Calls of openai-python, with its defaults: openai_python.py [[ACTION, ARGUMENTS], ...].
 
 The base URL and the key come from the environment, as in any program that uses it.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import openai
 
-from report import describe_image, print_report, read_arguments
+from report import describe_image, make_calls
 
 
-def main() -> None:
-    action, arguments = read_arguments()
+def act(action: str, arguments: dict[str, Any]) -> dict[str, Any]:
     options = {name: arguments[name] for name in ("api_key", "timeout") if name in arguments}
     client = openai.OpenAI(**options)
     try:
-        report = ACTIONS[action](client, arguments)
+        return ACTIONS[action](client, arguments)
     except openai.APIError as error:
-        report = {"error": describe_error(error)}
-    print_report(report)
+        return {"error": describe_error(error)}
 
 
 def generate(client: openai.OpenAI, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -98,4 +95,4 @@ ACTIONS = {
 }
 
 if __name__ == "__main__":
-    sys.exit(main())
+    make_calls(act)

@@ -2,11 +2,6 @@
 
 import { createHash } from "node:crypto";
 
-export function readArguments() {
-  const [action, text] = process.argv.slice(2);
-  return [action, text ? JSON.parse(text) : {}];
-}
-
 export function describeImage(members) {
   const described = {};
   for (const name of ["guid", "url"]) if (members[name]) described[name] = members[name];
@@ -18,7 +13,9 @@ export function hash(content) {
   return { bytes: content.length, sha256: createHash("sha256").update(content).digest("hex") };
 }
 
+// makes the calls of the command line, one after the other, and prints what each got
 export async function report(act) {
-  const [action, parameters] = readArguments();
-  console.log(JSON.stringify(await act(action, parameters)));
+  const reports = [];
+  for (const [action, given] of JSON.parse(process.argv[2])) reports.push(await act(action, given));
+  console.log(JSON.stringify(reports));
 }

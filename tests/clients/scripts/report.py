@@ -4,13 +4,18 @@ import base64
 import hashlib
 import json
 import sys
+from collections.abc import Callable
 from typing import Any
 
 
-def read_arguments() -> tuple[str, dict[str, Any]]:
-    """Return the action and its arguments."""
-    action, *rest = sys.argv[1:]
-    return action, json.loads(rest[0]) if rest else {}
+def read_calls() -> list[tuple[str, dict[str, Any]]]:
+    """Return the action and the arguments of each call."""
+    return [(action, arguments) for action, arguments in json.loads(sys.argv[1])]
+
+
+def make_calls(act: Callable[[str, dict[str, Any]], dict[str, Any]]) -> None:
+    """Make the calls of the command line, one after the other, and print what each got."""
+    print_reports([act(action, arguments) for action, arguments in read_calls()])
 
 
 def describe_image(members: dict[str, Any]) -> dict[str, Any]:
@@ -26,6 +31,6 @@ def describe_content(content: bytes) -> dict[str, Any]:
     return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def print_report(report: dict[str, Any]) -> None:
+def print_reports(reports: list[dict[str, Any]]) -> None:
     """Print what was got, as the last line."""
-    print(f"\n{json.dumps(report)}")
+    print(f"\n{json.dumps(reports)}")
