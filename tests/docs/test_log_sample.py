@@ -12,6 +12,7 @@ import httpx2
 
 from log_format import END, LINE, START
 from markdown_pages import read_blocks
+from new_users import add_users
 from printed_text import PrintedText
 from reverse_proxies import find_free_port
 
@@ -29,10 +30,7 @@ def write_log(folder: Path, port: int, *, workers: int = 1, **settings: str) -> 
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(folder), "LANG": "C.UTF-8"}
     environment |= {"PIXY_GENERATOR": "sketch", "PIXY_PORT": str(port)}
     environment |= settings
-    add = [PIXY, "user", "add", ADA[0], "--class-key", "maths", "--create", "--password-stdin"]
-    subprocess.run(
-        add, cwd=folder, env=environment, input=ADA[1], text=True, check=True, capture_output=True
-    )
+    add_users(f"sqlite:///{folder}/pixy-data/pixy.sqlite3", ADA[1], {ADA[0]: "maths"})
     log = folder / "log"
     with log.open("wb") as stderr:
         serve = [PIXY, "serve", "--workers", str(workers)]
