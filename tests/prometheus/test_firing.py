@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -114,13 +115,14 @@ class Run:
                 ada.post("/image", json={"prompt": "a lighthouse"})
                 ada.get("/image")
 
-    def fill_places(self, watch: Watch) -> None:
-        """Hold the provider until all places are taken and the alert has fired."""
+    @contextmanager
+    def all_places_taken(self) -> Iterator[None]:
+        """Let requests for images take all places meanwhile."""
         threads = [threading.Thread(target=self.post, args=("png",)) for _ in range(2)]
         with self.provider.holding():
             for thread in threads:
                 thread.start()
-            watch.wait_for("PixyPlacesExhausted")
+            yield
         for thread in threads:
             thread.join()
 
@@ -157,7 +159,7 @@ def prometheus(
     tmp_path_factory: pytest.TempPathFactory, run: Run, samples: SampleServer
 ) -> Iterator[PrometheusServer]:
     folder = tmp_path_factory.mktemp("prometheus")
-    deploy_prometheus(folder, run.address, samples.address, interval="1s", patience="3s")
+    deploy_prometheus(folder, run.address, samples.address, interval="500ms", patience="2s")
     with PrometheusServer(folder, backfill=fall("10.0.0.9:9464")) as prometheus:
         # before the first scrape all servers are absent
         prometheus.wait_until(lambda: len(prometheus.query("up == 1")) == 2)
@@ -178,24 +180,28 @@ def healthy(prometheus: PrometheusServer, run: Run) -> Watch:
 
 @pytest.fixture(scope="module")
 def broken(prometheus: PrometheusServer, run: Run, samples: SampleServer, healthy: Watch) -> Watch:
-    """Which alerts fired after everything was broken, one thing after the other."""
+    """Which alerts fired after everything was broken: what can be at the same time, is."""
     watch = Watch(prometheus)
+    run.pixy.kill()
     samples.growth = dict(SLOW)
     samples.gauges = {"pixy_store_free_bytes": 1e9, "pixy_model_shutdown_days": 20}
+    watch.wait_for(
+        "PixyDown",
+        *("PixyReadsSlow", "PixyProviderSlow", "PixyOverheadHigh"),
+        *("PixyStoreNearlyFull", "PixyModelShutDownSoon", "PixyStoreFillsUp"),
+    )
+    run.provider.models = list_model(3)
+    run.pixy.start()
     (run.pixy.folder / UNREADABLE).write_text("{")
     for _ in range(5):
         run.post("overloaded", "insufficient_quota", "reset", "empty_data")
-    watch.wait_for("PixyGenerationsFail", "PixyServerErrors", "PixyAccountRefused")
-    watch.wait_for("PixyOutcomeUnknown", "PixyBilledWithoutImage", "PixyJournalStuck")
-    run.fill_places(watch)
+    with run.all_places_taken():
+        watch.wait_for(
+            *("PixyPlacesExhausted", "PixyModelShutDownNow", "PixyJournalStuck"),
+            *("PixyGenerationsFail", "PixyServerErrors", "PixyAccountRefused"),
+            *("PixyOutcomeUnknown", "PixyBilledWithoutImage"),
+        )
     run.lose_database(watch)
-    watch.wait_for("PixyReadsSlow", "PixyProviderSlow", "PixyOverheadHigh")
-    watch.wait_for("PixyStoreNearlyFull", "PixyModelShutDownSoon", "PixyStoreFillsUp")
-    run.pixy.kill()
-    watch.wait_for("PixyDown")
-    run.provider.models = list_model(3)
-    run.pixy.start()
-    watch.wait_for("PixyModelShutDownNow")
     return watch
 
 

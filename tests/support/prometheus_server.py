@@ -81,7 +81,7 @@ class PrometheusServer:
     def __exit__(self, *_: object) -> None:
         self._client.close()
         if self._process is not None:
-            self._process.terminate()
+            self._process.kill()
             self._process.wait()
 
     def get(self, path: str, **parameters: str) -> Any:
