@@ -2,12 +2,15 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from gallery_page import CHROMIUM_OPTIONS, GalleryPage, open_context
+from browser_windows import Windows
+from gallery_page import CHROMIUM_OPTIONS, GalleryPage
 from installed_pixy import InstalledPixy
+from pixy_service import UserService, open_users
 
 # generous, for busy machines; nothing waits longer than necessary
 expect.set_options(timeout=20_000)
@@ -36,26 +39,43 @@ def pixy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InstalledPixy]:
     installed.kill()
 
 
+@pytest.fixture(scope="session")
+def windows(browser: Browser) -> Windows:
+    """The windows of the browser."""
+    return Windows(browser)
+
+
 @pytest.fixture
-def visit(browser: Browser, pixy: InstalledPixy) -> Iterator[Visit]:
-    """Open the gallery in a new window at each call; a fault on any of them fails the test."""
+def visit(windows: Windows, pixy: InstalledPixy) -> Iterator[Visit]:
+    """Open the gallery in another window at each call; a fault on any of them fails the test.
+
+    A user has signed in before and stays signed in, which is quicker than the form. A test that
+    installs a clock or adds a script must have a window `alone`.
+    """
     visited: list[GalleryPage] = []
-    contexts: list[BrowserContext] = []
+    with ExitStack() as lent:
 
-    def visit(address: str = "/", user: str | None = None, **options: object) -> GalleryPage:
-        contexts.append(open_context(browser, **options))
-        gallery = GalleryPage(contexts[-1].new_page(), pixy.url)
-        visited.append(gallery)
-        gallery.open(address)
-        if user:
-            gallery.sign_in(user)
-        return gallery
+        def visit(
+            address: str = "/", user: str | None = None, *, alone: bool = False, **options: object
+        ) -> GalleryPage:
+            page = lent.enter_context(windows.lend(pixy.url, alone=alone, **options))
+            gallery = GalleryPage(page, pixy.url)
+            lent.callback(gallery.leave)
+            visited.append(gallery)
+            if user:
+                gallery.stay_signed_in(user)
+            return gallery.open(address)
 
-    yield visit
-    for context in contexts:
-        context.close()
+        yield visit
     for gallery in visited:
         gallery.check()
+
+
+@pytest.fixture
+def accounts(pixy: InstalledPixy) -> Iterator[UserService]:
+    """The users of the service, whose commands would each take a process."""
+    with open_users(pixy.database_url) as users:
+        yield users
 
 
 @pytest.fixture

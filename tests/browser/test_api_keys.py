@@ -154,7 +154,9 @@ def test_what_the_server_refuses_is_told_in_the_dialog(visit, user: str) -> None
 
 @pytest.mark.slow
 def test_signed_in_with_a_key_there_are_no_keys_to_look_after(visit, pixy, user: str) -> None:
-    token = pixy.run("key", "add", "laptop", "--user", user).strip()
+    with pixy.client(user) as client:
+        wanted = {"name": "laptop", "scopes": ["read"]}
+        token = client.post("/key", json=wanted).raise_for_status().json()["key"]
     gallery = visit()
     gallery.refusals = {403}
     gallery.page.get_by_role("button", name="Sign in").click()
@@ -164,12 +166,13 @@ def test_signed_in_with_a_key_there_are_no_keys_to_look_after(visit, pixy, user:
     expect(dialog.get_by_role("alert")).to_contain_text("Sign in with your password")
 
 
-def test_a_lost_session_closes_the_dialog_and_forgets_the_key(visit, pixy, user: str) -> None:
+def test_a_lost_session_closes_the_dialog_and_forgets_the_key(visit, accounts, user: str) -> None:
     gallery = visit(user=user)
     gallery.refusals = {401}
     dialog = open_keys(gallery)
     token = make_key(dialog, "laptop")
-    pixy.run("user", "disable", user)
+    gallery.wait_for_the_end_of_requests()
+    accounts.disable_user(user)
     dialog.get_by_label("What is it for?").fill("another")
     dialog.get_by_role("button", name="Make the key").click()
     expect(dialog).to_be_hidden()

@@ -9,6 +9,16 @@ from playwright.sync_api import Browser, Route, expect
 from copied_images import copy_images
 from gallery_page import CHROMIUM_OPTIONS, DESK, PHONE, GalleryPage, open_context
 
+WATCH_JUMPS = """
+  globalThis.jumps = [];
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) {
+      jumps.push(...entry.sources.map(({ node }) => node?.nodeName + " " + node?.id));
+    }
+  }).observe({ type: "layout-shift", buffered: true });
+"""
+"""Collects what moves, and what has moved since the page was opened."""
+
 
 def test_an_empty_gallery_says_so(visit) -> None:
     expect(visit().page.get_by_role("status").first).to_have_text("No public pictures yet.")
@@ -115,14 +125,6 @@ def test_the_layout_does_not_shift_while_pictures_load(
 ) -> None:
     make_images(*(f"still {number}" for number in range(12)))
     gallery = visit(viewport=size)
-    gallery.page.add_init_script("""
-      globalThis.jumps = [];
-      new PerformanceObserver((list) => {
-        for (const entry of list.getEntries()) {
-          jumps.push(...entry.sources.map(({ node }) => node?.nodeName + " " + node?.id));
-        }
-      }).observe({ type: "layout-shift", buffered: true });
-    """)
     held: list[Route] = []
 
     def hold(route: Route) -> None:
@@ -134,6 +136,7 @@ def test_the_layout_does_not_shift_while_pictures_load(
     # the page is painted before its list is there
     expect(gallery.page.get_by_text("Loading…")).to_be_visible()
     gallery.page.screenshot()
+    gallery.page.evaluate(WATCH_JUMPS)
     for route in held:
         route.continue_()
     gallery.page.unroute_all()
@@ -187,7 +190,7 @@ def test_a_failed_next_page_is_reported_at_the_end_of_the_list(visit, pixy, make
 @pytest.mark.slow
 def test_a_picture_is_loaded_again_once_the_connection_is_back(visit, make_images) -> None:
     (guid,) = make_images("given up")
-    gallery = visit()
+    gallery = visit(alone=True)
     gallery.breaks = {"ERR_FAILED", "ERR_INTERNET_DISCONNECTED"}
     gallery.page.clock.install()
     gallery.page.route(f"**/{guid}/content?*", lambda route: route.abort())

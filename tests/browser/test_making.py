@@ -60,7 +60,9 @@ def ada(visit) -> GalleryPage:
     return gallery
 
 
-def test_a_picture_is_made_shown_and_announced(ada: GalleryPage, provider: Provider) -> None:
+def test_a_picture_is_made_shown_and_announced(visit, provider: Provider) -> None:
+    # the other tests see no animations
+    ada: GalleryPage = visit(user="ada", reduced_motion="no-preference")
     choices = {"Who may see it": "public", "Shape": "1536x1024", "Quality": "low"}
     ada.make("a heron\nin the reeds", **choices)
     expect(ada.note).to_contain_text("Your picture is ready: a heron in the reeds")
@@ -98,7 +100,8 @@ def test_several_pictures_are_made_while_the_user_browses(
 
 
 @pytest.mark.slow
-def test_the_progress_is_estimated_from_earlier_pictures(ada: GalleryPage, provider) -> None:
+def test_the_progress_is_estimated_from_earlier_pictures(visit, provider: Provider) -> None:
+    ada: GalleryPage = visit(user="ada", alone=True)
     ada.page.clock.install()
     ada.make("a measure")
     expect(ada.note).to_contain_text("a measure")
@@ -211,9 +214,8 @@ def test_a_request_waits_for_a_place_counts_down_and_is_sent_again(
 
 
 @pytest.mark.slow
-def test_a_request_that_waits_for_a_place_can_be_cancelled(
-    ada: GalleryPage, provider: Provider
-) -> None:
+def test_a_request_that_waits_for_a_place_can_be_cancelled(visit, provider: Provider) -> None:
+    ada: GalleryPage = visit(user="ada", alone=True)
     ada.refusals = {503}
     before = provider.paid_requests
     ada.page.clock.install()
@@ -232,8 +234,9 @@ def test_a_request_that_waits_for_a_place_can_be_cancelled(
 
 @pytest.mark.slow
 def test_a_failed_picture_counts_down_until_it_can_be_tried_again(
-    ada: GalleryPage, provider: Provider
+    visit, provider: Provider
 ) -> None:
+    ada: GalleryPage = visit(user="ada", alone=True)
     ada.refusals = {503}
     provider.behave("overloaded")
     ada.page.clock.install()
@@ -469,7 +472,7 @@ def test_a_failure_during_a_reload_is_shown(visit, provider: Provider) -> None:
 
 @pytest.mark.slow
 def test_the_page_works_without_the_features_that_need_https(visit, provider: Provider) -> None:
-    gallery: GalleryPage = visit()
+    gallery: GalleryPage = visit(alone=True)
     gallery.page.add_init_script(
         "delete Crypto.prototype.randomUUID; delete Navigator.prototype.clipboard"
     )

@@ -28,7 +28,7 @@ def count_tiles(gallery: GalleryPage) -> int:
 
 
 def test_the_last_picture_is_reached_and_few_exist_as_elements(visit) -> None:
-    gallery = visit()
+    gallery = visit(alone=True)
     gallery.breaks = {"ERR_BLOCKED_BY_CLIENT"}
     devtools = gallery.page.context.new_cdp_session(gallery.page)
     devtools.send("Network.enable")

@@ -139,7 +139,7 @@ def test_the_partial_image_stays_until_the_picture_is_loaded(visit, provider: Pr
 def test_partial_images_are_released_when_they_are_no_longer_shown(
     visit, provider: Provider
 ) -> None:
-    gallery: GalleryPage = visit()
+    gallery: GalleryPage = visit(alone=True)
     # other pictures on the page are WebP or AVIF
     gallery.page.add_init_script(
         """

@@ -4,10 +4,11 @@ import json
 import re
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from gallery_page import PHONE, GalleryPage, open_context, watch_password_prompts
+from gallery_page import PHONE, GalleryPage, watching_password_prompts
 from installed_pixy import PASSWORD
+from pixy_service import UserService
 
 # with a fragment, Chromium does not show the page from its memory
 LOAD = """url => new Promise((resolve) => {
@@ -18,34 +19,41 @@ LOAD = """url => new Promise((resolve) => {
 })"""
 
 
+def disable(gallery: GalleryPage, accounts: UserService, name: str) -> None:
+    """Disable a user whose next request is that of the test."""
+    gallery.wait_for_the_end_of_requests()
+    accounts.disable_user(name)
+
+
 def test_a_user_sees_own_pictures_and_those_of_the_class(visit, make_images) -> None:
     make_images("for everyone")
     make_images("for the class", visibility="class")
     make_images("for ada alone", visibility="private")
-    assert visit().prompts() == ["for everyone"]
-    assert visit(user="eve").prompts() == ["for everyone"]
-    assert visit(user="ben").prompts() == ["for the class", "for everyone"]
-    ada = visit(user="ada")
-    assert ada.prompts() == ["for ada alone", "for the class", "for everyone"]
-    expect(ada.grid.locator(".loaded")).to_have_count(3)
-    assert ada.picture("for ada alone").get_by_text("Private").count() == 1
-    fetched = [request for request in ada.requests if "/content" in request]
+    gallery = visit()
+    assert gallery.prompts() == ["for everyone"]
+    gallery.sign_in("eve")
+    assert gallery.prompts() == ["for everyone"]
+    gallery.sign_out()
+    gallery.sign_in("ben")
+    assert gallery.prompts() == ["for the class", "for everyone"]
+    gallery.sign_out()
+    gallery.sign_in("ada")
+    assert gallery.prompts() == ["for ada alone", "for the class", "for everyone"]
+    expect(gallery.grid.locator(".loaded")).to_have_count(3)
+    assert gallery.picture("for ada alone").get_by_text("Private").count() == 1
+    fetched = [request for request in gallery.requests if "/content" in request]
     assert all("?width=" in request for request in fetched)
 
 
-def test_wrong_passwords_are_reported_by_the_form_and_not_by_the_browser(
-    browser: Browser, pixy
-) -> None:
-    context = open_context(browser)
-    gallery = GalleryPage(context.new_page(), pixy.url, refusals={401})
-    asked = watch_password_prompts(gallery.page)
-    gallery.open().sign_in("ada", "wrong: pässword")
-    dialog = gallery.page.get_by_role("dialog", name="Sign in")
-    expect(dialog.get_by_role("alert")).to_contain_text("user name or the password is wrong")
-    expect(dialog.get_by_label("Password", exact=True)).to_be_focused()
+def test_wrong_passwords_are_reported_by_the_form_and_not_by_the_browser(visit) -> None:
+    gallery = visit()
+    gallery.refusals = {401}
+    with watching_password_prompts(gallery.page) as asked:
+        gallery.sign_in("ada", "wrong: pässword")
+        dialog = gallery.page.get_by_role("dialog", name="Sign in")
+        expect(dialog.get_by_role("alert")).to_contain_text("user name or the password is wrong")
+        expect(dialog.get_by_label("Password", exact=True)).to_be_focused()
     assert asked == []
-    context.close()
-    gallery.check()
 
 
 @pytest.mark.slow
@@ -61,11 +69,13 @@ def test_too_many_wrong_passwords_show_how_long_to_wait(visit, pixy) -> None:
     expect(fault).to_contain_text("Too many wrong passwords for this user name. Try again in")
 
 
-def test_a_user_who_is_disabled_during_a_session_is_signed_out(visit, pixy, make_images) -> None:
+def test_a_user_who_is_disabled_during_a_session_is_signed_out(
+    visit, pixy, accounts, make_images
+) -> None:
     pixy.add_user("max", "maths")
     gallery = visit(user="max")
     gallery.refusals = {401}
-    pixy.run("user", "disable", "max")
+    disable(gallery, accounts, "max")
     gallery.make("a boat")
     expect(gallery.note.first).to_contain_text("Sign in again")
     expect(gallery.page.get_by_role("button", name="Sign in")).to_be_visible()
@@ -126,7 +136,8 @@ def test_nothing_private_is_shown_while_the_public_list_loads(visit, make_images
 
 
 def test_a_reload_signs_out_unless_stay_signed_in_was_chosen(visit) -> None:
-    gallery = visit(user="ada")
+    gallery = visit()
+    gallery.sign_in("ada")
     gallery.page.reload()
     expect(gallery.page.get_by_role("button", name="Sign in")).to_be_visible()
     gallery.sign_in("ada", keep=True)
@@ -147,18 +158,20 @@ def test_two_tabs_have_separate_sessions(visit, make_images) -> None:
     other.check()
 
 
-def test_typed_text_is_kept_after_a_lost_session_for_the_same_user_only(visit, pixy) -> None:
+def test_typed_text_is_kept_after_a_lost_session_for_the_same_user_only(
+    visit, pixy, accounts
+) -> None:
     pixy.add_user("zoe", "maths")
     gallery = visit(user="zoe")
     gallery.refusals = {401}
     prompt = gallery.page.get_by_label("What should the picture show?")
     prompt.fill("typed before the session was lost")
     gallery.page.get_by_label("Shape").select_option("1536x1024")
-    pixy.run("user", "disable", "zoe")
+    disable(gallery, accounts, "zoe")
     gallery.page.get_by_role("searchbox").fill("boat")
     expect(gallery.note).to_contain_text("Sign in again")
     assert prompt.input_value() == ""
-    pixy.run("user", "enable", "zoe")
+    accounts.enable_user("zoe")
     gallery.sign_in("zoe")
     expect(prompt).to_have_value("typed before the session was lost")
     expect(gallery.page.get_by_label("Shape")).to_have_value("1536x1024")
@@ -169,47 +182,51 @@ def test_typed_text_is_kept_after_a_lost_session_for_the_same_user_only(visit, p
 
 
 @pytest.mark.slow
-def test_a_prompt_sent_with_a_lost_session_can_be_sent_again(visit, pixy) -> None:
+def test_a_prompt_sent_with_a_lost_session_can_be_sent_again(visit, pixy, accounts) -> None:
     pixy.add_user("kim", "maths")
     gallery = visit(user="kim")
     gallery.refusals = {401}
-    pixy.run("user", "disable", "kim")
+    disable(gallery, accounts, "kim")
     gallery.make("sent too late")
     expect(gallery.note).to_contain_text("Sign in again")
     expect(gallery.works).to_have_count(0)
-    pixy.run("user", "enable", "kim")
+    accounts.enable_user("kim")
     gallery.sign_in("kim")
     expect(gallery.works).to_contain_text("You were signed out before this was sent.")
     gallery.works.get_by_role("button", name="Try again").click()
     expect(gallery.picture("sent too late")).to_be_visible()
 
 
-def test_a_prompt_sent_with_a_lost_session_is_not_shown_to_another_user(visit, pixy) -> None:
+def test_a_prompt_sent_with_a_lost_session_is_not_shown_to_another_user(
+    visit, pixy, accounts
+) -> None:
     pixy.add_user("lou", "maths")
     gallery = visit(user="lou")
     gallery.refusals = {401}
-    pixy.run("user", "disable", "lou")
+    disable(gallery, accounts, "lou")
     gallery.make("a secret of lou's")
     expect(gallery.note).to_contain_text("Sign in again")
     gallery.sign_in("ben")
     gallery.sign_out()
-    pixy.run("user", "enable", "lou")
+    accounts.enable_user("lou")
     gallery.sign_in("lou")
     expect(gallery.works).to_have_count(0)
 
 
 @pytest.mark.slow
-def test_search_words_are_kept_after_a_lost_session_for_the_same_user_only(visit, pixy) -> None:
+def test_search_words_are_kept_after_a_lost_session_for_the_same_user_only(
+    visit, pixy, accounts
+) -> None:
     pixy.add_user("ivy", "maths")
     gallery = visit(user="ivy")
     gallery.refusals = {401}
     field = gallery.page.get_by_role("searchbox")
 
     def lose_session() -> None:
-        pixy.run("user", "disable", "ivy")
+        disable(gallery, accounts, "ivy")
         field.fill("a secret of ivy's")
         expect(gallery.note).to_contain_text("Sign in again")
-        pixy.run("user", "enable", "ivy")
+        accounts.enable_user("ivy")
 
     lose_session()
     gallery.sign_in("ivy")
@@ -223,18 +240,19 @@ def test_search_words_are_kept_after_a_lost_session_for_the_same_user_only(visit
 
 
 @pytest.mark.slow
-def test_the_focus_moves_when_its_element_is_removed(visit, pixy) -> None:
+def test_the_focus_moves_when_its_element_is_removed(visit, pixy, accounts) -> None:
     pixy.add_user("fay", "maths")
-    gallery = visit(user="fay", viewport=PHONE)
+    gallery = visit(viewport=PHONE)
     gallery.refusals = {401}
     page = gallery.page
+    gallery.sign_in("fay")
     # not on Sign out: a second Enter in the form would end the session
     expect(page.get_by_role("link", name="PixyProxy: all pictures")).to_be_focused()
     gallery.sign_out()
     sign_in = page.get_by_role("button", name="Sign in")
     expect(sign_in).to_be_focused()
     gallery.sign_in("fay")
-    pixy.run("user", "disable", "fay")
+    disable(gallery, accounts, "fay")
     gallery.make("a boat")
     expect(gallery.note).to_contain_text("Sign in again")
     expect(sign_in).to_be_focused()
@@ -267,7 +285,7 @@ def test_signing_out_leaves_no_words_of_a_user_on_the_page(visit, make_images) -
 
 
 def test_a_lost_session_takes_away_the_private_picture_that_is_open(
-    visit, make_images, pixy
+    visit, make_images, pixy, accounts
 ) -> None:
     pixy.add_user("pat", "art")
     make_images("open when it happened", visibility="private", user="pat")
@@ -276,7 +294,7 @@ def test_a_lost_session_takes_away_the_private_picture_that_is_open(
     gallery.picture("open when it happened").click()
     # the file itself, not its thumbnail: a later request for it would end the session
     expect(gallery.viewer.locator("img.loaded")).to_have_js_property("naturalWidth", 1024)
-    pixy.run("user", "disable", "pat")
+    disable(gallery, accounts, "pat")
     gallery.viewer.get_by_label("Public").click()
     expect(gallery.note).to_contain_text("Sign in again")
     assert "open when it happened" not in gallery.page.content()

@@ -94,7 +94,7 @@ def test_a_busy_server_is_asked_again_after_its_retry_after(visit, user: str | N
         asked.append(route.request.url)
         route.fulfill(**busy(60))  # type: ignore[arg-type]
 
-    gallery: GalleryPage = visit()
+    gallery: GalleryPage = visit(alone=True)
     gallery.refusals = {503}
     gallery.page.clock.install()
     open_while(lambda: gallery, refuse, user)

@@ -4,9 +4,20 @@ Each error of a script or on the console, and each request to another origin, is
 """
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    Request,
+    expect,
+)
 
 from installed_pixy import PASSWORD
 
@@ -19,6 +30,11 @@ _STILL = """() => new Promise((resolve) => {
   };
   look();
 })"""
+
+_STAY = """([username, both]) => {
+  const authorization = `Basic ${btoa(both)}`;
+  sessionStorage.setItem("pixy.session", JSON.stringify({ username, authorization }));
+}"""
 
 PHONE = {"width": 360, "height": 740}
 DESK = {"width": 1600, "height": 1000}
@@ -53,12 +69,23 @@ class GalleryPage:
     breaks: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
+    _running: set[Request] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Listen for errors and failed requests."""
-        self.page.on("pageerror", lambda error: self.faults.append(f"{error}\n{error.stack}"))
-        self.page.on("console", lambda line: self._hear(line.type, line.text))
-        self.page.on("request", lambda request: self._see(request.method, request.url))
+        self.page.on("pageerror", self._fail)
+        self.page.on("console", self._hear)
+        self.page.on("request", self._see)
+        self.page.on("requestfinished", self._end)
+        self.page.on("requestfailed", self._end)
+
+    def leave(self) -> None:
+        """Stop listening."""
+        self.page.remove_listener("pageerror", self._fail)
+        self.page.remove_listener("console", self._hear)
+        self.page.remove_listener("request", self._see)
+        self.page.remove_listener("requestfinished", self._end)
+        self.page.remove_listener("requestfailed", self._end)
 
     def open(self, address: str = "/") -> "GalleryPage":
         """Go to an address of the gallery, and wait until it has requested its images."""
@@ -95,6 +122,10 @@ class GalleryPage:
         """Return the prompts on the grid, in order."""
         prompts: list[str] = self.grid.locator("img").evaluate_all("all => all.map(i => i.alt)")
         return prompts
+
+    def stay_signed_in(self, name: str) -> None:
+        """Sign in before the gallery is opened, as if the form had been sent in this tab before."""
+        self.page.evaluate(_STAY, [name, f"{name}:{PASSWORD}"])
 
     def sign_in(self, name: str, password: str = PASSWORD, *, keep: bool = False) -> None:
         """Open the form, fill it in and send it."""
@@ -135,37 +166,58 @@ class GalleryPage:
         """Wait until the page stands still: a mouse wheel scrolls it smoothly."""
         self.page.evaluate(_STILL)
 
+    def wait_for_the_end_of_requests(self) -> None:
+        """Wait until the page requests nothing any more."""
+        seen = -1
+        while self._running or seen != len(self.requests):
+            seen = len(self.requests)
+            self.page.wait_for_timeout(200)
+
     def check(self) -> None:
         """Fail if there were faults."""
         assert not self.faults, self.faults
 
-    def _hear(self, kind: str, text: str) -> None:
+    def _fail(self, error: Error) -> None:
+        self.faults.append(f"{error}\n{error.stack}")
+
+    def _hear(self, line: ConsoleMessage) -> None:
+        text = line.text
         refusal = re.match(r"Failed to load resource: .* status of (\d+)", text)
         if refusal and int(refusal[1]) in self.refusals:
             return
         broken = re.match(r"Failed to load resource: net::(\w+)", text)
         if broken and broken[1] in self.breaks:
             return
-        if kind in ("error", "warning"):
+        if line.type in ("error", "warning"):
             self.faults.append(text)
 
-    def _see(self, method: str, url: str) -> None:
+    def _end(self, request: Request) -> None:
+        self._running.discard(request)
+
+    def _see(self, request: Request) -> None:
+        self._running.add(request)
+        url = request.url
         if url.startswith(f"blob:{self.url}/"):
             return
         if url != "about:blank" and not url.startswith(f"{self.url}/"):
             self.faults.append(f"a request left the origin: {url}")
-        self.requests.append(f"{method} {url.removeprefix(self.url)}")
+        self.requests.append(f"{request.method} {url.removeprefix(self.url)}")
 
 
 def open_context(browser: Browser, **options: object) -> BrowserContext:
-    """Return a browser window without stored data, by default of a desktop's size."""
-    context = browser.new_context(**{"viewport": DESK, **options})  # type: ignore[arg-type]
+    """Return a browser window without stored data.
+
+    By default it has a desktop's size and no animations, which cost much without a graphics card.
+    """
+    chosen = {"viewport": DESK, "reduced_motion": "reduce", **options}
+    context = browser.new_context(**chosen)  # type: ignore[arg-type]
     context.set_default_timeout(20_000)
     return context
 
 
-def watch_password_prompts(page: Page) -> list[object]:
-    """Cancel the browser's own requests for a password, and return the list that they get into."""
+@contextmanager
+def watching_password_prompts(page: Page) -> Iterator[list[object]]:
+    """Cancel the browser's own requests for a password meanwhile, and list them."""
     asked: list[object] = []
     devtools = page.context.new_cdp_session(page)
 
@@ -181,4 +233,5 @@ def watch_password_prompts(page: Page) -> list[object]:
     devtools.on("Fetch.requestPaused", go_on)
     devtools.on("Fetch.authRequired", refuse)
     devtools.send("Fetch.enable", {"handleAuthRequests": True})
-    return asked
+    yield asked
+    devtools.detach()
