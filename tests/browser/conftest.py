@@ -10,7 +10,6 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from browser_windows import Windows
 from gallery_page import CHROMIUM_OPTIONS, GalleryPage
 from installed_pixy import InstalledPixy
-from pixy_service import UserService, open_users
 
 # generous, for busy machines; nothing waits longer than necessary
 expect.set_options(timeout=20_000)
@@ -69,13 +68,6 @@ def visit(windows: Windows, pixy: InstalledPixy) -> Iterator[Visit]:
         yield visit
     for gallery in visited:
         gallery.check()
-
-
-@pytest.fixture
-def accounts(pixy: InstalledPixy) -> Iterator[UserService]:
-    """The users of the service, whose commands would each take a process."""
-    with open_users(pixy.database_url) as users:
-        yield users
 
 
 @pytest.fixture

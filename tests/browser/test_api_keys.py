@@ -166,13 +166,13 @@ def test_signed_in_with_a_key_there_are_no_keys_to_look_after(visit, pixy, user:
     expect(dialog.get_by_role("alert")).to_contain_text("Sign in with your password")
 
 
-def test_a_lost_session_closes_the_dialog_and_forgets_the_key(visit, accounts, user: str) -> None:
+def test_a_lost_session_closes_the_dialog_and_forgets_the_key(visit, pixy, user: str) -> None:
     gallery = visit(user=user)
     gallery.refusals = {401}
     dialog = open_keys(gallery)
     token = make_key(dialog, "laptop")
     gallery.wait_for_the_end_of_requests()
-    accounts.disable_user(user)
+    pixy.disable_user(user)
     dialog.get_by_label("What is it for?").fill("another")
     dialog.get_by_role("button", name="Make the key").click()
     expect(dialog).to_be_hidden()

@@ -7,8 +7,7 @@ import pytest
 from playwright.sync_api import expect
 
 from gallery_page import PHONE, GalleryPage, watching_password_prompts
-from installed_pixy import PASSWORD
-from pixy_service import UserService
+from installed_pixy import PASSWORD, InstalledPixy
 
 # with a fragment, Chromium does not show the page from its memory
 LOAD = """url => new Promise((resolve) => {
@@ -19,10 +18,10 @@ LOAD = """url => new Promise((resolve) => {
 })"""
 
 
-def disable(gallery: GalleryPage, accounts: UserService, name: str) -> None:
+def disable(gallery: GalleryPage, pixy: InstalledPixy, name: str) -> None:
     """Disable a user whose next request is that of the test."""
     gallery.wait_for_the_end_of_requests()
-    accounts.disable_user(name)
+    pixy.disable_user(name)
 
 
 def test_a_user_sees_own_pictures_and_those_of_the_class(visit, make_images) -> None:
@@ -69,13 +68,11 @@ def test_too_many_wrong_passwords_show_how_long_to_wait(visit, pixy) -> None:
     expect(fault).to_contain_text("Too many wrong passwords for this user name. Try again in")
 
 
-def test_a_user_who_is_disabled_during_a_session_is_signed_out(
-    visit, pixy, accounts, make_images
-) -> None:
+def test_a_user_who_is_disabled_during_a_session_is_signed_out(visit, pixy, make_images) -> None:
     pixy.add_user("max", "maths")
     gallery = visit(user="max")
     gallery.refusals = {401}
-    disable(gallery, accounts, "max")
+    disable(gallery, pixy, "max")
     gallery.make("a boat")
     expect(gallery.note.first).to_contain_text("Sign in again")
     expect(gallery.page.get_by_role("button", name="Sign in")).to_be_visible()
@@ -158,20 +155,18 @@ def test_two_tabs_have_separate_sessions(visit, make_images) -> None:
     other.check()
 
 
-def test_typed_text_is_kept_after_a_lost_session_for_the_same_user_only(
-    visit, pixy, accounts
-) -> None:
+def test_typed_text_is_kept_after_a_lost_session_for_the_same_user_only(visit, pixy) -> None:
     pixy.add_user("zoe", "maths")
     gallery = visit(user="zoe")
     gallery.refusals = {401}
     prompt = gallery.page.get_by_label("What should the picture show?")
     prompt.fill("typed before the session was lost")
     gallery.page.get_by_label("Shape").select_option("1536x1024")
-    disable(gallery, accounts, "zoe")
+    disable(gallery, pixy, "zoe")
     gallery.page.get_by_role("searchbox").fill("boat")
     expect(gallery.note).to_contain_text("Sign in again")
     assert prompt.input_value() == ""
-    accounts.enable_user("zoe")
+    pixy.enable_user("zoe")
     gallery.sign_in("zoe")
     expect(prompt).to_have_value("typed before the session was lost")
     expect(gallery.page.get_by_label("Shape")).to_have_value("1536x1024")
@@ -182,51 +177,47 @@ def test_typed_text_is_kept_after_a_lost_session_for_the_same_user_only(
 
 
 @pytest.mark.slow
-def test_a_prompt_sent_with_a_lost_session_can_be_sent_again(visit, pixy, accounts) -> None:
+def test_a_prompt_sent_with_a_lost_session_can_be_sent_again(visit, pixy) -> None:
     pixy.add_user("kim", "maths")
     gallery = visit(user="kim")
     gallery.refusals = {401}
-    disable(gallery, accounts, "kim")
+    disable(gallery, pixy, "kim")
     gallery.make("sent too late")
     expect(gallery.note).to_contain_text("Sign in again")
     expect(gallery.works).to_have_count(0)
-    accounts.enable_user("kim")
+    pixy.enable_user("kim")
     gallery.sign_in("kim")
     expect(gallery.works).to_contain_text("You were signed out before this was sent.")
     gallery.works.get_by_role("button", name="Try again").click()
     expect(gallery.picture("sent too late")).to_be_visible()
 
 
-def test_a_prompt_sent_with_a_lost_session_is_not_shown_to_another_user(
-    visit, pixy, accounts
-) -> None:
+def test_a_prompt_sent_with_a_lost_session_is_not_shown_to_another_user(visit, pixy) -> None:
     pixy.add_user("lou", "maths")
     gallery = visit(user="lou")
     gallery.refusals = {401}
-    disable(gallery, accounts, "lou")
+    disable(gallery, pixy, "lou")
     gallery.make("a secret of lou's")
     expect(gallery.note).to_contain_text("Sign in again")
     gallery.sign_in("ben")
     gallery.sign_out()
-    accounts.enable_user("lou")
+    pixy.enable_user("lou")
     gallery.sign_in("lou")
     expect(gallery.works).to_have_count(0)
 
 
 @pytest.mark.slow
-def test_search_words_are_kept_after_a_lost_session_for_the_same_user_only(
-    visit, pixy, accounts
-) -> None:
+def test_search_words_are_kept_after_a_lost_session_for_the_same_user_only(visit, pixy) -> None:
     pixy.add_user("ivy", "maths")
     gallery = visit(user="ivy")
     gallery.refusals = {401}
     field = gallery.page.get_by_role("searchbox")
 
     def lose_session() -> None:
-        disable(gallery, accounts, "ivy")
+        disable(gallery, pixy, "ivy")
         field.fill("a secret of ivy's")
         expect(gallery.note).to_contain_text("Sign in again")
-        accounts.enable_user("ivy")
+        pixy.enable_user("ivy")
 
     lose_session()
     gallery.sign_in("ivy")
@@ -240,7 +231,7 @@ def test_search_words_are_kept_after_a_lost_session_for_the_same_user_only(
 
 
 @pytest.mark.slow
-def test_the_focus_moves_when_its_element_is_removed(visit, pixy, accounts) -> None:
+def test_the_focus_moves_when_its_element_is_removed(visit, pixy) -> None:
     pixy.add_user("fay", "maths")
     gallery = visit(viewport=PHONE)
     gallery.refusals = {401}
@@ -252,7 +243,7 @@ def test_the_focus_moves_when_its_element_is_removed(visit, pixy, accounts) -> N
     sign_in = page.get_by_role("button", name="Sign in")
     expect(sign_in).to_be_focused()
     gallery.sign_in("fay")
-    disable(gallery, accounts, "fay")
+    disable(gallery, pixy, "fay")
     gallery.make("a boat")
     expect(gallery.note).to_contain_text("Sign in again")
     expect(sign_in).to_be_focused()
@@ -285,7 +276,7 @@ def test_signing_out_leaves_no_words_of_a_user_on_the_page(visit, make_images) -
 
 
 def test_a_lost_session_takes_away_the_private_picture_that_is_open(
-    visit, make_images, pixy, accounts
+    visit, make_images, pixy
 ) -> None:
     pixy.add_user("pat", "art")
     make_images("open when it happened", visibility="private", user="pat")
@@ -294,7 +285,7 @@ def test_a_lost_session_takes_away_the_private_picture_that_is_open(
     gallery.picture("open when it happened").click()
     # the file itself, not its thumbnail: a later request for it would end the session
     expect(gallery.viewer.locator("img.loaded")).to_have_js_property("naturalWidth", 1024)
-    disable(gallery, accounts, "pat")
+    disable(gallery, pixy, "pat")
     gallery.viewer.get_by_label("Public").click()
     expect(gallery.note).to_contain_text("Sign in again")
     assert "open when it happened" not in gallery.page.content()

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx2
 
 from lasting_ports import find_lasting_port
-from new_users import add_users
+from new_users import add_users, set_disabled
 
 PASSWORD = "a long enough password"
 
@@ -105,6 +105,14 @@ class InstalledPixy:
             class_keys: By user name.
         """
         add_users(self.database_url, PASSWORD, class_keys)
+
+    def disable_user(self, name: str) -> None:
+        """Disable a user, quickly."""
+        set_disabled(self.database_url, name, disabled=True)
+
+    def enable_user(self, name: str) -> None:
+        """Enable a user again, quickly."""
+        set_disabled(self.database_url, name, disabled=False)
 
     @property
     def is_running(self) -> bool:

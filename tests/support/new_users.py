@@ -1,4 +1,4 @@
-"""New users and keys, added without a command: a process and a hash take longer than most tests."""
+"""Users and keys, changed without a command: a process and a hash take longer than most tests."""
 
 import functools
 from collections.abc import Mapping
@@ -29,6 +29,15 @@ def add_users(
         for name, class_key in class_keys.items():
             user = User(username=name, password=hashed, class_key=class_key)
             users.user_repo.insert_user(user)
+
+
+def set_disabled(url: str, name: str, *, disabled: bool) -> None:
+    """Disable a user, or enable one again."""
+    with open_users(url) as users:
+        if disabled:
+            users.disable_user(name)
+        else:
+            users.enable_user(name)
 
 
 def add_key(url: str, user: str, *scopes: str) -> str:
