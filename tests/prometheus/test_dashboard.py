@@ -87,12 +87,13 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Observed]:
         )
         pixy.add_user("ada")
         deploy_prometheus(folder, f"127.0.0.1:{port}", interval="1s")
-        try:
-            pixy.start()
-            with PrometheusServer(folder) as prometheus:
+        with PrometheusServer(folder) as prometheus:
+            # Prometheus takes five seconds to find its targets
+            try:
+                pixy.start()
                 yield Observed(pixy, provider, prometheus)
-        finally:
-            pixy.kill()
+            finally:
+                pixy.kill()
 
 
 def test_every_query_returns_data_of_a_real_run(observed: Observed) -> None:

@@ -148,7 +148,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with Provider() as provider:
         run = Run(tmp_path_factory.mktemp("pixy"), provider)
         try:
-            run.pixy.start()
             yield run
         finally:
             run.pixy.kill()
@@ -161,7 +160,8 @@ def prometheus(
     folder = tmp_path_factory.mktemp("prometheus")
     deploy_prometheus(folder, run.address, samples.address, interval="500ms", patience="2s")
     with PrometheusServer(folder, backfill=fall("10.0.0.9:9464")) as prometheus:
-        # before the first scrape all servers are absent
+        # Prometheus takes five seconds to find its targets, and all servers are absent until then
+        run.pixy.start()
         prometheus.wait_until(lambda: len(prometheus.query("up == 1")) == 2)
         prometheus.wait_until(lambda: not prometheus.query('ALERTS{alertname="PixyDown"}'))
         yield prometheus
