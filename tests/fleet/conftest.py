@@ -65,7 +65,7 @@ def build(
     _mysql_server: "MySQLServer | None",
     provider: Provider,
 ) -> Iterator[Build]:
-    """Start fleets, each with its own database and store; skips without `--mysqld`."""
+    """Start fleets on a kind of store, each with its own database; skips without `--mysqld`."""
     if _mysql_server is None:
         pytest.skip("a fleet needs a database server: --mysqld PATH")
     with contextlib.ExitStack() as stack:

@@ -9,11 +9,13 @@ import pytest
 
 from database_sessions import connect
 from markdown_pages import PageRun, Sample
+from new_users import add_users
 from s3_server import S3Server
 
 if TYPE_CHECKING:
     from mysql_server import MySQLServer
 
+PASSWORD = "long enough"
 PAGE = Path(__file__).parents[2] / "docs/backup.md"
 
 # a test is not root. The page names MariaDB's programs; MySQL's take the same options
@@ -45,7 +47,6 @@ class Operator:
         self.before: list[str] = []
         self._run = run
         self._is_serving = False
-        run.shell("echo long enough | pixy user add ada --class-key x --create --password-stdin")
 
     def start(self) -> None:
         """Start a server, and make images."""
@@ -57,7 +58,7 @@ class Operator:
     def make_image(self) -> str:
         """Make an image, and return its guid."""
         answer = self._run.shell(
-            "curl -fsS -u 'ada:long enough' -H 'Content-Type: application/json' -d "
+            f"curl -fsS -u 'ada:{PASSWORD}' -H 'Content-Type: application/json' -d "
             f"""'{{"prompt": "a heron"}}' http://127.0.0.1:{self._run.port}/image"""
         )
         return str(json.loads(answer)["guid"])
@@ -102,6 +103,7 @@ def run(mysql_server: "MySQLServer", tmp_path: Path, server: S3Server) -> Iterat
     )
     prelude = PRELUDE.format(client=client, dump=dump, socket=mysql_server._socket)
     replacements = {"/backup": str(tmp_path / "backup"), "/var/lib": str(tmp_path / "lib")}
+    add_users(url, PASSWORD, {"ada": "x"})
     running = PageRun(tmp_path / "home", replacements, prelude, settings)
     yield running
     running.close()
@@ -129,7 +131,7 @@ def test_what_was_stored_before_a_backup_is_there_after_a_restore(
     run.wait_until_ready(run.folder / "log2")
     for guid in operator.before:
         run.shell(
-            "curl -fsS -o content -u 'ada:long enough' "
+            f"curl -fsS -o content -u 'ada:{PASSWORD}' "
             f"http://127.0.0.1:{run.port}/image/{guid}/content"
         )
     assert operator.make_image()

@@ -12,6 +12,7 @@ from typing import Any
 
 from database_sessions import connect
 from installed_pixy import InstalledPixy
+from new_databases import create_tables
 from s3_server import S3Server
 
 _TABLES = {
@@ -61,7 +62,7 @@ class Installation:
         environment = {"PIXY_GENERATOR": "sketch"} | bucket | settings
         environment |= {"PIXY_DATABASE_URL": database_url, "PIXY_DATA_DIR": str(self.data)}
         self.pixy = InstalledPixy(folder, **environment)
-        self.pixy.run("db", "upgrade")
+        create_tables(database_url)
 
     def files(self) -> dict[str, bytes]:
         """Return the image files or objects by name."""
@@ -88,8 +89,8 @@ class Installation:
             cursor.execute("SELECT owner, guid FROM images ORDER BY owner, id")
             return [tuple(row) for row in cursor.fetchall()]
 
-    def check(self) -> None:
-        """Compare rows and files here, and by the command.
+    def compare(self) -> None:
+        """Compare rows and files.
 
         Raises:
             AssertionError: They differ.
@@ -99,6 +100,10 @@ class Installation:
             name: hashlib.sha256(content).hexdigest() for name, content in self.files().items()
         }
         assert rows == hashes
+
+    def check(self) -> None:
+        """Like `compare`, also by the command."""
+        self.compare()
         assert "Problems left: 0." in self.pixy.run("check", "--deep")
 
     def kill_when(self, is_so: Callable[[], bool], *arguments: str) -> bool:
