@@ -278,10 +278,10 @@ def metrics(session: nox.Session) -> None:
     """Scrapes the metrics of the installed command, on SQLite and with a server that goes away."""
     install_from_debian(session, MYSQL_NEEDS)
     session.install(*wheels("pixy-web", extra="mysql,metrics"), *tools("e2e"))
-    session.run(*PYTEST_WAITING, *QUICK, "tests/metrics", *session.posargs)
+    session.run(*PYTEST_WAITING, BY_FILE, *QUICK, "tests/metrics", *session.posargs)
     server = MYSQLD or str(find_program("mariadbd"))
     on_server = ("tests/metrics/test_faults.py", "-k", "database", f"--mysqld={server}")
-    session.run(*PYTEST_WAITING, *on_server, *session.posargs)
+    session.run("pytest", *on_server, *session.posargs)
 
 
 @nox.session(requires=["build"])
