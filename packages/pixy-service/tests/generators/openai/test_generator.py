@@ -33,7 +33,7 @@ from provider_oddities import ODD_ANSWERS
 
 KEY = "sk-secret-of-the-server"
 MODEL = "gpt-image-2.6-flare"
-DEADLINE, PATIENCE = 0.5, 20
+DEADLINE, PATIENCE = 1, 20
 ENDLESS = ("drip", "silent", "stall")
 ENDLESS_ANSWERS = ("gzip_bomb", "refused_with_bomb", "long_line")
 # what arrives before a break
