@@ -225,17 +225,17 @@ def install_for_faults(session: nox.Session, more: dict[str, str] | None = None)
 def fleet(session: nox.Session) -> None:
     """Runs several servers on one database and one store, and breaks one after the other."""
     server = install_for_fleet(session)
-    quick = (*PYTEST_WAITING, BY_FILE, *QUICK, "tests/fleet")
-    session.run(*quick, *session.posargs)
-    session.run(*quick, "--cycles=6", f"--mysqld={server}", *session.posargs)
+    on_server = ("tests/fleet", "--cycles=6", f"--mysqld={server}")
+    session.run(*PYTEST_WAITING, BY_FILE, *QUICK, *on_server, *session.posargs)
 
 
 @nox.session(requires=["build"], tags=["slow"], default=False)
 def fleet_slow(session: nox.Session) -> None:
-    """Runs 200 random kills of the parts of a fleet, and what takes minutes."""
+    """Runs 200 random kills of the parts of a fleet, what takes minutes, and moves on SQLite."""
     server = install_for_fleet(session)
-    tests = (*PYTEST_WAITING, BY_FILE, "tests/fleet", f"--mysqld={server}")
-    session.run(*tests, *session.posargs)
+    tests = (*PYTEST_WAITING, BY_FILE, "tests/fleet")
+    session.run(*tests, *QUICK, *session.posargs)
+    session.run(*tests, f"--mysqld={server}", *session.posargs)
 
 
 def install_for_fleet(session: nox.Session) -> str:
@@ -331,7 +331,7 @@ def screenshots(session: nox.Session) -> None:
     session.run("python", "tests/browser/take_screenshots.py", env=SUPPORT)
 
 
-@nox.session(requires=["build"])
+@nox.session(requires=["build"], tags=["slow"], default=False)
 def prometheus(session: nox.Session) -> None:
     """Lets a real Prometheus read real servers: each alert fires, each panel has data."""
     install_from_debian(session, {"prometheus": "prometheus"})
