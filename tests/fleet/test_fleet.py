@@ -29,8 +29,10 @@ LOCK_OWNER = """
 """
 
 
-# a bucket makes no difference to what the replicas tell each other; test_random_kills has one
-pytestmark = pytest.mark.parametrize(
+# the replicas tell each other everything in the database
+ON_FOLDER = pytest.mark.parametrize("build", ["folder"], indirect=True)
+ON_BUCKET = pytest.mark.parametrize("build", ["bucket"], indirect=True)
+ON_EACH = pytest.mark.parametrize(
     "build", ["folder", pytest.param("bucket", marks=pytest.mark.slow)], indirect=True
 )
 
@@ -50,6 +52,7 @@ def all_run(fleet: Fleet) -> Iterator[None]:
     fleet.provider.behave("png")
 
 
+@ON_EACH
 def test_what_one_replica_changes_holds_on_the_others_at_once(
     fleet: Fleet, mysql_server: object
 ) -> None:
@@ -74,6 +77,7 @@ def test_what_one_replica_changes_holds_on_the_others_at_once(
         assert guid not in elsewhere.get("/image").text
 
 
+@ON_EACH
 def test_another_replica_shows_an_image_whose_process_died(
     fleet: Fleet, mysql_server: object
 ) -> None:
@@ -103,6 +107,7 @@ def test_another_replica_shows_an_image_whose_process_died(
 
 
 @pytest.mark.slow
+@ON_BUCKET
 def test_replicas_are_restarted_in_turn_without_a_failed_request(
     fleet: Fleet, mysql_server: object
 ) -> None:
@@ -140,10 +145,11 @@ def test_replicas_are_restarted_in_turn_without_a_failed_request(
 
 
 @pytest.mark.slow
+@ON_FOLDER
 def test_all_replicas_together_use_no_more_than_the_places(
     build: Callable[..., Fleet], mysql_server: object
 ) -> None:
-    fleet = build(workers=2, settings={"PIXY_PROVIDER_PLACES": str(PLACES)})
+    fleet = build(replicas=2, workers=2, settings={"PIXY_PROVIDER_PLACES": str(PLACES)})
     before = fleet.provider.paid_requests
 
     def post(number: int) -> int:
@@ -163,6 +169,7 @@ def test_all_replicas_together_use_no_more_than_the_places(
 
 
 @pytest.mark.slow
+@ON_BUCKET
 def test_slow_readers_take_little_memory_and_delay_nobody(
     fleet: Fleet, mysql_server: object
 ) -> None:
