@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -61,13 +61,15 @@ class Watch:
                 self.fired.add((labels["alertname"], labels.get("instance", "")))
                 self.annotations[labels["alertname"]] = alert["annotations"]
 
-    def wait_for(self, *alerts: str) -> None:
+    def wait_for(self, *alerts: str, meanwhile: Callable[[], object] | None = None) -> None:
         """Wait until these alerts have fired, for a minute at most: the tests report the rest."""
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             self.look()
             if set(alerts) <= {name for name, _ in self.fired}:
                 return
+            if meanwhile:
+                meanwhile()
             time.sleep(0.2)
 
 
@@ -193,14 +195,14 @@ def broken(prometheus: PrometheusServer, run: Run, samples: SampleServer, health
     run.provider.models = list_model(3)
     run.pixy.start()
     (run.pixy.folder / UNREADABLE).write_text("{")
-    for _ in range(5):
-        run.post("overloaded", "insufficient_quota", "reset", "empty_data")
+    watch.wait_for(
+        *("PixyGenerationsFail", "PixyServerErrors", "PixyAccountRefused"),
+        *("PixyOutcomeUnknown", "PixyBilledWithoutImage"),
+        # the failures go on: one that happens before the first scrape of its series is no increase
+        meanwhile=lambda: run.post("overloaded", "insufficient_quota", "reset", "empty_data"),
+    )
     with run.all_places_taken():
-        watch.wait_for(
-            *("PixyPlacesExhausted", "PixyModelShutDownNow", "PixyJournalStuck"),
-            *("PixyGenerationsFail", "PixyServerErrors", "PixyAccountRefused"),
-            *("PixyOutcomeUnknown", "PixyBilledWithoutImage"),
-        )
+        watch.wait_for("PixyPlacesExhausted", "PixyModelShutDownNow", "PixyJournalStuck")
     run.lose_database(watch)
     return watch
 
