@@ -1,6 +1,6 @@
 """One deployment seen from outside: its rows, folders, log and answers.
 
-Nothing here imports PixyProxy. invariants.py checks what must always hold.
+invariants.py checks what must always hold.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ from typing import Any
 import httpx2
 
 from database_sessions import connect
-from installed_pixy import InstalledPixy
+from forked_installation import ForkedInstallation
 from provider import Provider
 
 PATIENCE = 120
@@ -53,7 +53,7 @@ class Deployment:
         self.killed_in_flight = 0
         self._unended: set[str] = set()
         self._log_read = 0
-        self.pixy = InstalledPixy(
+        self.pixy = ForkedInstallation(
             folder,
             **{
                 "PIXY_DATABASE_URL": database_url,

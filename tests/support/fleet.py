@@ -1,7 +1,4 @@
-"""Several `pixy serve` on one MySQL database and one store of images, behind nginx.
-
-Nothing here imports PixyProxy.
-"""
+"""Several `pixy serve` on one MySQL database and one store of images, behind nginx."""
 
 import itertools
 import json
@@ -15,7 +12,8 @@ import httpx2
 
 from database_sessions import connect
 from deployment import wait_until
-from installed_pixy import PASSWORD, InstalledPixy
+from forked_installation import ForkedInstallation
+from installed_pixy import PASSWORD
 from lasting_ports import find_lasting_port
 from provider import Provider
 from reverse_proxies import ReverseProxy, start_nginx
@@ -92,7 +90,7 @@ class Fleet:
         for number in range(replicas):
             home = folder / f"replica-{number}"
             home.mkdir()
-            self.replicas.append(InstalledPixy(home, **environment))
+            self.replicas.append(ForkedInstallation(home, **environment))
 
     @property
     def url(self) -> str:

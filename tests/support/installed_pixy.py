@@ -8,13 +8,18 @@ import sys
 import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx2
 
 from lasting_ports import find_lasting_port
 from new_users import add_users, set_disabled
 
+if TYPE_CHECKING:
+    from forked_pixy import ForkedProcess
+
 PASSWORD = "a long enough password"
+PROGRAM = Path(sys.executable).parent / "pixy"
 
 
 class InstalledPixy:
@@ -30,11 +35,11 @@ class InstalledPixy:
 
     def __init__(self, folder: Path, **environment: str) -> None:
         self.folder = folder
-        self.program = Path(sys.executable).parent / "pixy"
+        self.program = PROGRAM
         self.environment = environment
         self.url = ""
         self._log = folder / "log"
-        self._server: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[bytes] | ForkedProcess | None = None
 
     @property
     def log(self) -> str:
@@ -147,13 +152,13 @@ class InstalledPixy:
         """
         port = port or find_lasting_port()
         self.url = f"http://127.0.0.1:{port}"
-        limit = ["prlimit", f"--nofile={descriptors}"] if descriptors else []
         with self._log.open("ab") as log:
-            self._server = subprocess.Popen(
-                [*limit, self.program, "serve", "--port", str(port), *arguments],
-                cwd=self.folder,
-                env=self._environment(),
-                stderr=log if stderr is None else stderr,
+            self._server = self._serve(
+                "--port",
+                str(port),
+                *arguments,
+                stderr=log.fileno() if stderr is None else stderr,
+                descriptors=descriptors,
             )
         deadline = time.monotonic() + 120
         while not self._answers(until):
@@ -209,6 +214,18 @@ class InstalledPixy:
                 # a worker whose supervisor is gone ends by itself
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(worker, signal.SIGKILL)
+
+    def _serve(
+        self, *arguments: str, stderr: int, descriptors: int | None
+    ) -> "subprocess.Popen[bytes] | ForkedProcess":
+        """Start `pixy serve`; see `start`."""
+        limit = ["prlimit", f"--nofile={descriptors}"] if descriptors else []
+        return subprocess.Popen(
+            [*limit, self.program, "serve", *arguments],
+            cwd=self.folder,
+            env=self._environment(),
+            stderr=stderr,
+        )
 
     def _answers(self, path: str) -> bool:
         # a new client for each check would delay the start
