@@ -24,7 +24,7 @@ def run(tmp_path: Path) -> Iterator[PageRun]:
     [
         "README.md",
         "docs/tutorial.md",
-        "docs/call-the-api.md",
+        pytest.param("docs/call-the-api.md", marks=pytest.mark.long),
         "docs/embed.md",
         "docs/openai-clients.md",
     ],

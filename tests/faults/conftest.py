@@ -29,17 +29,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--cycles", type=int, default=200, help="kills of the random harness")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run one half of the random harness first, and the other last, each in its own worker.
-
-    Workers take runs of neighbouring tests; an idle worker never takes the last test of a run.
-    """
-    halves = [item for item in items if "test_random_kills" in item.nodeid]
-    for item in halves[:1]:
-        items.remove(item)
-        items.insert(0, item)
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures of the random harness."""
     for report in terminalreporter.getreports("passed"):
@@ -125,7 +114,7 @@ def deploy_on_bucket(
     provider: Provider,
     s3_server: SeaweedFS,
 ) -> Iterator[Callable[..., BucketDeployment]]:
-    """Like `deploy`, with the images in a bucket."""
+    """Like `deploy`, with the images in a bucket, which is checked, too."""
     made: list[BucketDeployment] = []
     with ExitStack() as running:
 
@@ -144,3 +133,12 @@ def deploy_on_bucket(
         for deployment in made:
             deployment.faults.choose = lambda _: None
             settle(deployment)
+            check_entries(deployment)
+
+
+def check_entries(deployment: BucketDeployment) -> None:
+    """Check that an entry without an image belongs to nothing that was promised."""
+    rows, statuses = deployment.rows(), deployment.creations()
+    for guid in deployment.entries():
+        assert guid not in rows, f"the entry of {guid} is still there"
+        assert statuses.get(guid, "failed") in {"failed", "unknown"}

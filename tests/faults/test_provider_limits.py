@@ -68,6 +68,7 @@ def test_two_servers_never_ask_for_more_images_at_once_than_there_are_places(
     assert deployment.query("SELECT place FROM creations WHERE place IS NOT NULL") == []
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.fault("F100")
 def test_the_places_of_a_killed_server_are_free_once_its_images_are_judged(

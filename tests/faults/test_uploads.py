@@ -106,7 +106,7 @@ STEPS = [*(f"fsync:{number}" for number in (1, 2, 3, 4, 5)), "renameat:1", "rena
     "points",
     [
         pytest.param(["fsync:2", "rename:1"], id="before and after its entry"),
-        pytest.param(STEPS, id="each step", marks=pytest.mark.slow),
+        pytest.param(STEPS, id="each step", marks=[pytest.mark.slow, pytest.mark.long]),
     ],
 )
 def test_killed_at_steps_of_keeping_an_upload(

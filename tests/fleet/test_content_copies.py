@@ -226,6 +226,7 @@ def test_images_are_made_and_deleted_while_they_are_copied(
         moved.kill()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.fault("F114")
 def test_many_images_are_copied_and_checked_in_constant_memory(

@@ -274,6 +274,7 @@ def refuse(target: Installation, archive: Path) -> str:
     return str(refused.value.stderr)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.fault("F129")
 def test_many_images_are_exported_and_imported_in_constant_memory(

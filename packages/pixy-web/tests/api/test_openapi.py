@@ -34,6 +34,7 @@ OPERATIONS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.case("C803")
 def test_schemathesis_finds_nothing(
     start_service: Callable[..., RunningService], tmp_path: Path

@@ -159,7 +159,13 @@ def test_a_write_that_failed_is_tried_again(
 
 
 @pytest.mark.parametrize(
-    "fault", [slow_down, forbid, truncate, stall(60)], ids=["slow down", "forbid", "cut", "stall"]
+    "fault",
+    [
+        pytest.param(slow_down, id="slow down"),
+        pytest.param(forbid, id="forbid"),
+        pytest.param(truncate, id="cut"),
+        pytest.param(stall(60), id="stall", marks=pytest.mark.long),
+    ],
 )
 def test_nothing_is_reserved_in_a_store_that_does_not_write(
     fault: Fault, store: ObjectStore, entry: JournalEntry, faults: S3Faults
@@ -311,7 +317,13 @@ def test_an_object_that_ends_before_the_wanted_bytes_is_damaged(
 
 
 @pytest.mark.parametrize(
-    "fault", [slow_down, forbid, truncate, stall(60)], ids=["slow down", "forbid", "cut", "stall"]
+    "fault",
+    [
+        pytest.param(slow_down, id="slow down"),
+        pytest.param(forbid, id="forbid"),
+        pytest.param(truncate, id="cut"),
+        pytest.param(stall(60), id="stall", marks=pytest.mark.long),
+    ],
 )
 def test_a_store_that_does_not_answer_is_not_a_damaged_image(
     fault: Fault, store: ObjectStore, other: ObjectStore, entry: JournalEntry, faults: S3Faults
