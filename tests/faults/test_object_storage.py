@@ -1,27 +1,22 @@
-"""Object storage that loses, refuses or delays requests, and kills at each: F52, F115 to F121."""
+"""Object storage that loses, refuses or delays requests: F52, F117 to F121."""
 
 import contextlib
 import itertools
-import os
 import random
-import signal
 import statistics
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
 
 import httpx2
 import pytest
 
 from bucket_deployment import BucketDeployment
 from deployment import wait_until
-from invariants import settle
 from lazy_downloads import lazy_downloads, read_resident_memory
-from provider import Provider
-from provider_answers import LARGE_PNG, make_png
+from provider_answers import LARGE_PNG
 from s3_faults import (
     Exchange,
     Fault,
@@ -33,180 +28,20 @@ from s3_faults import (
     swallow,
     truncate,
 )
-from s3_server import SeaweedFS
-
-if TYPE_CHECKING:
-    from mysql_server import MySQLServer
 
 CLIENTS = 8
 READERS = 40
 FILE_THREADS = 8
 """PIXY_THREADS, by default."""
-LEFTOVER_AGE = 31
 MIB = 1 << 20
-_widths = itertools.count(100)
 
 
 @pytest.fixture
-def deployment(
-    tmp_path_factory: pytest.TempPathFactory,
-    _mysql_server: "MySQLServer | None",
-    provider: Provider,
-    s3_server: SeaweedFS,
-) -> Iterator[BucketDeployment]:
-    """A running deployment on a bucket of its own; every invariant must hold after the test."""
-    folder = tmp_path_factory.mktemp("bucket")
-    url = f"sqlite:///{folder}/x" if _mysql_server is None else _mysql_server.create_database()
-    deployment = BucketDeployment(folder, url, provider, s3_server, {})
-    deployment.pixy.add_user("ada")
-    with deployment.faults:
-        try:
-            deployment.pixy.start()
-            yield deployment
-            deployment.faults.choose = lambda _: None
-            settle(deployment)
-            check_entries(deployment)
-        finally:
-            deployment.pixy.kill()
-
-
-def check_entries(deployment: BucketDeployment) -> None:
-    """Check that an entry without an image belongs to nothing that was promised."""
-    rows, statuses = deployment.rows(), deployment.creations()
-    for guid in deployment.entries():
-        assert guid not in rows, f"the entry of {guid} is still there"
-        assert statuses.get(guid, "failed") in {"failed", "unknown"}
-
-
-def upload(deployment: BucketDeployment, content: bytes) -> httpx2.Response:
-    with deployment.client() as ada:
-        headers = {"Content-Type": "image/png"}
-        return ada.post("/image/upload", content=content, headers=headers)
-
-
-def die(deployment: BucketDeployment, *, is_before: bool) -> Fault:
-    """Return a fault that kills the server, before or after the store has done its work."""
-
-    def kill(exchange: Exchange) -> None:
-        if not is_before:
-            exchange.forward()
-        os.kill(deployment.pixy.pid, signal.SIGKILL)
-        exchange.cut()
-
-    return kill
-
-
-class DieAt:
-    """Chooses a fault for the n-th request about the next image that is made.
-
-    Args:
-        number: From 1, which reserves it.
-        fault: The fault.
-    """
-
-    def __init__(self, number: int, fault: Fault) -> None:
-        self._left = number
-        self._fault = fault
-        self._guid = ""
-
-    def __call__(self, request: S3Request) -> Fault | None:
-        """Return the fault of a request."""
-        if not self._guid and request.method == "PUT" and "/reserved/" in request.path:
-            self._guid = request.path.rpartition("/")[2]
-        # objects are deleted by a POST without their names
-        if not self._guid or not (self._guid in request.path or request.method == "POST"):
-            return None
-        self._left -= 1
-        return self._fault if self._left == 0 else None
-
-
-class Kill(NamedTuple):
-    """A request at which the server is killed: its number, and whether it arrives."""
-
-    number: int
-    is_before: bool
-
-    @property
-    def is_safe(self) -> bool:
-        """Whether the bytes have arrived: the third request is theirs."""
-        return self.number > 3 or (self.number == 3 and not self.is_before)
-
-    def __str__(self) -> str:
-        return f"killed {'before' if self.is_before else 'after'} request {self.number}"
-
-
-def kill_at(deployment: BucketDeployment, point: Kill, send: Callable[[], object]) -> None:
-    """Send a request whose server is killed, and start the next server."""
-    deployment.faults.choose = DieAt(point.number, die(deployment, is_before=point.is_before))
-    with pytest.raises(httpx2.TransportError):
-        send()
-    deployment.faults.choose = lambda _: None
-    deployment.crash()
+def deployment(deploy_on_bucket: Callable[..., BucketDeployment]) -> BucketDeployment:
+    """A running deployment on a bucket of its own."""
+    deployment = deploy_on_bucket()
     deployment.pixy.start()
-    # a start makes what is safe visible
-    wait_until(lambda: not deployment.journal())
-
-
-def check_creates(deployment: BucketDeployment, points: list[Kill]) -> set[str]:
-    """Kill the server at requests of creates, repeat these, and return the outcomes."""
-    purchases, outcomes = deployment.provider.purchases, set()
-    for point in points:
-        name = str(point)
-        kill_at(deployment, point, lambda name=name: deployment.post(name, name))
-    deployment.wait_for_recovery()
-    for point in points:
-        name = str(point)
-        bought = purchases.count(name)
-        again = deployment.post(name, name)
-        outcomes.add(f"{bought} bought, then {again.status_code}")
-        assert purchases.count(name) == 1, name
-        assert bought == (point.number > 1), name
-        if point.is_safe or not bought:
-            assert again.status_code == 201, name
-        else:
-            assert (again.status_code, again.json()["code"]) == (502, "outcome_unknown"), name
-            assert again.json()["billed"] == "unknown", name
-    return outcomes
-
-
-OUTCOMES = {"0 bought, then 201", "1 bought, then 201", "1 bought, then 502"}
-
-
-@pytest.mark.fault("F115")
-def test_the_server_is_killed_after_each_request_of_a_create(deployment: BucketDeployment) -> None:
-    points = [Kill(number, is_before=False) for number in range(1, 7)]
-    assert check_creates(deployment, points) == OUTCOMES
-
-
-@pytest.mark.slow
-@pytest.mark.fault("F115")
-def test_the_server_is_killed_before_each_request_of_a_create(
-    deployment: BucketDeployment,
-) -> None:
-    points = [Kill(number, is_before=True) for number in range(1, 9)]
-    points += [Kill(number, is_before=False) for number in (7, 8)]
-    assert check_creates(deployment, points) == OUTCOMES
-    # no reservation stays for ever
-    time.sleep(LEFTOVER_AGE)
-    deployment.crash()
-    deployment.pixy.start()
-    wait_until(lambda: not deployment.reserved(), "reservations to be removed")
-
-
-@pytest.mark.fault("F116")
-@pytest.mark.parametrize(
-    "is_before", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["after", "before"]
-)
-def test_the_server_is_killed_at_each_request_of_an_upload(
-    deployment: BucketDeployment, is_before: bool
-) -> None:
-    points = {Kill(number, is_before): make_png(next(_widths), 48) for number in range(1, 7)}
-    for point, content in points.items():
-        kill_at(deployment, point, lambda content=content: upload(deployment, content))
-    deployment.wait_for_recovery()
-    for point, content in points.items():
-        expected = 200 if point.is_safe else 201
-        assert upload(deployment, content).status_code == expected, point
+    return deployment
 
 
 class Client:
@@ -270,6 +105,7 @@ class Client:
         return answer
 
 
+@pytest.mark.long
 @pytest.mark.fault("F117")
 @pytest.mark.parametrize(
     ("seconds", "pause"),
