@@ -1,10 +1,13 @@
 """An installation whose processes are forked from one that has done the imports of `pixy`."""
 
 import subprocess
+import threading
 from functools import cache
 
 from forked_pixy import ForkedPixy, ForkedProcess
 from installed_pixy import PROGRAM, InstalledPixy
+
+_making = threading.Lock()
 
 
 class ForkedInstallation(InstalledPixy):
@@ -42,6 +45,12 @@ class ForkedInstallation(InstalledPixy):
         )
 
 
-@cache
 def _forks() -> ForkedPixy:
+    # servers are started in several threads at once, and a cache alone would make several
+    with _making:
+        return _make_forks()
+
+
+@cache
+def _make_forks() -> ForkedPixy:
     return ForkedPixy()
