@@ -20,9 +20,9 @@ from s3_server import S3Server
 
 BIN = Path(sys.executable).parent
 BUCKET = "pixy"
-MANY = 30_000
+MANY = 12_000
 Choose = Callable[[S3Request], bool]
-SIZE = 2048
+SIZE = 5120
 """Bytes of an image. Half of MANY have several times MARGIN."""
 
 

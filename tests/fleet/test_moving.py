@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mysql_server import MySQLServer
 
 COUNT, SIZE = 40, 20_000
-MANY = 10_000
-SMALL = 2048
+MANY = 5_000
+SMALL = 4096
 CYCLES = 12
 """Kills of the slow tests, of each kind."""
 

@@ -24,6 +24,8 @@ CLIENTS = 8
 TRIES = 3
 MANY = 50
 """From this number of kills on, each replica has two workers, which take longer to start."""
+HALVES = 2
+"""Two fleets share that many kills, so that they use two processors."""
 SLOTS = 16
 """Images that one worker makes at once, by default."""
 PLACES = 64
@@ -175,21 +177,26 @@ def cycles(pytestconfig: pytest.Config) -> int:
     return count
 
 
+@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    "build", ["bucket", pytest.param("folder", marks=pytest.mark.slow)], indirect=True
+    ("build", "half"), [("bucket", 0), ("bucket", 1), ("folder", 0)], indirect=["build"]
 )
 def test_no_image_is_lost_or_paid_twice(
     build: Callable[..., Fleet],
+    half: int,
     mysql_server: "MySQLServer",
     cycles: int,
     record_property: Callable[[str, object], None],
 ) -> None:
-    chance = random.Random(f"{cycles} of a fleet")
+    chance = random.Random(f"{half} of {cycles} of a fleet")
     workers = 2 if cycles >= MANY else 1
+    if cycles >= MANY:
+        cycles //= HALVES
     fleet = build(replicas=3, workers=workers, settings={"PIXY_PROVIDER_PLACES": str(PLACES)})
     if not fleet.content.has_server:
         # tests/faults has as many kills of one server on files
-        cycles = max(1, cycles // 20)
+        cycles = max(1, cycles // 10)
     fleet.provider.latency = lambda: chance.uniform(0.1, 1)
     clients, kills = Clients(fleet), Kills(fleet, mysql_server, chance)
     began = time.monotonic()
