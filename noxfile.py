@@ -57,7 +57,12 @@ BY_FILE = "--dist=loadfile"  # where the tests of a file share a server
 # for tests that mostly wait for a process, a disk or a deadline
 PYTEST_WAITING = ("pytest", f"--numprocesses={max(4, os.cpu_count() or 1)}", "--dist=worksteal")
 QUICK = ("-m", "not slow")
-SERVER_TESTS = ["packages/pixy-data", "tests/e2e"]
+SERVER_TESTS = [
+    "packages/pixy-data",
+    "tests/e2e",
+    "tests/faults/test_database.py",
+    "tests/metrics/test_faults.py::test_the_database_is_down_at_the_start_and_goes_away_and_hangs_later",
+]
 # tests of the service whose outcome depends on how a database locks and commits
 DATABASE_TESTS = [
     f"packages/pixy-service/tests/{name}"
@@ -170,7 +175,7 @@ def clients_slow(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def mysql(session: nox.Session) -> None:
-    """Repeats the tests of pixy-data and e2e on a real server, which is stricter than SQLite."""
+    """Repeats on a real server, which is stricter than SQLite, what depends on the database."""
     server, *_ = install_servers(session)
     run_on(session, server, *SERVER_TESTS)
 
@@ -188,7 +193,7 @@ def mysql_slow(session: nox.Session) -> None:
 def install_servers(session: nox.Session) -> list[str]:
     """Install database servers; return their programs: PIXY_TEST_MYSQLD first, if it is set."""
     install_from_debian(session, MYSQL_NEEDS)
-    session.install(*wheels("pixy-web", extra="mysql"), *tools("test-pixy-data", "e2e"))
+    session.install(*wheels("pixy-web", extra="mysql,metrics"), *tools("test-pixy-data", "e2e"))
     return [str(server) for server in (MYSQLD, find_program("mariadbd")) if server]
 
 
@@ -199,11 +204,9 @@ def run_on(session: nox.Session, server: str, *tests: str) -> None:
 
 @nox.session(requires=["build"])
 def faults(session: nox.Session) -> None:
-    """Breaks disk, database, provider and process, because no paid image may be lost."""
-    server = install_for_faults(session)
+    """Breaks disk, store, provider and process, because no paid image may be lost."""
+    install_for_faults(session)
     session.run(*PYTEST_WAITING, *QUICK, "tests/faults", *session.posargs)
-    on_server = ("tests/faults/test_database.py", f"--mysqld={server}")
-    session.run(*PYTEST_WAITING, *QUICK, *on_server, *session.posargs)
 
 
 @nox.session(requires=["build"], tags=["slow"], default=False)
@@ -225,7 +228,7 @@ def install_for_faults(session: nox.Session, more: dict[str, str] | None = None)
 def fleet(session: nox.Session) -> None:
     """Runs several servers on one database and one store, and breaks one after the other."""
     server = install_for_fleet(session)
-    on_server = ("tests/fleet", "--cycles=6", f"--mysqld={server}")
+    on_server = ("tests/fleet", f"--mysqld={server}")
     session.run(*PYTEST_WAITING, BY_FILE, *QUICK, *on_server, *session.posargs)
 
 
@@ -233,9 +236,9 @@ def fleet(session: nox.Session) -> None:
 def fleet_slow(session: nox.Session) -> None:
     """Runs 200 random kills of the parts of a fleet, what takes minutes, and moves on SQLite."""
     server = install_for_fleet(session)
-    tests = (*PYTEST_WAITING, BY_FILE, "tests/fleet")
-    session.run(*tests, *QUICK, *session.posargs)
-    session.run(*tests, f"--mysqld={server}", *session.posargs)
+    session.run(*PYTEST_WAITING, BY_FILE, *QUICK, "tests/fleet", *session.posargs)
+    on_server = ("-m", "slow", "tests/fleet", f"--mysqld={server}")
+    session.run(*PYTEST_WAITING, *on_server, *session.posargs)
 
 
 def install_for_fleet(session: nox.Session) -> str:
@@ -275,13 +278,9 @@ def tracing(session: nox.Session) -> None:
 
 @nox.session(requires=["build"])
 def metrics(session: nox.Session) -> None:
-    """Scrapes the metrics of the installed command, on SQLite and with a server that goes away."""
-    install_from_debian(session, MYSQL_NEEDS)
-    session.install(*wheels("pixy-web", extra="mysql,metrics"), *tools("e2e"))
+    """Scrapes the metrics of the installed command; `mysql` does it while a database is away."""
+    session.install(*wheels("pixy-web", extra="metrics"), *tools("e2e"))
     session.run(*PYTEST_WAITING, BY_FILE, *QUICK, "tests/metrics", *session.posargs)
-    server = MYSQLD or str(find_program("mariadbd"))
-    on_server = ("tests/metrics/test_faults.py", "-k", "database", f"--mysqld={server}")
-    session.run("pytest", *on_server, *session.posargs)
 
 
 @nox.session(requires=["build"])
@@ -379,8 +378,7 @@ def demo(session: nox.Session) -> None:
     """Runs the demo, and every sample of README.md and docs, as readers do."""
     install_from_debian(session, {"curl": "curl", "file": "file"})
     session.install(*wheels("pixy-web"), *tools("e2e"))
-    session.run("pytest", "tests/demo", *session.posargs)
-    session.run(*PYTEST_WAITING, "tests/docs", *session.posargs)
+    session.run(*PYTEST_WAITING, "tests/demo", "tests/docs", *session.posargs)
 
 
 @nox.session(venv_backend="venv", requires=["build"], tags=["slow"], default=False)

@@ -138,6 +138,7 @@ def test_the_acknowledgement_of_the_commit_is_lost(
     assert list(deployment.rows()) == [answer.json()["guid"]]
 
 
+@pytest.mark.long
 @pytest.mark.fault("F11")
 def test_the_database_hangs(server: "MySQLServer", deployment: Deployment) -> None:
     guid = deployment.make_image("before")

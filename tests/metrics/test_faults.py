@@ -105,6 +105,7 @@ def test_the_memory_of_the_metrics_fills_up_while_they_count(pixy: MeasuredPixy)
     assert pixy.scrape().total(COUNT, route="/docs", method="GET", status="200") == 1
 
 
+@pytest.mark.long
 @pytest.mark.fault("F124")
 def test_the_database_is_down_at_the_start_and_goes_away_and_hangs_later(
     pixy: MeasuredPixy, mysql_server: "MySQLServer"
