@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -213,7 +214,7 @@ class InstalledPixy:
             for worker in workers:
                 # a worker whose supervisor is gone ends by itself
                 with contextlib.suppress(ProcessLookupError):
-                    os.kill(worker, signal.SIGKILL)
+                    _kill_and_wait(worker)
 
     def _serve(
         self, *arguments: str, stderr: int, descriptors: int | None
@@ -240,3 +241,13 @@ class InstalledPixy:
 
     def _environment(self) -> dict[str, str]:
         return {"PATH": "/usr/bin:/bin", "HOME": str(self.folder), **self.environment}
+
+
+def _kill_and_wait(pid: int) -> None:
+    """Kill a process that is no child of this one, and return when its ports are free."""
+    descriptor = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        select.select([descriptor], [], [], 60)
+    finally:
+        os.close(descriptor)
